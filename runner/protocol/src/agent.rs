@@ -1,0 +1,164 @@
+//! Messages of the agent channel: a WebSocket from an orchestrator to the server's `/agent`, one binary
+//! message each, MessagePack with named fields. Every message about an execution carries its epoch.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::frame::{ExitReport, UsageReport};
+
+/// An execution under one lease: stale epochs are rejected by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    pub execution_id: Uuid,
+    pub epoch: i32,
+}
+
+/// What an orchestrator says to the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum AgentToServer {
+    /// First message on every connection. `orchestrator_id` is stable over restarts.
+    Hello { protocol: u16, orchestrator_id: Uuid, name: String, version: String, capacity: u32 },
+    /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
+    Claim { free_slots: u32 },
+    /// Extends the leases; answered by `Renewed`. Sent every 5 s.
+    Renew { claims: Vec<Claim> },
+    /// The runner asks for permission to start user code; answered by `StartGrant`.
+    StartRequest { claim: Claim },
+    /// A moment in the life of an execution; times are microseconds since the Unix epoch.
+    Phase { claim: Claim, phase: Phase, at_us: i64 },
+    /// An encoded [`crate::log::LogBlock`], relayed unread; answered by `LogAck` once it is durable enough.
+    Log { claim: Claim, #[serde(with = "serde_bytes")] block: Vec<u8> },
+    /// The end of an execution. Repeated until `FinishAck` names it.
+    Finish { claim: Claim, outcome: Box<Outcome> },
+    /// After a restart: containers found by label. Answered by `Adopted`.
+    Adopt { claims: Vec<Claim> },
+    /// Host figures, every 5 s.
+    Heartbeat { host: HostReport, running: u32 },
+}
+
+/// What the server says to an orchestrator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ServerToAgent {
+    /// Answer to `Hello`. `verify_key` is the Ed25519 public key of payloads.
+    Welcome { verify_key: [u8; 32], lease_secs: u32, renew_secs: u32 },
+    Claimed { assignments: Vec<Assignment> },
+    /// `lost` are leases that ended: stop those executions and clean up.
+    Renewed { lost: Vec<Claim> },
+    StartGrant { claim: Claim, granted: bool },
+    /// Everything of the execution up to and with `seq` is kept.
+    LogAck { claim: Claim, seq: u64 },
+    FinishAck { claim: Claim },
+    Cancel { claim: Claim },
+    /// There is work: claim now.
+    Wake,
+    /// Per claim: go on with it (under a new epoch) and the last stored log sequence, or `None`: remove it.
+    Adopted { replies: Vec<AdoptReply> },
+    /// Take no new work.
+    Drain { draining: bool },
+}
+
+/// Answer about one adopted execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdoptReply {
+    pub claim: Claim,
+    pub go_on: Option<Adopted>,
+}
+
+/// The lease under which an adopted execution goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adopted {
+    pub claim: Claim,
+    pub last_seq: u64,
+    pub started: bool,
+}
+
+/// One claimed execution with everything that is needed to run it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    pub claim: Claim,
+    pub job_id: Uuid,
+    pub attempt: u32,
+    pub container: ContainerSpec,
+    /// User code's limit; the executor adds its own for setup (5 min) and cleanup (1 min).
+    pub timeout_ms: u64,
+    /// Encoded [`crate::manifest::Manifest`], signed as these exact bytes.
+    #[serde(with = "serde_bytes")]
+    pub manifest: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub signature: Vec<u8>,
+    /// Plain tar of the manifest's files.
+    #[serde(with = "serde_bytes")]
+    pub archive: Vec<u8>,
+}
+
+/// What the container may use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// None: the orchestrator's default execution image.
+    pub image: Option<String>,
+    pub memory_bytes: u64,
+    /// Thousandths of a core.
+    pub cpu_millis: u32,
+    pub pids: u32,
+    /// False: network `none`.
+    pub network: bool,
+}
+
+/// Moments that timing is made of. `Setup` when the orchestrator begins, `Started` when user code runs
+/// (sent only after a grant), `Ended` when user code has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    Setup,
+    Started,
+    Ended,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub kind: OutcomeKind,
+    /// For people: what happened and, where possible, what to do. None for a success.
+    pub reason: Option<String>,
+    pub exit: Option<ExitReport>,
+    pub usage: Option<UsageReport>,
+    pub image_digest: Option<String>,
+    pub cancel: Option<CancelReport>,
+    pub setup_at_us: Option<i64>,
+    pub started_at_us: Option<i64>,
+    pub ended_at_us: Option<i64>,
+    pub finished_at_us: i64,
+    /// Last log sequence that was sent (0: none).
+    pub last_seq: u64,
+}
+
+/// The kinds of end that an executor can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutcomeKind {
+    Succeeded,
+    Failed,
+    TimedOut,
+    Cancelled,
+    /// Contact was lost after the start.
+    Lost,
+    /// The target could not be prepared; user code did not start, so it may be tried again.
+    NotStarted,
+}
+
+/// What was done to cancel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelReport {
+    pub signal_sent: bool,
+    pub escalated: bool,
+    pub process_gone: bool,
+}
+
+/// Real figures of the orchestrator's host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostReport {
+    pub cpu_percent: f64,
+    pub memory_used: u64,
+    pub memory_total: u64,
+    pub disk_used: u64,
+    pub disk_total: u64,
+    pub load_average: f64,
+}
