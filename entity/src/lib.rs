@@ -1,1 +1,15 @@
+//! SeaORM entities, one file a table, without logic.
 
+pub mod enums;
+
+pub mod event;
+pub mod event_version;
+pub mod execution;
+pub mod idempotency_key;
+pub mod job;
+pub mod log_chunk;
+pub mod orchestrator;
+pub mod outbox;
+pub mod session;
+pub mod setting;
+pub mod user;

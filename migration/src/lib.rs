@@ -1,1 +1,27 @@
+//! Database migrations, oldest first. They speak SQL and never import the entities, so that an old
+//! migration keeps its meaning when an entity changes.
 
+use sea_orm_migration::prelude::*;
+
+mod m0001_people;
+mod m0002_events;
+mod m0003_jobs;
+mod m0004_logs;
+mod m0005_system;
+
+/// Runs the migrations in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_people::Migration),
+            Box::new(m0002_events::Migration),
+            Box::new(m0003_jobs::Migration),
+            Box::new(m0004_logs::Migration),
+            Box::new(m0005_system::Migration),
+        ]
+    }
+}

@@ -17,7 +17,13 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AgentToServer {
     /// First message on every connection. `orchestrator_id` is stable over restarts.
-    Hello { protocol: u16, orchestrator_id: Uuid, name: String, version: String, capacity: u32 },
+    Hello {
+        protocol: u16,
+        orchestrator_id: Uuid,
+        name: String,
+        version: String,
+        capacity: u32,
+    },
     /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
     Claim { free_slots: u32 },
     /// Extends the leases; answered by `Renewed`. Sent every 5 s.
@@ -27,7 +33,11 @@ pub enum AgentToServer {
     /// A moment in the life of an execution; times are microseconds since the Unix epoch.
     Phase { claim: Claim, phase: Phase, at_us: i64 },
     /// An encoded [`crate::log::LogBlock`], relayed unread; answered by `LogAck` once it is durable enough.
-    Log { claim: Claim, #[serde(with = "serde_bytes")] block: Vec<u8> },
+    Log {
+        claim: Claim,
+        #[serde(with = "serde_bytes")]
+        block: Vec<u8>,
+    },
     /// The end of an execution. Repeated until `FinishAck` names it.
     Finish { claim: Claim, outcome: Box<Outcome> },
     /// After a restart: containers found by label. Answered by `Adopted`.
@@ -40,21 +50,43 @@ pub enum AgentToServer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ServerToAgent {
     /// Answer to `Hello`. `verify_key` is the Ed25519 public key of payloads.
-    Welcome { verify_key: [u8; 32], lease_secs: u32, renew_secs: u32 },
-    Claimed { assignments: Vec<Assignment> },
+    Welcome {
+        verify_key: [u8; 32],
+        lease_secs: u32,
+        renew_secs: u32,
+    },
+    Claimed {
+        assignments: Vec<Assignment>,
+    },
     /// `lost` are leases that ended: stop those executions and clean up.
-    Renewed { lost: Vec<Claim> },
-    StartGrant { claim: Claim, granted: bool },
+    Renewed {
+        lost: Vec<Claim>,
+    },
+    StartGrant {
+        claim: Claim,
+        granted: bool,
+    },
     /// Everything of the execution up to and with `seq` is kept.
-    LogAck { claim: Claim, seq: u64 },
-    FinishAck { claim: Claim },
-    Cancel { claim: Claim },
+    LogAck {
+        claim: Claim,
+        seq: u64,
+    },
+    FinishAck {
+        claim: Claim,
+    },
+    Cancel {
+        claim: Claim,
+    },
     /// There is work: claim now.
     Wake,
     /// Per claim: go on with it (under a new epoch) and the last stored log sequence, or `None`: remove it.
-    Adopted { replies: Vec<AdoptReply> },
+    Adopted {
+        replies: Vec<AdoptReply>,
+    },
     /// Take no new work.
-    Drain { draining: bool },
+    Drain {
+        draining: bool,
+    },
 }
 
 /// Answer about one adopted execution.

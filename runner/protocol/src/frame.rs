@@ -13,16 +13,31 @@ pub const MAX_FRAME: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum FromRunner {
     /// Ready for a payload. Also the answer to `ToRunner::Resume`.
-    Hello { protocol: u16, started: bool, last_seq: u64 },
+    Hello {
+        protocol: u16,
+        started: bool,
+        last_seq: u64,
+    },
     /// The payload was verified and unpacked; asks to start.
     StartRequest,
     /// User code runs.
-    Started { at_us: i64 },
+    Started {
+        at_us: i64,
+    },
     /// An encoded [`crate::log::LogBlock`].
-    Log { #[serde(with = "serde_bytes")] block: Vec<u8> },
+    Log {
+        #[serde(with = "serde_bytes")]
+        block: Vec<u8>,
+    },
     /// User code and all its children have ended and every line has been sent. Repeated after a resume.
-    Exit { report: ExitReport, usage: UsageReport, last_seq: u64 },
-    Refused { refusal: Refusal },
+    Exit {
+        report: ExitReport,
+        usage: UsageReport,
+        last_seq: u64,
+    },
+    Refused {
+        refusal: Refusal,
+    },
     Pong,
 }
 
@@ -113,14 +128,14 @@ fn decode<T: for<'de> Deserialize<'de>>(encoded: &[u8]) -> Result<T, FrameError>
     let mut raw = vec![0; encoded.len()];
     let report = cobs::decode(encoded, &mut raw).map_err(|_| FrameError::Damaged)?;
     raw.truncate(report.frame_size());
-    let Some((body, crc)) = raw.split_last_chunk::<4>() else { return Err(FrameError::Damaged) };
+    let Some((body, crc)) = raw.split_last_chunk::<4>() else {
+        return Err(FrameError::Damaged);
+    };
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return Err(FrameError::Damaged);
     }
     match body.split_first() {
-        Some((&MESSAGE, body)) => {
-            rmp_serde::from_slice(body).map_err(|e| FrameError::Body(e.to_string()))
-        }
+        Some((&MESSAGE, body)) => rmp_serde::from_slice(body).map_err(|e| FrameError::Body(e.to_string())),
         _ => Err(FrameError::Damaged),
     }
 }

@@ -121,12 +121,24 @@ impl LogBlock {
                 _ => return Err(BlockError::Unknown),
             };
             let len = take_varint(input)?;
-            let (text, tail) =
-                input.split_at_checked(usize::try_from(len).map_err(|_| BlockError::Short)?).ok_or(BlockError::Short)?;
+            let (text, tail) = input
+                .split_at_checked(usize::try_from(len).map_err(|_| BlockError::Short)?)
+                .ok_or(BlockError::Short)?;
             *input = tail;
-            let text = std::str::from_utf8(text).map_err(|_| BlockError::Utf8)?.to_owned();
-            lines.push(Line { seq: first + i, at_us: at, stream, text });
+            let text = std::str::from_utf8(text)
+                .map_err(|_| BlockError::Utf8)?
+                .to_owned();
+            lines.push(Line {
+                seq: first + i,
+                at_us: at,
+                stream,
+                text,
+            });
         }
-        if input.is_empty() { Ok(Self { lines }) } else { Err(BlockError::Unknown) }
+        if input.is_empty() {
+            Ok(Self { lines })
+        } else {
+            Err(BlockError::Unknown)
+        }
     }
 }

@@ -87,8 +87,7 @@ impl Manifest {
     ) -> Result<Self, Refusal> {
         let signature = Signature::from_slice(signature).map_err(|_| Refusal::Signature)?;
         key.verify(bytes, &signature).map_err(|_| Refusal::Signature)?;
-        let manifest: Self =
-            rmp_serde::from_slice(bytes).map_err(|e| Refusal::Malformed(e.to_string()))?;
+        let manifest: Self = rmp_serde::from_slice(bytes).map_err(|e| Refusal::Malformed(e.to_string()))?;
         if manifest.version != crate::PROTOCOL_VERSION {
             return Err(Refusal::Version(manifest.version));
         }

@@ -1,0 +1,97 @@
+//! Closed sets of values that columns hold.
+
+use sea_orm::entity::prelude::*;
+
+/// What a person may do in general.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum UserRole {
+    #[sea_orm(string_value = "ADMIN")]
+    Admin,
+    #[sea_orm(string_value = "OPERATOR")]
+    Operator,
+    #[sea_orm(string_value = "EDITOR")]
+    Editor,
+    #[sea_orm(string_value = "VIEWER")]
+    Viewer,
+}
+
+/// What an event is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum EventKind {
+    #[sea_orm(string_value = "BASH")]
+    Bash,
+    #[sea_orm(string_value = "PYTHON")]
+    Python,
+    #[sea_orm(string_value = "NODEJS")]
+    Nodejs,
+}
+
+/// Life of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum EventStatus {
+    #[sea_orm(string_value = "DRAFT")]
+    Draft,
+    #[sea_orm(string_value = "ACTIVE")]
+    Active,
+    #[sea_orm(string_value = "PAUSED")]
+    Paused,
+    #[sea_orm(string_value = "ARCHIVED")]
+    Archived,
+}
+
+/// State of a job or of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum JobStatus {
+    #[sea_orm(string_value = "QUEUED")]
+    Queued,
+    #[sea_orm(string_value = "DISPATCHING")]
+    Dispatching,
+    #[sea_orm(string_value = "RUNNING")]
+    Running,
+    #[sea_orm(string_value = "SUCCEEDED")]
+    Succeeded,
+    #[sea_orm(string_value = "FAILED")]
+    Failed,
+    #[sea_orm(string_value = "TIMED_OUT")]
+    TimedOut,
+    #[sea_orm(string_value = "CANCELLED")]
+    Cancelled,
+    #[sea_orm(string_value = "LOST")]
+    Lost,
+    #[sea_orm(string_value = "PARTIAL")]
+    Partial,
+    #[sea_orm(string_value = "SKIPPED")]
+    Skipped,
+}
+
+/// What started a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Trigger {
+    #[sea_orm(string_value = "MANUAL")]
+    Manual,
+    #[sea_orm(string_value = "API")]
+    Api,
+    #[sea_orm(string_value = "RETRY")]
+    Retry,
+    #[sea_orm(string_value = "TEST")]
+    Test,
+}
+
+/// A higher one is dispatched first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "i16", db_type = "SmallInteger")]
+pub enum Priority {
+    #[sea_orm(num_value = 0)]
+    Low,
+    #[sea_orm(num_value = 1)]
+    Normal,
+    #[sea_orm(num_value = 2)]
+    High,
+    #[sea_orm(num_value = 3)]
+    Critical,
+}

@@ -1,0 +1,33 @@
+//! Immutable versions of events, and ad-hoc sources of test runs.
+
+use sea_orm::entity::prelude::*;
+
+use crate::enums::EventKind;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "event_versions")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub event_id: Option<Uuid>,
+    pub number: i32,
+    pub ad_hoc: bool,
+    pub created_at: DateTimeUtc,
+    pub created_by: Option<Uuid>,
+    pub comment: Option<String>,
+    pub kind: EventKind,
+    pub source: String,
+    pub environment: Json,
+    pub input_schema: Option<Json>,
+    pub image: Option<String>,
+    pub memory_bytes: i64,
+    pub cpu_millis: i32,
+    pub pids: i32,
+    pub network: bool,
+    pub timeout_ms: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

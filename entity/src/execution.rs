@@ -1,0 +1,42 @@
+//! Attempts of jobs, with lease and epoch.
+
+use sea_orm::entity::prelude::*;
+
+use crate::enums::{JobStatus, Priority};
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "executions")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub job_id: Uuid,
+    pub attempt: i32,
+    pub status: JobStatus,
+    pub status_reason: Option<String>,
+    pub priority: Priority,
+    pub queued_at: DateTimeUtc,
+    pub epoch: i32,
+    pub orchestrator_id: Option<Uuid>,
+    pub lease_until: Option<DateTimeUtc>,
+    pub starts: i32,
+    pub max_starts: i32,
+    pub dispatches: i32,
+    pub cancel_requested: bool,
+    pub setup_at: Option<DateTimeUtc>,
+    pub started_at: Option<DateTimeUtc>,
+    pub ended_at: Option<DateTimeUtc>,
+    pub finished_at: Option<DateTimeUtc>,
+    pub exit_code: Option<i32>,
+    pub cpu_us: Option<i64>,
+    pub peak_memory_bytes: Option<i64>,
+    pub output: Option<Json>,
+    pub image_digest: Option<String>,
+    pub payload_sha256: Option<Vec<u8>>,
+    pub log_lines: i64,
+    pub log_truncated: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
