@@ -1,0 +1,122 @@
+//! From service errors to what a GraphQL client sees. `Error` has no `Display` on purpose: its private
+//! source can't slip into a response.
+
+use async_graphql::{Context, ErrorExtensions, SimpleObject};
+
+use super::error::{Error, FieldError, UserErrorCode};
+use super::op::Op;
+
+/// Result of a resolver.
+pub type ApiResult<T> = async_graphql::Result<T>;
+
+/// An error that the user can cause and mend.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct UserError {
+    /// For programs.
+    pub code: UserErrorCode,
+    /// For people: what is wrong and what to do.
+    pub message: String,
+    /// Path inside `input`; null: the whole of it.
+    pub field: Option<Vec<String>>,
+}
+
+impl From<FieldError> for UserError {
+    fn from(e: FieldError) -> Self {
+        Self {
+            code: e.code,
+            message: e.message,
+            field: (!e.field.is_empty()).then_some(e.field),
+        }
+    }
+}
+
+/// The operation of this request. The transport puts it there for every request.
+pub fn op<'a>(ctx: &Context<'a>) -> ApiResult<&'a Op> {
+    ctx.data::<Op>()
+}
+
+/// Converts a service result for a resolver; logs what stays private.
+pub fn api<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<T> {
+    result.map_err(|e| to_graphql(ctx.data::<Op>().ok(), e))
+}
+
+/// For a nullable node field: what can't be seen is null.
+pub fn visible<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<Option<T>> {
+    match result {
+        Err(Error::NotFound(_)) => Ok(None),
+        other => api(ctx, other.map(Some)),
+    }
+}
+
+/// For a mutation's payload: the node, or the errors that the user can mend.
+pub fn payload<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<(Option<T>, Vec<UserError>)> {
+    match result {
+        Ok(node) => Ok((Some(node), Vec::new())),
+        Err(Error::Invalid(errors)) => Ok((None, errors.into_iter().map(UserError::from).collect())),
+        Err(Error::NotFound(what)) => {
+            let message = format!("There is no such {what}.");
+            Ok((
+                None,
+                vec![UserError {
+                    code: UserErrorCode::NotFound,
+                    message,
+                    field: Some(vec!["id".into()]),
+                }],
+            ))
+        }
+        Err(Error::Forbidden) => {
+            let message = "You may not do this.".to_owned();
+            Ok((
+                None,
+                vec![UserError {
+                    code: UserErrorCode::Forbidden,
+                    message,
+                    field: None,
+                }],
+            ))
+        }
+        Err(other) => Err(to_graphql(ctx.data::<Op>().ok(), other)),
+    }
+}
+
+/// The top-level form of an error, with `extensions.code`.
+pub fn to_graphql(op: Option<&Op>, error: Error) -> async_graphql::Error {
+    let request_id = op.map(|op| op.request_id.to_string()).unwrap_or_default();
+    let (code, message) = match error {
+        Error::Unauthenticated => ("UNAUTHENTICATED", "Sign in first.".to_owned()),
+        Error::Forbidden => ("FORBIDDEN", "You may not do this.".to_owned()),
+        Error::NotFound(what) => ("NOT_FOUND", format!("There is no such {what}.")),
+        Error::BadRequest(message) => ("BAD_REQUEST", message),
+        Error::Invalid(errors) => {
+            let all: Vec<_> = errors.into_iter().map(|e| e.message).collect();
+            ("BAD_REQUEST", all.join(" "))
+        }
+        Error::RateLimited { retry_after_secs } => {
+            let message = format!("Too many attempts. Try again in {retry_after_secs} s.");
+            return async_graphql::Error::new(message).extend_with(|_, e| {
+                e.set("code", "RATE_LIMITED");
+                e.set("retryAfter", retry_after_secs);
+            });
+        }
+        Error::Unavailable(source) => {
+            tracing::warn!(%request_id, error = %source, "a part of the service does not answer");
+            (
+                "UNAVAILABLE",
+                "The service is not available right now. Try again shortly.".to_owned(),
+            )
+        }
+        Error::Internal(source) => {
+            tracing::error!(%request_id, error = %source, "internal error");
+            (
+                "INTERNAL",
+                format!("Something went wrong on our side (request {request_id})."),
+            )
+        }
+    };
+    async_graphql::Error::new(message).extend_with(|_, e| {
+        e.set("code", code);
+        if matches!(code, "INTERNAL" | "UNAVAILABLE") {
+            e.set("requestId", request_id.clone());
+        }
+    })
+}

@@ -1,0 +1,134 @@
+//! One error type for all services: a kind with a public text, and a private source for the log.
+
+/// Result of a service or store call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, as the caller may know it.
+#[derive(Debug)]
+pub enum Error {
+    /// Nobody is signed in.
+    Unauthenticated,
+    /// Signed in, but this kind of thing is not theirs to do.
+    Forbidden,
+    /// Does not exist, or may not be seen.
+    NotFound(&'static str),
+    /// Input that the caller can mend, each with its field.
+    Invalid(Vec<FieldError>),
+    /// Malformed request outside of any mutation's input.
+    BadRequest(String),
+    /// Too many attempts; try again after so many seconds.
+    RateLimited { retry_after_secs: u64 },
+    /// The database or another part does not answer.
+    Unavailable(Source),
+    /// A bug or broken data.
+    Internal(Source),
+}
+
+/// Codes of `userErrors`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "UserErrorCode")]
+pub enum UserErrorCode {
+    /// The value breaks a rule.
+    Invalid,
+    /// A value is missing.
+    Required,
+    /// The value is longer than allowed.
+    TooLong,
+    /// Another node has this value already.
+    Taken,
+    /// What the value names does not exist.
+    NotFound,
+    /// The viewer may not do this to this node.
+    Forbidden,
+    /// The node changed meanwhile, or its state does not allow this.
+    Conflict,
+    /// The node is used by others.
+    InUse,
+    /// A limit or quota is reached.
+    LimitReached,
+    /// A remote party does not answer.
+    Unreachable,
+    /// This installation can't do that.
+    Unsupported,
+}
+
+/// An error that the caller can mend, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    pub code: UserErrorCode,
+    pub message: String,
+    /// Path inside the mutation's input, e.g. `["environment", "0", "name"]`; empty: the whole input.
+    pub field: Vec<String>,
+}
+
+impl Error {
+    pub fn field(code: UserErrorCode, field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(code, field, message)])
+    }
+
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+}
+
+impl FieldError {
+    /// `field` is a dotted path in the API's spelling: `environment.0.name`.
+    pub fn new(code: UserErrorCode, field: &str, message: impl Into<String>) -> Self {
+        let field = field
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            code,
+            message: message.into(),
+            field,
+        }
+    }
+}
+
+/// Gathers all field errors before refusing, so that a person sees them at once.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<FieldError>);
+
+impl Checks {
+    pub fn add(&mut self, code: UserErrorCode, field: &str, message: impl Into<String>) {
+        self.0.push(FieldError::new(code, field, message));
+    }
+
+    pub fn require(&mut self, holds: bool, code: UserErrorCode, field: &str, message: &str) {
+        if !holds {
+            self.add(code, field, message);
+        }
+    }
+
+    pub fn done(self) -> Result<()> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.0))
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(e: sea_orm::DbErr) -> Self {
+        match e {
+            sea_orm::DbErr::Conn(_) | sea_orm::DbErr::ConnectionAcquire(_) => Self::Unavailable(e.into()),
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(e: sqlx::Error) -> Self {
+        match e {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable(e.into())
+            }
+            other => Self::Internal(other.into()),
+        }
+    }
+}

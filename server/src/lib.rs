@@ -1,0 +1,5 @@
+//! Cronium's server: owns the domain, serves the GraphQL API and the dashboard, and hands work to
+//! orchestrators. See docs/architecture.md for the map.
+
+pub mod access;
+pub mod kernel;
