@@ -1,0 +1,33 @@
+# A façade: each recipe is one script or one command that works without just too.
+
+# list the recipes
+default:
+    @just --list
+
+# build what is out of date and start Cronium
+up:
+    scripts/up.sh
+
+# every check and test
+test:
+    scripts/test.sh
+
+# measure against floors and peers, write docs/benchmarks.md
+bench:
+    scripts/bench.sh
+
+# write schema.graphql from the code
+schema:
+    cargo run -q --bin cronium -- schema > schema.graphql.new
+    mv schema.graphql.new schema.graphql
+
+fmt:
+    cargo fmt --all
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# licences, duplicates and sources of dependencies (needs cargo-deny)
+deny:
+    cargo deny check bans licenses sources

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Finds what Cronium needs on this machine and installs what is missing. Safe to run again at any time.
+#   scripts/setup.sh            what building and running needs
+#   scripts/setup.sh --tests    and what the tests need
+. "$(dirname "$0")/lib.sh"
+
+tests=''
+[ "${1:-}" = --tests ] && tests=1
+
+rust() {
+  have cargo || die "Rust is missing." "Install it from https://rustup.rs (1.95 or newer), then start again."
+  local minor
+  minor=$(rustc --version | sed -E 's/^rustc 1\.([0-9]+).*/\1/')
+  [ "$minor" -ge 95 ] || die "Rust 1.95 or newer is needed; this is $(rustc --version)." "Run: rustup update stable"
+  have cc || apt_install "a C compiler" gcc libc6-dev
+  have file || apt_install "file" file
+}
+
+wasm() {
+  if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib" ]; then return; fi
+  if have rustup && run_wasm_add; then return; fi
+  # No rustup, or its server is out of reach: Debian's own WebAssembly toolchain does as well.
+  if [ ! -x /usr/bin/cargo ] || [ ! -d /usr/lib/rustlib/wasm32-unknown-unknown ]; then
+    apt_install "a Rust compiler for WebAssembly" rustc-web cargo-web rust-web-src rust-web-llvm lld-19
+  fi
+}
+run_wasm_add() {
+  say "Adding the WebAssembly target"
+  timeout 180 rustup target add wasm32-unknown-unknown >"$CRONIUM_CACHE/log/wasm-target.log" 2>&1
+}
+
+node_and_npm() {
+  have node && have npm || apt_install "Node.js" nodejs npm
+}
+
+postgres() {
+  postgres_bin >/dev/null && return
+  local prefix
+  if prefix=$(root_prefix) && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    # The package would start a server of its own at once; only its programs are wanted.
+    $prefix mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | $prefix tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+  apt_install "PostgreSQL" postgresql
+}
+
+docker_engine() {
+  docker_up && return
+  if ! have dockerd; then
+    apt_install "the Docker engine" docker.io iptables
+    docker_up && return
+  fi
+  have iptables || apt_install "iptables" iptables
+  have docker || apt_install "the Docker client" docker.io
+  need_root_or_say "Starting the Docker engine" "dockerd"
+  say "Starting the Docker engine"
+  local log="$CRONIUM_CACHE/log/dockerd.log" waited=0 pid
+  # In a session of its own, so that Ctrl-C in this terminal doesn't reach it.
+  setsid $(root_prefix) dockerd >"$log" 2>&1 </dev/null &
+  pid=$!
+  echo "$pid" >"$CRONIUM_CACHE/dockerd.pid"
+  until docker_up; do
+    waited=$((waited + 1))
+    if ! kill -0 "$pid" 2>/dev/null || [ "$waited" -gt 60 ]; then
+      tail -n 20 "$log" >&2
+      die "The Docker engine did not start; all of its output: $log" \
+        "In a container, it must be privileged. Or set DOCKER_HOST to an engine that runs."
+    fi
+    sleep 1
+  done
+}
+
+test_tools() {
+  if ! have cargo-nextest; then
+    say "Building cargo-nextest (once, some minutes)"
+    run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
+  fi
+  browser >/dev/null || apt_install "a browser for the tests" chromium
+}
+
+rust
+wasm
+node_and_npm
+postgres
+docker_engine
+[ -z "$tests" ] || test_tools
+ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"
