@@ -2,4 +2,8 @@
 //! orchestrators. See docs/architecture.md for the map.
 
 pub mod access;
+pub mod app;
+pub mod config;
+pub mod identity;
 pub mod kernel;
+pub mod transport;

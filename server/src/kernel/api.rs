@@ -3,6 +3,7 @@
 
 use async_graphql::{Context, ErrorExtensions, SimpleObject};
 
+use super::Timestamp;
 use super::error::{Error, FieldError, UserErrorCode};
 use super::op::Op;
 
@@ -119,4 +120,48 @@ pub fn to_graphql(op: Option<&Op>, error: Error) -> async_graphql::Error {
             e.set("requestId", request_id.clone());
         }
     })
+}
+
+/// Cookies that a resolver wants to set; the HTTP transport sends them, other transports ignore them.
+#[derive(Debug, Default)]
+pub struct ResponseCookies {
+    secure: bool,
+    headers: std::sync::Mutex<Vec<String>>,
+}
+
+/// Name of the session cookie; `__Host-` binds it to the host and to https.
+pub fn session_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-cronium" } else { "cronium" }
+}
+
+impl ResponseCookies {
+    pub fn new(secure: bool) -> Self {
+        Self {
+            secure,
+            headers: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Sets the session cookie, or removes it.
+    pub fn session(&self, token: Option<&str>, expires_at: Timestamp) {
+        let name = session_cookie(self.secure);
+        let secure = if self.secure { "; Secure" } else { "" };
+        let expires = expires_at.format("%a, %d %b %Y %H:%M:%S GMT");
+        let value = token.unwrap_or_default();
+        let header = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}");
+        self.headers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(header);
+    }
+
+    /// `Set-Cookie` values, once.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(
+            &mut *self
+                .headers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
 }

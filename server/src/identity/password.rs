@@ -1,0 +1,64 @@
+//! Password hashing: Argon2id with 19 MiB and two passes (OWASP's minimum), off the async threads.
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+
+use crate::kernel::{Error, Result};
+
+/// Shortest password that is accepted, in characters.
+pub const MIN_LENGTH: usize = 12;
+/// Longest password, so that hashing stays bounded.
+pub const MAX_LENGTH: usize = 256;
+
+/// Hash of no password: verified when the account does not exist, so that both cases take as long.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// The PHC string of a new password.
+pub async fn hash(password: String) -> Result<String> {
+    let hashed = tokio::task::spawn_blocking(move || {
+        Argon2::default()
+            .hash_password(password.as_bytes())
+            .map(|hash| hash.to_string())
+    });
+    hashed
+        .await
+        .map_err(Error::internal)?
+        .map_err(|e| Error::internal(e.to_string()))
+}
+
+/// Whether the password is the one; without a stored hash never, after the same work.
+pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
+    let verified = tokio::task::spawn_blocking(move || {
+        let known = stored.is_some();
+        let text = stored.unwrap_or_else(|| NOBODY.to_owned());
+        PasswordHash::new(&text).map(|hash| {
+            Argon2::default()
+                .verify_password(password.as_bytes(), &hash)
+                .is_ok()
+                && known
+        })
+    });
+    verified
+        .await
+        .map_err(Error::internal)?
+        .map_err(|e| Error::internal(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_hash_only() {
+        let stored = hash("correct horse battery".into()).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(
+            verify("correct horse battery".into(), Some(stored.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(!verify("wrong".into(), Some(stored)).await.unwrap());
+        assert!(!verify("anything".into(), None).await.unwrap());
+    }
+}

@@ -1,0 +1,5 @@
+//! How the outside reaches the services: GraphQL, agents, files, health.
+
+pub mod health;
+pub mod node;
+pub mod schema;

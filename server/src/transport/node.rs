@@ -1,0 +1,52 @@
+//! Relay's object identification: any node by its global id.
+
+use async_graphql::{Context, ID, Interface, Object};
+
+use crate::identity::{Identity, User};
+use crate::kernel::api::{ApiResult, op, visible};
+use crate::kernel::ids::{self, NodeKind, UserId};
+
+/// Anything with a global id.
+#[derive(Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
+pub enum Node {
+    User(User),
+}
+
+/// Any node by its id.
+#[derive(Debug, Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The node with this id; null when it does not exist or may not be seen.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> ApiResult<Option<Node>> {
+        load(ctx, &id).await
+    }
+
+    /// Several nodes in the order of their ids, with null for what can't be seen; at most 100.
+    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> ApiResult<Vec<Option<Node>>> {
+        if ids.len() > 100 {
+            let message = "ask for at most 100 nodes at a time".to_owned();
+            return crate::kernel::api::api(ctx, Err(crate::kernel::Error::BadRequest(message)));
+        }
+        let mut nodes = Vec::with_capacity(ids.len());
+        for id in &ids {
+            nodes.push(load(ctx, id).await?);
+        }
+        Ok(nodes)
+    }
+}
+
+async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
+    let Some((kind, uuid)) = ids::parse(id) else {
+        return Ok(None);
+    };
+    Ok(match kind {
+        NodeKind::User => {
+            let found = ctx.data::<Identity>()?.user(op(ctx)?, UserId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::User(User(row)))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,93 @@
+//! The one public schema, put together from the slices.
+
+use async_graphql::{EmptySubscription, MergedObject, Object, SDLExportOptions, SchemaBuilder, SimpleObject};
+
+use crate::identity::{IdentityMutation, IdentityQuery};
+use crate::kernel::api::{ApiResult, api};
+use crate::kernel::scalars::Duration;
+
+use super::node::NodeQuery;
+
+/// Reading.
+#[derive(MergedObject, Default)]
+pub struct Query(InfoQuery, NodeQuery, IdentityQuery);
+
+/// Changing. Every mutation returns the changed node and `userErrors`.
+#[derive(MergedObject, Default)]
+pub struct Mutation(IdentityMutation);
+
+/// Watching.
+pub type Subscription = EmptySubscription;
+
+/// The schema of the API.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema without its services: enough to print it.
+pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+}
+
+/// Sorted SDL with descriptions: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by();
+    let mut text = builder().finish().sdl_with_options(options);
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// Limits that a client can know beforehand.
+#[derive(Debug, SimpleObject)]
+pub struct ServerLimits {
+    /// Largest source, in bytes.
+    source_bytes: i32,
+    /// Longest log line, in bytes; the rest of a longer one is dropped, with a record.
+    log_line_bytes: i32,
+    /// Largest log of one execution, in bytes.
+    log_bytes: f64,
+    /// Shortest timeout.
+    min_timeout: Duration,
+    /// Longest timeout.
+    max_timeout: Duration,
+}
+
+/// What a client may know before anybody has signed in.
+#[derive(Debug, SimpleObject)]
+pub struct ServerInfo {
+    /// Version of the server.
+    version: String,
+    /// Whether nobody has run anything on this installation.
+    first_run: bool,
+    /// Ways to sign in.
+    sign_in_methods: Vec<crate::identity::SignInMethod>,
+    /// Limits.
+    limits: ServerLimits,
+}
+
+/// About the installation.
+#[derive(Debug, Default)]
+pub struct InfoQuery;
+
+#[Object]
+impl InfoQuery {
+    /// Version, limits and ways to sign in: public.
+    async fn server_info(&self, ctx: &async_graphql::Context<'_>) -> ApiResult<ServerInfo> {
+        let first_run = api(ctx, ctx.data::<crate::app::FirstRun>()?.pending().await)?;
+        Ok(ServerInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            first_run,
+            sign_in_methods: vec![crate::identity::SignInMethod::Password],
+            limits: ServerLimits {
+                source_bytes: 1 << 20,
+                log_line_bytes: 64 << 10,
+                log_bytes: f64::from(100 << 20),
+                min_timeout: Duration(1_000),
+                max_timeout: Duration(86_400_000),
+            },
+        })
+    }
+}
