@@ -81,12 +81,11 @@ pub async fn database(connections: u32) -> PgPool {
     statement(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     statement(&mut admin, "SELECT pg_advisory_unlock(7002)".into()).await;
     let options = admin_options().database(&name);
-    let pool = PgPoolOptions::new()
+    PgPoolOptions::new()
         .max_connections(connections)
         .connect_with(options)
         .await
-        .expect("test database");
-    (pool, name)
+        .expect("test database")
 }
 
 impl TestApp {
