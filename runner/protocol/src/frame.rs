@@ -155,6 +155,10 @@ impl FrameReader {
     }
 
     /// The next whole frame, or None when more bytes are needed.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "each call names the type that it expects"
+    )]
     pub fn next<T: for<'de> Deserialize<'de>>(&mut self) -> Option<Result<T, FrameError>> {
         loop {
             let Some(at) = self.buffer[self.scanned..].iter().position(|b| *b == 0) else {
