@@ -1,1 +1,5 @@
-fn main() {}
+//! Entry of the dashboard's WASM module.
+
+fn main() {
+    cronium_web::start();
+}

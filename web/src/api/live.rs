@@ -1,0 +1,343 @@
+//! Live results over one shared WebSocket. It comes back by itself after a loss, waiting longer each
+//! time, and asks anew for an operation made from what was seen last. Knows no page.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cynic::{GraphQlError, GraphQlResponse, StreamingOperation};
+use futures::StreamExt as _;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
+
+use super::error::{ApiError, Extensions};
+use super::protocol::{self, FromServer};
+use crate::browser;
+
+const ENDPOINT: &str = "/graphql/ws";
+const SUB_PROTOCOL: &str = "graphql-transport-ws";
+/// How often we ask whether the server is there; twice without any word means that it is not.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What a subscription has to tell.
+#[derive(Clone, Debug)]
+pub enum Feed<T> {
+    /// Results flow.
+    Live,
+    /// One result.
+    Data(T),
+    /// The connection is gone; it is being sought.
+    Down,
+    /// The server ended this subscription with an error. Nothing follows.
+    Failed(ApiError),
+}
+
+enum Raw {
+    Live,
+    Next(Value),
+    Down,
+    Error(Value),
+}
+
+struct Entry {
+    make: Rc<dyn Fn() -> Option<Value>>,
+    out: UnboundedSender<Raw>,
+}
+
+#[derive(Default)]
+struct Client {
+    socket: Option<Socket>,
+    entries: HashMap<String, Entry>,
+    next_id: u64,
+    /// Changes with every socket, so that a late event of an old one is known as such.
+    generation: u64,
+    acknowledged: bool,
+    failures: u32,
+    waiting: bool,
+    last_heard: f64,
+}
+
+struct Socket {
+    raw: WebSocket,
+    _on_open: Closure<dyn FnMut(Event)>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_close: Closure<dyn FnMut(CloseEvent)>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.raw.set_onopen(None);
+        self.raw.set_onmessage(None);
+        self.raw.set_onclose(None);
+        // Closing twice is no fault worth telling.
+        let _ = self.raw.close();
+    }
+}
+
+thread_local! {
+    static CLIENT: RefCell<Client> = RefCell::default();
+}
+
+/// A running subscription: a stream of [`Feed`]. Dropping it ends it at the server too.
+#[derive(Debug)]
+pub struct Subscription<Q> {
+    id: String,
+    inner: UnboundedReceiver<Raw>,
+    over: bool,
+    result: PhantomData<fn() -> Q>,
+}
+
+impl<Q> Drop for Subscription<Q> {
+    fn drop(&mut self) {
+        end(&self.id);
+    }
+}
+
+impl<Q: DeserializeOwned> futures::Stream for Subscription<Q> {
+    type Item = Feed<Q>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Feed<Q>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        self.inner.poll_next_unpin(context).map(|raw| {
+            let feed = raw.map(read);
+            self.over = matches!(feed, None | Some(Feed::Failed(_)));
+            feed
+        })
+    }
+}
+
+fn read<Q: DeserializeOwned>(raw: Raw) -> Feed<Q> {
+    match raw {
+        Raw::Live => Feed::Live,
+        Raw::Down => Feed::Down,
+        Raw::Next(value) => match serde_json::from_value::<GraphQlResponse<Q, Extensions>>(value) {
+            Ok(GraphQlResponse {
+                errors: Some(errors),
+                data,
+            }) => match (ApiError::from_errors(errors), data) {
+                (Some(error), _) => Feed::Failed(error),
+                (None, Some(data)) => Feed::Data(data),
+                (None, None) => Feed::Failed(ApiError::other("The answer is empty")),
+            },
+            Ok(GraphQlResponse { data: Some(data), .. }) => Feed::Data(data),
+            Ok(_) => Feed::Failed(ApiError::other("The answer is empty")),
+            Err(error) => Feed::Failed(ApiError::other(error.to_string())),
+        },
+        Raw::Error(value) => {
+            let errors: Vec<GraphQlError<Extensions>> = serde_json::from_value(value).unwrap_or_default();
+            Feed::Failed(
+                ApiError::from_errors(errors).unwrap_or_else(|| ApiError::other("The subscription failed")),
+            )
+        }
+    }
+}
+
+/// Starts a subscription. `make` is called at the start and after every loss of the connection, so
+/// that it can ask for what follows the last result seen.
+pub fn subscribe<Q, V>(make: impl Fn() -> StreamingOperation<Q, V> + 'static) -> Subscription<Q>
+where
+    Q: 'static,
+    V: Serialize + 'static,
+{
+    let (out, inner) = unbounded();
+    let make = Rc::new(move || serde_json::to_value(make()).ok());
+    let id = CLIENT.with_borrow_mut(|client| {
+        client.next_id += 1;
+        let id = client.next_id.to_string();
+        client.entries.insert(id.clone(), Entry { make, out });
+        id
+    });
+    let (open, acknowledged) = CLIENT.with_borrow(|client| (client.socket.is_some(), client.acknowledged));
+    if acknowledged {
+        start(&id);
+    } else if !open {
+        connect();
+    }
+    Subscription {
+        id,
+        inner,
+        over: false,
+        result: PhantomData,
+    }
+}
+
+/// Closes the connection, so that every subscription asks again: after another person signed in.
+pub fn restart() {
+    let had = CLIENT.with_borrow_mut(|client| {
+        client.acknowledged = false;
+        client.failures = 0;
+        client.generation += 1;
+        client.socket.take().is_some() && !client.entries.is_empty()
+    });
+    if had {
+        connect();
+    }
+}
+
+fn end(id: &str) {
+    CLIENT.with_borrow_mut(|client| {
+        if client.entries.remove(id).is_some() && client.acknowledged {
+            send(client, &protocol::complete(id));
+        }
+    });
+}
+
+fn send(client: &Client, message: &str) {
+    if let Some(socket) = &client.socket {
+        // A socket that refuses to send is about to report its close.
+        let _ = socket.raw.send_with_str(message);
+    }
+}
+
+fn start(id: &str) {
+    // The caller's closure runs without our borrow: it may well look at signals, or subscribe.
+    let make = CLIENT.with_borrow(|client| client.entries.get(id).map(|entry| entry.make.clone()));
+    let Some(operation) = make.and_then(|make| make()) else {
+        return;
+    };
+    CLIENT.with_borrow(|client| {
+        send(client, &protocol::start(id, &operation));
+        if let Some(entry) = client.entries.get(id) {
+            let _ = entry.out.unbounded_send(Raw::Live);
+        }
+    });
+}
+
+fn connect() {
+    let Some(url) = browser::socket_url(ENDPOINT) else {
+        return;
+    };
+    let generation = CLIENT.with_borrow_mut(|client| {
+        client.generation += 1;
+        client.acknowledged = false;
+        client.last_heard = browser::now_ms();
+        client.generation
+    });
+    let Ok(raw) = WebSocket::new_with_str(&url, SUB_PROTOCOL) else {
+        lost(generation);
+        return;
+    };
+    let on_open = Closure::<dyn FnMut(Event)>::new(move |_| {
+        CLIENT.with_borrow(|client| send(client, &protocol::init()));
+    });
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        if let Some(text) = event.data().as_string() {
+            receive(generation, &text);
+        }
+    });
+    let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |_| lost(generation));
+    raw.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+    raw.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    raw.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+    CLIENT.with_borrow_mut(|client| {
+        client.socket = Some(Socket {
+            raw,
+            _on_open: on_open,
+            _on_message: on_message,
+            _on_close: on_close,
+        });
+    });
+    spawn_local(watch(generation));
+}
+
+/// Asks now and then whether the server is there: a network that vanished closes no socket.
+async fn watch(generation: u64) {
+    loop {
+        browser::sleep(HEARTBEAT).await;
+        let silent = CLIENT.with_borrow(|client| {
+            (client.generation == generation).then(|| {
+                send(client, &protocol::ping());
+                browser::now_ms() - client.last_heard
+            })
+        });
+        match silent {
+            None => return,
+            Some(silent) if silent > 2.0 * HEARTBEAT.as_secs_f64() * 1000.0 + 5_000.0 => {
+                lost(generation);
+                return;
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn receive(generation: u64, text: &str) {
+    let Ok(message) = serde_json::from_str::<FromServer>(text) else {
+        return;
+    };
+    let started = CLIENT.with_borrow_mut(|client| {
+        if client.generation != generation {
+            return Vec::new();
+        }
+        client.last_heard = browser::now_ms();
+        match message {
+            FromServer::ConnectionAck => {
+                client.acknowledged = true;
+                client.failures = 0;
+                return client.entries.keys().cloned().collect();
+            }
+            FromServer::Ping => send(client, &protocol::pong()),
+            FromServer::Pong => {}
+            FromServer::Next { id, payload } => {
+                if let Some(entry) = client.entries.get(&id) {
+                    let _ = entry.out.unbounded_send(Raw::Next(payload));
+                }
+            }
+            FromServer::Error { id, payload } => {
+                if let Some(entry) = client.entries.remove(&id) {
+                    let _ = entry.out.unbounded_send(Raw::Error(payload));
+                }
+            }
+            // Dropping the sender ends the stream.
+            FromServer::Complete { id } => drop(client.entries.remove(&id)),
+        }
+        Vec::new()
+    });
+    for id in started {
+        start(&id);
+    }
+}
+
+fn lost(generation: u64) {
+    let wait = CLIENT.with_borrow_mut(|client| {
+        if client.generation != generation {
+            return None;
+        }
+        client.generation += 1;
+        client.socket = None;
+        client.acknowledged = false;
+        for entry in client.entries.values() {
+            let _ = entry.out.unbounded_send(Raw::Down);
+        }
+        if client.entries.is_empty() || client.waiting {
+            return None;
+        }
+        client.waiting = true;
+        client.failures += 1;
+        Some(protocol::back_off(client.failures - 1, js_sys::Math::random()))
+    });
+    if let Some(wait) = wait {
+        spawn_local(async move {
+            browser::sleep(wait).await;
+            let needed = CLIENT.with_borrow_mut(|client| {
+                client.waiting = false;
+                client.socket.is_none() && !client.entries.is_empty()
+            });
+            if needed {
+                connect();
+            }
+        });
+    }
+}

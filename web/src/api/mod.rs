@@ -1,0 +1,27 @@
+//! The GraphQL client: one request over fetch, live results over one WebSocket. Knows the contract
+//! and the transport; knows no page.
+
+mod error;
+mod http;
+mod live;
+mod protocol;
+mod scalars;
+
+pub use error::{ApiError, ApiErrorKind};
+pub use http::run;
+pub use live::{Feed, Subscription, restart, subscribe};
+pub use scalars::{IsoDuration, Json, Timestamp};
+
+/// Marker types of the contract, for the query macros.
+#[expect(
+    missing_docs,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    reason = "written by a macro"
+)]
+#[cynic::schema("cronium")]
+pub mod schema {}
+
+cynic::impl_scalar!(Timestamp, schema::DateTime);
+cynic::impl_scalar!(Json, schema::JSON);
+cynic::impl_scalar!(IsoDuration, schema::Duration);

@@ -1,0 +1,152 @@
+//! What the browser offers: time, storage, the document. Outside a browser each function gives a
+//! harmless answer, so that modules above can be tested on the host. Knows nothing of the product.
+
+use std::time::Duration;
+
+/// Milliseconds since 1970, by the browser's clock.
+pub fn now_ms() -> f64 {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::Date::now();
+    #[cfg(not(target_arch = "wasm32"))]
+    0.0
+}
+
+/// Minutes to add to local time to get UTC at a moment, so negative east of Greenwich.
+pub fn utc_offset_minutes(at_ms: f64) -> f64 {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::Date::new(&at_ms.into()).get_timezone_offset();
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = at_ms;
+        0.0
+    }
+}
+
+/// Waits without blocking.
+pub async fn sleep(time: Duration) {
+    let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        if let Some(window) = web_sys::window() {
+            // A refused timer would leave the promise open; the browser refuses none.
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, millis);
+        }
+    });
+    // The promise only ever resolves.
+    let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+}
+
+fn window() -> Option<web_sys::Window> {
+    cfg!(target_arch = "wasm32").then(web_sys::window).flatten()
+}
+
+/// The page's document.
+pub fn document() -> Option<web_sys::Document> {
+    window()?.document()
+}
+
+/// A value that this browser keeps for us; none where storage is forbidden.
+pub fn stored(key: &str) -> Option<String> {
+    window()?.local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Keeps a value, or removes it. Where storage is forbidden the choice lasts until the reload.
+pub fn store(key: &str, value: Option<&str>) {
+    if let Some(storage) = window().and_then(|window| window.local_storage().ok().flatten()) {
+        let _ = match value {
+            Some(value) => storage.set_item(key, value),
+            None => storage.remove_item(key),
+        };
+    }
+}
+
+/// The languages that the person's browser asks for, best first.
+pub fn languages() -> Vec<String> {
+    window()
+        .map(|window| {
+            window
+                .navigator()
+                .languages()
+                .iter()
+                .filter_map(|tag| tag.as_string())
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// The host name that this page came from.
+pub fn host() -> String {
+    window()
+        .and_then(|window| window.location().host().ok())
+        .unwrap_or_default()
+}
+
+/// The address of this page without the origin: path, query and fragment.
+pub fn address() -> String {
+    let Some(location) = window().map(|window| window.location()) else {
+        return "/".to_owned();
+    };
+    [location.pathname(), location.search(), location.hash()]
+        .into_iter()
+        .filter_map(Result::ok)
+        .collect()
+}
+
+/// The WebSocket address of a path on our own origin.
+pub fn socket_url(path: &str) -> Option<String> {
+    let location = window()?.location();
+    let scheme = if location.protocol().ok()? == "https:" {
+        "wss"
+    } else {
+        "ws"
+    };
+    Some(format!("{scheme}://{}{path}", location.host().ok()?))
+}
+
+/// Sets an attribute of the root element, or removes it.
+pub fn root_attribute(name: &str, value: Option<&str>) {
+    if let Some(root) = document().and_then(|document| document.document_element()) {
+        let _ = match value {
+            Some(value) => root.set_attribute(name, value),
+            None => root.remove_attribute(name),
+        };
+    }
+}
+
+/// Sets the title of the window.
+pub fn set_title(title: &str) {
+    if let Some(document) = document() {
+        document.set_title(title);
+    }
+}
+
+/// The content of a `<meta name>` of the page.
+pub fn meta(name: &str) -> Option<String> {
+    document()?
+        .query_selector(&format!("meta[name='{name}']"))
+        .ok()??
+        .get_attribute("content")
+}
+
+/// Removes an element by its id.
+pub fn remove_element(id: &str) {
+    if let Some(element) = document().and_then(|document| document.get_element_by_id(id)) {
+        element.remove();
+    }
+}
+
+/// Moves the focus to an element by its id.
+pub fn focus(id: &str) {
+    use wasm_bindgen::JsCast as _;
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = element.focus();
+    }
+}
+
+/// Puts text on the clipboard; false where the browser refuses.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = window() else { return false };
+    wasm_bindgen_futures::JsFuture::from(window.navigator().clipboard().write_text(text))
+        .await
+        .is_ok()
+}

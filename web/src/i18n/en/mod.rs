@@ -1,0 +1,19 @@
+//! English.
+
+mod common;
+mod events;
+mod log;
+mod overview;
+mod runs;
+mod signin;
+
+use super::Texts;
+
+pub(super) const ALL: &[Texts] = &[
+    common::TEXTS,
+    signin::TEXTS,
+    overview::TEXTS,
+    events::TEXTS,
+    runs::TEXTS,
+    log::TEXTS,
+];

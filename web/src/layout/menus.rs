@@ -1,0 +1,136 @@
+//! The small menus of the top bar: language, theme, account. On `popover`, the browser's own: it
+//! closes them on Escape and on a click elsewhere.
+
+use dioxus::prelude::*;
+
+use super::theme::Theme;
+use crate::i18n::{Locale, t, tf};
+use crate::routes::Route;
+use crate::session::{self, UserRole, Viewer};
+use crate::ui::{Icon, toast_error};
+
+/// The choice of language: the same page in another one.
+#[component]
+pub fn LanguageMenu(#[props(default = "icon-btn md".to_owned())] class: String) -> Element {
+    let route = use_route::<Route>();
+    let current = Locale::current();
+    let label = format!("{}: {}", t("language.title"), current.name());
+    rsx! {
+        button { class: "{class}", r#type: "button", "popovertarget": "menu-language", "aria-label": "{label}", title: "{label}",
+            Icon { name: "globe" }
+        }
+        div { class: "menu menu-pop", id: "menu-language", "popover": "auto", role: "menu", "aria-label": t("language.title"),
+            for locale in Locale::ALL {
+                Link { key: "{locale}", class: "menu-item", to: route.clone().in_locale(locale), role: "menuitem",
+                    Icon { name: if locale == current { "check" } else { "globe" } }
+                    "{locale.name()}"
+                }
+            }
+        }
+    }
+}
+
+/// The choice of theme.
+#[component]
+pub fn ThemeMenu() -> Element {
+    let mut theme = use_signal(Theme::stored);
+    let label = format!("{}: {}", t("theme.title"), t(theme().key()));
+    rsx! {
+        button { class: "icon-btn", r#type: "button", "popovertarget": "menu-theme", "aria-label": "{label}", title: "{label}",
+            Icon { name: theme().icon() }
+        }
+        div { class: "menu menu-pop", id: "menu-theme", "popover": "auto", role: "menu", "aria-label": t("theme.title"),
+            for choice in Theme::ALL {
+                button {
+                    key: "{choice.key()}",
+                    class: "menu-item",
+                    r#type: "button",
+                    role: "menuitemradio",
+                    "aria-checked": if theme() == choice { "true" } else { "false" },
+                    "popovertarget": "menu-theme",
+                    "popovertargetaction": "hide",
+                    onclick: move |_| {
+                        choice.activate();
+                        theme.set(choice);
+                    },
+                    Icon { name: if theme() == choice { "check" } else { choice.icon() } }
+                    {t(choice.key())}
+                }
+            }
+        }
+    }
+}
+
+fn initials(viewer: &Viewer) -> String {
+    let source = if viewer.name.trim().is_empty() {
+        &viewer.email
+    } else {
+        &viewer.name
+    };
+    let letters: String = source
+        .split_whitespace()
+        .filter_map(|word| word.chars().next())
+        .take(2)
+        .collect();
+    letters.to_uppercase()
+}
+
+fn role_key(role: UserRole) -> &'static str {
+    match role {
+        UserRole::Admin => "account.role.admin",
+        UserRole::Operator => "account.role.operator",
+        UserRole::Editor => "account.role.editor",
+        UserRole::Viewer => "account.role.viewer",
+    }
+}
+
+/// Who is signed in, and the way out.
+#[component]
+pub(super) fn AccountMenu(viewer: Viewer) -> Element {
+    let name = if viewer.name.trim().is_empty() {
+        viewer.email.clone()
+    } else {
+        viewer.name.clone()
+    };
+    let label = tf("account.title", &[("name", &name)]);
+    rsx! {
+        button { class: "avatar", r#type: "button", "popovertarget": "menu-account", "aria-label": "{label}", title: "{label}",
+            {initials(&viewer)}
+        }
+        div { class: "menu menu-pop", id: "menu-account", "popover": "auto", role: "menu", "aria-label": "{label}",
+            p { class: "menu-title", "{name}" }
+            p { class: "menu-title", "{viewer.email} · " {t(role_key(viewer.role))} }
+            div { class: "menu-sep", role: "separator" }
+            button {
+                class: "menu-item",
+                r#type: "button",
+                role: "menuitem",
+                onclick: move |_| async move {
+                    if let Err(error) = session::sign_out().await {
+                        toast_error(t("account.sign_out"), &error);
+                    }
+                },
+                Icon { name: "external" }
+                {t("account.sign_out")}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_come_from_the_name_or_the_address() {
+        let viewer = |name: &str| Viewer {
+            id: cynic::Id::new("1"),
+            email: "root@example.org".to_owned(),
+            name: name.to_owned(),
+            role: UserRole::Admin,
+            locale: "en".to_owned(),
+        };
+        assert_eq!(initials(&viewer("Marta de la Rosa")), "MD");
+        assert_eq!(initials(&viewer(" ")), "R");
+    }
+}

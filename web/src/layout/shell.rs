@@ -1,0 +1,239 @@
+//! The frame of every signed-in page, and the gate before it.
+
+use dioxus::prelude::*;
+
+use super::crumbs::Crumbs;
+use super::menus::{AccountMenu, LanguageMenu, ThemeMenu};
+use crate::browser;
+use crate::i18n::{Locale, t};
+use crate::params::Params;
+use crate::routes::Route;
+use crate::session::{self, Session};
+use crate::ui::{BrandMark, ErrorNotice, Icon, JobStatus, Skeleton, StatusDot, use_query};
+
+/// Makes the language of the address the language of the page.
+#[component]
+pub fn LocaleFrame(locale: Locale) -> Element {
+    // Before the first child renders, so that no word appears in another language first.
+    use_hook(|| locale.activate());
+    use_effect(use_reactive((&locale,), |(locale,)| locale.activate()));
+    rsx! { Outlet::<Route> {} }
+}
+
+/// Whether the installation is well, as far as known; the pages that know it tell it.
+pub(crate) static HEALTH: GlobalSignal<Option<bool>> = Signal::global(|| None);
+
+/// Lets the signed-in through to the page, and leads everybody else to the sign-in page.
+#[component]
+pub fn Shell(locale: Locale) -> Element {
+    let mut load = use_query(session::load);
+    let navigator = use_navigator();
+    use_effect(move || {
+        if matches!(*session::SESSION.read(), Session::Anonymous { .. }) {
+            let query = Params::default().with("back", &browser::address());
+            navigator.replace(Route::SignIn {
+                locale: Locale::current(),
+                query,
+            });
+        }
+    });
+    let Some(viewer) = session::viewer() else {
+        return rsx! {
+            main { class: "main", id: "main",
+                if let Some(error) = (load.error)() {
+                    ErrorNotice { error, onretry: move |()| load.reload() }
+                } else {
+                    Skeleton {}
+                }
+            }
+        };
+    };
+    rsx! {
+        a { class: "skip", href: "#main", {t("app.skip")} }
+        div { class: "shell",
+            aside { class: "sidebar", Brand { locale } Navigation { locale } Health { locale } }
+            header { class: "topbar",
+                button { class: "icon-btn only-narrow", r#type: "button", "popovertarget": "phone-nav", "aria-label": t("nav.open"), title: t("nav.open"),
+                    Icon { name: "menu" }
+                }
+                Crumbs {}
+                LanguageMenu {}
+                ThemeMenu {}
+                AccountMenu { viewer }
+            }
+            PhoneDrawer { locale }
+            PageFrame {}
+            BottomNavigation { locale }
+        }
+    }
+}
+
+#[component]
+fn PageFrame() -> Element {
+    let route = use_route::<Route>();
+    // Work pages fill the window and scroll inside their panes.
+    let class = match route {
+        Route::Events { .. }
+        | Route::EventNew { .. }
+        | Route::EventEditor { .. }
+        | Route::Runs { .. }
+        | Route::Run { .. } => "main main-flush",
+        _ => "main",
+    };
+    rsx! {
+        main { class, id: "main", tabindex: "-1",
+            OfflineBanner {}
+            Outlet::<Route> {}
+        }
+    }
+}
+
+#[component]
+fn OfflineBanner() -> Element {
+    rsx! {
+        if !*session::ONLINE.read() {
+            div { class: "banner banner-offline", "data-status": "PARTIAL", role: "status",
+                Icon { name: "alert" }
+                span { b { {t("offline.title")} } " " {t("offline.text")} }
+            }
+        }
+    }
+}
+
+#[component]
+fn Brand(locale: Locale) -> Element {
+    rsx! {
+        Link { class: "brand", to: Route::Overview { locale, query: Params::default() }, BrandMark {} {t("app.name")} }
+    }
+}
+
+struct Place {
+    icon: &'static str,
+    key: &'static str,
+    to: Route,
+    here: bool,
+}
+
+fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
+    let query = Params::default;
+    let operate = vec![
+        Place {
+            icon: "overview",
+            key: "nav.overview",
+            to: Route::Overview {
+                locale,
+                query: query(),
+            },
+            here: matches!(route, Route::Overview { .. }),
+        },
+        Place {
+            icon: "event",
+            key: "nav.events",
+            to: Route::Events {
+                locale,
+                query: query(),
+            },
+            here: matches!(
+                route,
+                Route::Events { .. } | Route::EventNew { .. } | Route::EventEditor { .. }
+            ),
+        },
+        Place {
+            icon: "runs",
+            key: "nav.runs",
+            to: Route::Runs {
+                locale,
+                query: query(),
+            },
+            here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
+        },
+    ];
+    let system = vec![
+        Place {
+            icon: "monitor",
+            key: "nav.monitoring",
+            to: Route::Monitoring { locale },
+            here: matches!(route, Route::Monitoring { .. }),
+        },
+        Place {
+            icon: "spark",
+            key: "nav.first_run",
+            to: Route::FirstRun { locale },
+            here: matches!(route, Route::FirstRun { .. }),
+        },
+    ];
+    (operate, system)
+}
+
+#[component]
+fn Navigation(locale: Locale) -> Element {
+    let route = use_route::<Route>();
+    let (operate, system) = places(locale, &route);
+    rsx! {
+        nav { class: "side-scroll", "aria-label": t("nav.main"),
+            for (title, group) in [("nav.operate", operate), ("nav.system", system)] {
+                div { key: "{title}", class: "nav-group",
+                    p { class: "nav-title", {t(title)} }
+                    ul { "aria-label": t(title),
+                        for place in group {
+                            li { key: "{place.key}",
+                                Link { class: "nav", to: place.to, "aria-current": place.here.then_some("page"),
+                                    Icon { name: place.icon }
+                                    {t(place.key)}
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The navigation of narrow windows, behind the menu button.
+#[component]
+fn PhoneDrawer(locale: Locale) -> Element {
+    rsx! {
+        div { class: "phone-nav", id: "phone-nav", "popover": "auto",
+            div { class: "phone-nav-head",
+                Brand { locale }
+                button { class: "icon-btn", r#type: "button", "popovertarget": "phone-nav", "popovertargetaction": "hide", "aria-label": t("nav.close"), title: t("nav.close"),
+                    Icon { name: "x" }
+                }
+            }
+            Navigation { locale }
+            Health { locale }
+        }
+    }
+}
+
+#[component]
+fn BottomNavigation(locale: Locale) -> Element {
+    let route = use_route::<Route>();
+    let (operate, system) = places(locale, &route);
+    rsx! {
+        nav { class: "bottom-nav", "aria-label": t("nav.quick"),
+            for place in operate.into_iter().chain(system) {
+                Link { key: "{place.key}", to: place.to, "aria-current": place.here.then_some("page"),
+                    Icon { name: place.icon }
+                    {t(place.key)}
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn Health(locale: Locale) -> Element {
+    let (status, key) = match *HEALTH.read() {
+        Some(true) => (JobStatus::Succeeded, "health.good"),
+        Some(false) => (JobStatus::Partial, "health.bad"),
+        None => (JobStatus::Queued, "health.unknown"),
+    };
+    rsx! {
+        div { class: "side-foot",
+            StatusDot { status }
+            Link { class: "name", to: Route::Monitoring { locale }, {t(key)} }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Every address of the dashboard. The locale, filters and selections are part of the address, so
+//! that a link shows a colleague the same thing. Knows no data.
+
+use dioxus::prelude::*;
+
+use crate::i18n::Locale;
+use crate::layout::{LocaleFrame, Shell};
+use crate::pages::{
+    EventEditor, EventNew, Events, FirstRun, Monitoring, NotFound, Overview, Root, Run, Runs, SignIn,
+};
+use crate::params::Params;
+
+/// One address. `query` holds what follows the question mark, `hash` what follows the `#`.
+#[derive(Routable, Clone, Debug, PartialEq)]
+#[rustfmt::skip]
+pub enum Route {
+    #[route("/")]
+    Root {},
+    #[nest("/:locale")]
+        #[layout(LocaleFrame)]
+            #[route("/sign-in?:..query")]
+            SignIn { locale: Locale, query: Params },
+            #[layout(Shell)]
+                #[route("/?:..query")]
+                Overview { locale: Locale, query: Params },
+                #[route("/first-run")]
+                FirstRun { locale: Locale },
+                #[route("/events?:..query")]
+                Events { locale: Locale, query: Params },
+                #[route("/events/new?:..query")]
+                EventNew { locale: Locale, query: Params },
+                #[route("/events/:id?:..query")]
+                EventEditor { locale: Locale, id: String, query: Params },
+                #[route("/runs?:..query")]
+                Runs { locale: Locale, query: Params },
+                #[route("/runs/:id?:..query#:hash")]
+                Run { locale: Locale, id: String, query: Params, hash: String },
+                #[route("/monitoring")]
+                Monitoring { locale: Locale },
+            #[end_layout]
+        #[end_layout]
+    #[end_nest]
+    #[route("/:..path")]
+    NotFound { path: Vec<String> },
+}
+
+impl Route {
+    /// The same address in another language.
+    #[must_use]
+    pub fn in_locale(self, to: Locale) -> Self {
+        match self {
+            Self::SignIn { query, .. } => Self::SignIn { locale: to, query },
+            Self::Overview { query, .. } => Self::Overview { locale: to, query },
+            Self::FirstRun { .. } => Self::FirstRun { locale: to },
+            Self::Events { query, .. } => Self::Events { locale: to, query },
+            Self::EventNew { query, .. } => Self::EventNew { locale: to, query },
+            Self::EventEditor { id, query, .. } => Self::EventEditor {
+                locale: to,
+                id,
+                query,
+            },
+            Self::Runs { query, .. } => Self::Runs { locale: to, query },
+            Self::Run { id, query, hash, .. } => Self::Run {
+                locale: to,
+                id,
+                query,
+                hash,
+            },
+            Self::Monitoring { .. } => Self::Monitoring { locale: to },
+            Self::Root {} => Self::Overview {
+                locale: to,
+                query: Params::default(),
+            },
+            Self::NotFound { path } => Self::NotFound { path },
+        }
+    }
+
+    /// A run's page, without filters.
+    #[must_use]
+    pub fn run(locale: Locale, id: &str) -> Self {
+        Self::Run {
+            locale,
+            id: id.to_owned(),
+            query: Params::default(),
+            hash: String::new(),
+        }
+    }
+
+    /// An event's page, on its first tab.
+    #[must_use]
+    pub fn event(locale: Locale, id: &str) -> Self {
+        Self::EventEditor {
+            locale,
+            id: id.to_owned(),
+            query: Params::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_survives_reading_and_writing() {
+        for address in [
+            "/en/runs?status=FAILED",
+            "/es/events/abc?tab=versions",
+            "/en/runs/xyz#L120",
+            "/en/events/new",
+            "/es/monitoring",
+        ] {
+            let route: Route = address.parse().unwrap();
+            assert!(!matches!(route, Route::NotFound { .. }), "{address} is not found");
+            let again: Route = route.to_string().parse().unwrap();
+            assert_eq!(route, again, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_line_link_reaches_the_run() {
+        let Route::Run { id, hash, .. } = "/en/runs/xyz#L120".parse().unwrap() else {
+            panic!("not a run");
+        };
+        assert_eq!((id.as_str(), hash.as_str()), ("xyz", "L120"));
+    }
+
+    #[test]
+    fn an_unknown_language_is_not_found() {
+        assert!(matches!("/xx/runs".parse().unwrap(), Route::NotFound { .. }));
+    }
+}

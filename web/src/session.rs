@@ -1,0 +1,145 @@
+//! Who is signed in, and whether the server can be reached: the two things that every page shares.
+//! Knows how to ask; knows no page.
+
+use std::time::Duration;
+
+use cynic::{MutationBuilder as _, QueryBuilder as _};
+use dioxus::prelude::*;
+
+use crate::api::{self, ApiError, ApiErrorKind, schema};
+use crate::browser;
+
+/// The person who is signed in.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "User")]
+pub struct Viewer {
+    pub id: cynic::Id,
+    pub email: String,
+    pub name: String,
+    pub role: UserRole,
+    pub locale: String,
+}
+
+/// What a person may do in general.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserRole {
+    Admin,
+    Operator,
+    Editor,
+    Viewer,
+}
+
+/// What the server says of itself to anybody.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct ServerInfo {
+    pub version: String,
+    pub first_run: bool,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Query")]
+struct WhoAmI {
+    viewer: Option<Viewer>,
+    server_info: ServerInfo,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "SignOutPayload")]
+struct SignedOut {
+    signed_out: bool,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Mutation")]
+struct SignOut {
+    sign_out: SignedOut,
+}
+
+/// What is known of the person.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Session {
+    /// Nobody asked yet.
+    Unknown,
+    /// Nobody is signed in. `ended` when somebody was a moment ago.
+    Anonymous { ended: bool },
+    /// This person is.
+    SignedIn(Viewer),
+}
+
+/// The session of this window.
+pub static SESSION: GlobalSignal<Session> = Signal::global(|| Session::Unknown);
+/// What the server said of itself.
+pub static SERVER: GlobalSignal<Option<ServerInfo>> = Signal::global(|| None);
+/// Whether the last request reached the server.
+pub static ONLINE: GlobalSignal<bool> = Signal::global(|| true);
+/// Rises when the server is back after an absence, so that pages load again.
+pub static COMEBACKS: GlobalSignal<u32> = Signal::global(|| 0);
+
+/// Takes note of how a request ended.
+pub fn heard(error: Option<&ApiError>) {
+    match error.map(|error| error.kind) {
+        Some(ApiErrorKind::Offline) => set_online(false),
+        Some(ApiErrorKind::Unauthenticated) => {
+            set_online(true);
+            if matches!(*SESSION.peek(), Session::SignedIn(_)) {
+                *SESSION.write() = Session::Anonymous { ended: true };
+            }
+        }
+        _ => set_online(true),
+    }
+}
+
+fn set_online(online: bool) {
+    let was = *ONLINE.peek();
+    if was == online {
+        return;
+    }
+    *ONLINE.write() = online;
+    if online {
+        *COMEBACKS.write() += 1;
+    }
+}
+
+/// Asks who is signed in, and remembers it.
+pub async fn load() -> Result<(), ApiError> {
+    let answer = api::run(WhoAmI::build(())).await?;
+    *SERVER.write() = Some(answer.server_info);
+    let ended = matches!(
+        *SESSION.peek(),
+        Session::SignedIn(_) | Session::Anonymous { ended: true }
+    );
+    *SESSION.write() = match answer.viewer {
+        Some(viewer) => Session::SignedIn(viewer),
+        None => Session::Anonymous { ended },
+    };
+    Ok(())
+}
+
+/// Ends the session at the server and here.
+pub async fn sign_out() -> Result<(), ApiError> {
+    let answer = api::run(SignOut::build(())).await?;
+    if answer.sign_out.signed_out {
+        *SESSION.write() = Session::Anonymous { ended: false };
+        api::restart();
+    }
+    Ok(())
+}
+
+/// The person, when one is signed in. Components that read it follow its changes.
+pub fn viewer() -> Option<Viewer> {
+    match &*SESSION.read() {
+        Session::SignedIn(viewer) => Some(viewer.clone()),
+        _ => None,
+    }
+}
+
+/// While the server is away, asks every few seconds whether it is back.
+pub async fn watch_connection() {
+    loop {
+        browser::sleep(Duration::from_secs(3)).await;
+        if !*ONLINE.peek() {
+            // The outcome reaches everybody through `heard`.
+            let _ = load().await;
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The parts that pages are made of. Each gives the design's markup and nothing else; none knows
+//! what it shows.
+
+mod dialog;
+mod feedback;
+mod field;
+mod format;
+mod icon;
+mod query;
+mod status;
+mod toast;
+
+pub use dialog::Dialog;
+pub use feedback::{Empty, ErrorNotice, Live, Skeleton, error_text};
+pub use field::Field;
+pub use format::{TimeAgo, ago, bytes, clock, duration, elapsed, number, use_now};
+pub use icon::{BrandMark, Icon};
+pub use query::{Query, use_query};
+pub use status::{JobStatus, Status, StatusDot, StatusIcon, StatusPill};
+pub use toast::{Toasts, toast, toast_error};
