@@ -1,0 +1,177 @@
+// Starts the real product on free ports with a data directory of its own, and speaks its API.
+// Knows the command line and the public API; nothing of the server's insides.
+import { spawn, spawnSync } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
+const bin = process.env.CRONIUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(cache, "target"), "debug");
+export const output = process.env.CRONIUM_TEST_OUTPUT ?? join(root, "test-output");
+
+/** Polls until `check` gives something true; its last error is the one that is thrown. */
+export async function until(what, check, seconds = 30) {
+  const end = Date.now() + seconds * 1000;
+  let last;
+  while (Date.now() < end) {
+    try {
+      const value = await check();
+      if (value) return value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  throw new Error(`waited ${seconds} s in vain: ${what}${last ? ` (${last.message})` : ""}`);
+}
+
+function freePort() {
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.once("error", fail);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+export class Product {
+  /** Starts `cronium serve` and signs its admin in. `name` names the log file under test-output/. */
+  static async start(name, env = {}) {
+    const product = new Product();
+    await mkdir(output, { recursive: true });
+    product.dataDir = await mkdtemp(join(tmpdir(), "cronium-e2e-"));
+    await chmod(product.dataDir, 0o711); // the private Postgres runs as another user when we are root
+    product.port = await freePort();
+    product.url = `http://127.0.0.1:${product.port}`;
+    product.env = {
+      ...process.env,
+      CRONIUM_LISTEN: `127.0.0.1:${product.port}`,
+      CRONIUM_DATA_DIR: product.dataDir,
+      CRONIUM_WEB_DIR: join(root, "web/dist"),
+      CRONIUM_RUNNER: process.env.CRONIUM_RUNNER ?? join(cache, "bin/cronium-runner"),
+      CRONIUM_ORCHESTRATOR: join(bin, "cronium-orchestrator"),
+      CRONIUM_EXEC_IMAGE: process.env.CRONIUM_EXEC_IMAGE ?? "cronium/exec:1",
+      CRONIUM_LOG: process.env.CRONIUM_LOG ?? "info",
+      ...env,
+    };
+    delete product.env.DATABASE_URL;
+    product.log = createWriteStream(join(output, `${name}-server.log`));
+    try {
+      await product.#serve();
+      product.token = await product.signIn();
+      await until("an orchestrator connects", async () => {
+        const { data } = await product.gql("{ orchestrators { connected } }");
+        return data.orchestrators.some((one) => one.connected);
+      });
+    } catch (error) {
+      await product.stop();
+      throw new Error(`${error.message}\n--- end of the server's output\n${product.text.slice(-3000)}`);
+    }
+    return product;
+  }
+
+  text = "";
+
+  async #serve() {
+    this.child = spawn(join(bin, "cronium"), ["serve"], { env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.exit = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    let ended;
+    void this.exit.then((how) => (ended = how));
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (chunk) => {
+        this.text += chunk;
+        this.log.write(chunk.replace(/(password:\s+)\S+/g, "$1***"));
+      });
+    }
+    await until("the server is ready", async () => {
+      if (ended !== undefined) return true;
+      return (await fetch(`${this.url}/readyz`)).ok;
+    }, 60);
+    if (ended !== undefined) throw new Error(`the server ended with ${ended}`);
+    await until("the first sign-in is printed", () => /^ *password: +\S+/m.test(this.text), 10);
+    this.email = /^ *e-mail: +(\S+)/m.exec(this.text)[1];
+    this.password = /^ *password: +(\S+)/m.exec(this.text)[1];
+  }
+
+  async signIn(email = this.email, password = this.password) {
+    const { data } = await this.gql(
+      "mutation ($i: SignInInput!) { signIn(input: $i) { accessToken userErrors { message } } }",
+      { i: { email, password, returnToken: true } },
+      { token: null },
+    );
+    if (!data.signIn.accessToken) throw new Error(`sign-in refused: ${JSON.stringify(data.signIn.userErrors)}`);
+    return data.signIn.accessToken;
+  }
+
+  /** One request; `token: null` sends none. Gives the response's body, errors included. */
+  async raw(query, variables, { token = this.token } = {}) {
+    const response = await fetch(`${this.url}/graphql`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/graphql-response+json",
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
+      body: JSON.stringify({ query, variables }),
+    });
+    return response.json();
+  }
+
+  /** One request that must not have top-level errors. */
+  async gql(query, variables, options) {
+    const body = await this.raw(query, variables, options);
+    if (body.errors) throw new Error(JSON.stringify(body.errors));
+    return body;
+  }
+
+  async createEvent(input) {
+    const { data } = await this.gql(
+      "mutation ($i: CreateEventInput!) { createEvent(input: $i) { event { id name version { number } } userErrors { code message field } } }",
+      { i: input },
+    );
+    if (!data.createEvent.event) throw new Error(JSON.stringify(data.createEvent.userErrors));
+    return data.createEvent.event;
+  }
+
+  async run(input) {
+    const { data } = await this.gql(
+      `mutation ($i: RunEventInput!) { runEvent(input: $i) {
+         userErrors { code message field }
+         job { id status statusReason output executions { id exitCode status statusReason log { lines { seq stream text } } } } } }`,
+      { i: input },
+    );
+    if (!data.runEvent.job) throw new Error(JSON.stringify(data.runEvent.userErrors));
+    return data.runEvent.job;
+  }
+
+  /** Ends the server by TERM; KILL after 40 s, which counts as a fault of the product. */
+  async stop() {
+    let how;
+    if (this.child && this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill("SIGTERM");
+      const late = setTimeout(() => this.child.kill("SIGKILL"), 40_000);
+      how = await this.exit;
+      clearTimeout(late);
+    }
+    this.log.end();
+    await rm(this.dataDir, { recursive: true, force: true });
+    if (how === "SIGKILL") throw new Error("the server did not end within 40 s of TERM");
+  }
+}
+
+/** The browser's path; an error that says what to do when there is none. */
+export function browserPath() {
+  for (const name of [process.env.CRONIUM_BROWSER, "chromium", "chromium-browser", "google-chrome"]) {
+    if (!name) continue;
+    const found = spawnSync("sh", ["-c", 'command -v "$0"', name], { encoding: "utf8" }).stdout.trim();
+    if (found) return found;
+  }
+  throw new Error("no Chromium found: run scripts/setup.sh --tests");
+}
