@@ -1,12 +1,15 @@
 //! Wiring: database → services → schema → router.
 
-use std::sync::Arc;
-
 use cronium_migration::Migrator;
 use sea_orm_migration::MigratorTrait as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::config::Config;
+use crate::config::keys::Keys;
 use crate::identity::Identity;
-use crate::kernel::{Clock, Kernel, Result};
+use crate::kernel::{Error, Kernel, Result};
+use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
 
 /// All services of one server.
@@ -43,9 +46,30 @@ pub async fn migrate(kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
+/// The database role of orchestrators: it sees Apalis' schema and nothing else.
+pub const WAKEUP_ROLE: &str = "cronium_orchestrator";
+
+/// Makes or refreshes the orchestrators' database role. `password` is 64 hex digits of our own making.
+pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
+    if !password.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Error::internal("orchestrator.key is not a key of 64 hex digits"));
+    }
+    let sql = format!(
+        "DO $$ BEGIN CREATE ROLE {WAKEUP_ROLE} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+         ALTER ROLE {WAKEUP_ROLE} PASSWORD '{password}';
+         GRANT USAGE ON SCHEMA apalis TO {WAKEUP_ROLE};
+         GRANT ALL ON ALL TABLES IN SCHEMA apalis TO {WAKEUP_ROLE};
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA apalis TO {WAKEUP_ROLE};
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA apalis TO {WAKEUP_ROLE};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&kernel.pool)
+        .await?;
+    Ok(())
+}
+
 impl App {
-    pub fn new(pool: sqlx::PgPool, clock: Arc<dyn Clock>) -> Self {
-        let kernel = Kernel::new(pool, clock);
+    pub fn new(kernel: Kernel) -> Self {
         let identity = Identity::new(kernel.clone());
         let schema = schema::builder()
             .data(identity.clone())
@@ -56,5 +80,13 @@ impl App {
             identity,
             schema,
         }
+    }
+
+    /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
+    pub fn start_workers(&self, _tasks: &TaskTracker, _stop: &CancellationToken) {}
+
+    /// Everything that is reached by HTTP.
+    pub fn router(&self, _config: &Config, _keys: &Keys, probes: Probes) -> axum::Router {
+        crate::transport::health::router(probes)
     }
 }

@@ -3,7 +3,10 @@
 
 pub mod access;
 pub mod app;
+pub mod commands;
 pub mod config;
 pub mod identity;
 pub mod kernel;
+pub mod postgres;
+pub mod supervise;
 pub mod transport;

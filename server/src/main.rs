@@ -1,1 +1,60 @@
-fn main() {}
+//! `cronium`: the server and its commands.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use cronium_server::commands;
+use cronium_server::config::Config;
+
+/// Self-hosted automation: scripts, run on demand in containers, watched live.
+#[derive(Debug, Parser)]
+#[command(name = "cronium", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything that is not given: the default.
+    Serve,
+    /// Bring the database to this version and leave.
+    Migrate,
+    /// Print the GraphQL schema.
+    Schema,
+    /// Say what is there and what is missing.
+    Doctor,
+    /// Accounts.
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Give an account a new password, printed once.
+    ResetPassword {
+        /// Address of the account.
+        email: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Schema => commands::schema(),
+        Command::Serve => commands::serve(cli.config).await,
+        Command::Migrate => commands::migrate(cli.config).await,
+        Command::Doctor => commands::doctor(&cli.config).await,
+        Command::Admin(Admin::ResetPassword { email }) => commands::reset_password(cli.config, &email).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("cronium: {}", problem.private_text());
+            ExitCode::FAILURE
+        }
+    }
+}

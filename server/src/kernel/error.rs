@@ -68,6 +68,22 @@ impl Error {
         Self::Invalid(vec![FieldError::new(code, field, message)])
     }
 
+    /// For logs and the terminal of the operator, never for clients.
+    pub fn private_text(&self) -> String {
+        match self {
+            Self::Unavailable(source) | Self::Internal(source) => {
+                let mut text = source.to_string();
+                let mut cause = source.source();
+                while let Some(inner) = cause {
+                    text = format!("{text}: {inner}");
+                    cause = inner.source();
+                }
+                text
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
     pub fn internal(source: impl Into<Source>) -> Self {
         Self::Internal(source.into())
     }

@@ -92,7 +92,7 @@ impl TestApp {
     pub async fn start() -> Self {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
-        let app = App::new(pool, clock.clone());
+        let app = App::new(Kernel::new(pool, clock.clone()));
         Self { app, clock }
     }
 

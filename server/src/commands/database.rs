@@ -1,0 +1,62 @@
+//! The database of this installation: the given one, or a private cluster.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::config::Config;
+use crate::kernel::clock::SystemClock;
+use crate::kernel::{Error, Kernel, Result};
+use crate::postgres::{Cluster, Programs};
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub kernel: Kernel,
+    pub cluster: Option<Cluster>,
+    adopted: bool,
+}
+
+impl Database {
+    pub async fn open(config: &Config) -> Result<Self> {
+        fs::create_dir_all(&config.data_dir).map_err(Error::internal)?;
+        let data_dir = fs::canonicalize(&config.data_dir).map_err(Error::internal)?;
+        let (options, cluster) = match &config.database_url {
+            Some(url) => (url.parse::<PgConnectOptions>()?, None),
+            None => {
+                let programs = Programs::find(config.postgres_bin.as_deref())?;
+                let cluster = Cluster::start(programs, &data_dir).await?;
+                (cluster.options().await?, Some(cluster))
+            }
+        };
+        let pool = PgPoolOptions::new()
+            .max_connections(24)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options.application_name("cronium"))
+            .await?;
+        let adopted = cluster.as_ref().is_some_and(Cluster::adopted);
+        Ok(Self {
+            kernel: Kernel::new(pool, Arc::new(SystemClock)),
+            cluster,
+            adopted,
+        })
+    }
+
+    /// Closes the pool, and stops the cluster unless another process had started it.
+    pub async fn close(self) {
+        self.kernel.pool.close().await;
+        if let (Some(cluster), false) = (self.cluster, self.adopted) {
+            cluster.stop().await;
+        }
+    }
+
+    /// Closes the pool and stops the cluster, whoever had started it.
+    pub async fn shut_down(self) {
+        self.kernel.pool.close().await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
