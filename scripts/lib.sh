@@ -95,3 +95,12 @@ with_lock() {
 
 # Prints the path of a Chromium that Playwright can drive.
 browser() { command -v "${CRONIUM_BROWSER:-chromium}" || command -v chromium-browser || command -v google-chrome; }
+
+# Prints the path of a Node.js of version 20 or newer.
+node_for_tests() {
+  local one
+  for one in "$(command -v node)" "$CRONIUM_CACHE/tools/node/node_modules/node/bin/node"; do
+    if [ -x "$one" ] && [ "$("$one" -p 'process.versions.node.split(".")[0]')" -ge 20 ]; then printf '%s' "$one"; return 0; fi
+  done
+  return 1
+}

@@ -75,6 +75,11 @@ test_tools() {
     say "Building cargo-nextest (once, some minutes)"
     run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
   fi
+  if ! node_for_tests >/dev/null; then
+    # The reference clients need a newer Node.js than Debian 12 has; npm carries it as a package.
+    say "Fetching Node.js 22 for the tests"
+    run_logged node22 npm install --prefix "$CRONIUM_CACHE/tools/node" --no-audit --no-fund node@22
+  fi
   browser >/dev/null || apt_install "a browser for the tests" chromium
 }
 

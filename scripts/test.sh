@@ -8,14 +8,12 @@ export CARGO_TERM_COLOR=never CARGO_TERM_PROGRESS_WHEN=never
 out="$ROOT/test-output"
 mkdir -p "$out"
 work=$(mktemp -d "${TMPDIR:-/tmp}/cronium-test.XXXXXX")
-chmod 711 "$work"
-passed=0 failed=0 postgres_pid='' docker_was_up='' began=$SECONDS
+passed=0 failed=0 docker_was_up='' began=$SECONDS
 docker_up && docker_was_up=1
 
 finish() {
   local code=$?
   trap - EXIT INT TERM
-  [ -z "$postgres_pid" ] || stop_pid "$postgres_pid"
   if [ -z "$docker_was_up" ] && [ -s "$CRONIUM_CACHE/dockerd.pid" ]; then
     stop_pid "$(cat "$CRONIUM_CACHE/dockerd.pid")" 40
     rm -f "$CRONIUM_CACHE/dockerd.pid"
@@ -41,38 +39,6 @@ step() {
   fi
 }
 
-# A Postgres of our own: no fsync, many connections, gone at the end.
-start_postgres() {
-  local bin as='' port password try
-  bin=$(postgres_bin)
-  password=$(head -c 18 /dev/urandom | od -An -tx1 | tr -d ' \n')
-  mkdir "$work/pg"
-  printf '%s' "$password" >"$work/pgpass"
-  if [ "$(id -u)" = 0 ]; then
-    as='setpriv --reuid=postgres --regid=postgres --init-groups'
-    chown postgres "$work/pg" "$work/pgpass"
-  fi
-  (cd / && $as "$bin/initdb" -D "$work/pg" -U postgres -A scram-sha-256 --pwfile="$work/pgpass" -E UTF8 --locale=C.UTF-8 \
-    --no-sync) >"$out/initdb.log" 2>&1 || { cat "$out/initdb.log"; return 1; }
-  for try in 1 2 3 4 5; do
-    port=$((20000 + RANDOM % 12000))
-    (cd / && exec $as "$bin/postgres" -D "$work/pg" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-      -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=300 \
-      -c shared_buffers=128MB -c log_min_messages=fatal) >>"$out/postgres.log" 2>&1 </dev/null &
-    postgres_pid=$!
-    while kill -0 "$postgres_pid" 2>/dev/null; do
-      if "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; then
-        export CRONIUM_TEST_DATABASE_URL="postgres://postgres:$password@127.0.0.1:$port/postgres"
-        return 0
-      fi
-      sleep 0.1
-    done
-  done
-  postgres_pid=''
-  tail -n 20 "$out/postgres.log"
-  die "Postgres did not start (port taken five times?)"
-}
-
 schema_is_current() {
   "$CARGO_TARGET_DIR/debug/cronium" schema >"$work/schema.graphql"
   diff -u schema.graphql "$work/schema.graphql" || {
@@ -85,7 +51,7 @@ number() { sed -nE "s/$1/\1/p" "$2" | tail -n 1; }
 
 rust_tests() {
   local log="$out/nextest.log" ran good
-  cargo nextest run --locked --workspace --no-fail-fast --color never --hide-progress-bar \
+  scripts/with-postgres.sh cargo nextest run --locked --workspace --no-fail-fast --color never --hide-progress-bar \
     --status-level fail --final-status-level fail 2>&1 </dev/null | tee "$log" | grep -Ev '^ +(Compiling|Finished|Starting) ' || true
   ran=$(number '^ *Summary .* ([0-9]+)(\/[0-9]+)? tests? run:.*' "$log")
   good=$(number '.* run: ([0-9]+) passed.*' "$log")
@@ -96,7 +62,7 @@ rust_tests() {
 browser_tests() {
   local log="$out/e2e.log" good bad
   CRONIUM_BIN="$CARGO_TARGET_DIR/debug" CRONIUM_BROWSER="$(browser)" CRONIUM_TEST_OUTPUT="$out" \
-    node --test --test-reporter=spec --test-concurrency=1 e2e/*.test.mjs 2>&1 </dev/null | tee "$log" || true
+    "$(node_for_tests)" --test --test-reporter=spec --test-concurrency=1 e2e/*.test.mjs 2>&1 </dev/null | tee "$log" || true
   good=$(number '^. pass ([0-9]+)$' "$log")
   bad=$(number '^. fail ([0-9]+)$' "$log")
   if [ -z "$good" ]; then failed=$((failed + 1)); return; fi
@@ -118,7 +84,6 @@ step "image" wait "$image"
 export CRONIUM_TEST_RUNNER="$CRONIUM_CACHE/bin/cronium-runner" CRONIUM_RUNNER="$CRONIUM_CACHE/bin/cronium-runner"
 
 say "Rust tests"
-start_postgres
 rust_tests
 say "Conformance and browser tests"
 browser_tests
