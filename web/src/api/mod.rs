@@ -13,12 +13,6 @@ pub use live::{Feed, Subscription, restart, subscribe};
 pub use scalars::{IsoDuration, Json, Timestamp};
 
 /// Marker types of the contract, for the query macros.
-#[expect(
-    missing_docs,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    reason = "written by a macro"
-)]
 #[cynic::schema("cronium")]
 pub mod schema {}
 

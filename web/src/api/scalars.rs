@@ -59,9 +59,9 @@ mod tests {
     fn durations_are_read_as_the_standard_writes_them() {
         let read = |text: &str| IsoDuration(text.to_owned()).get();
         assert_eq!(read("PT1.25S"), Some(Duration::from_millis(1250)));
-        assert_eq!(read("PT30M"), Some(Duration::from_secs(1800)));
+        assert_eq!(read("PT30M"), Some(Duration::from_mins(30)));
         assert_eq!(read("P1DT2H3M4S"), Some(Duration::from_secs(93_784)));
-        assert_eq!(read("P2D"), Some(Duration::from_secs(172_800)));
+        assert_eq!(read("P2D"), Some(Duration::from_hours(48)));
         assert_eq!(read("PT-5S"), None);
         assert_eq!(read("P1M"), None);
         assert_eq!(read("ten seconds"), None);

@@ -56,10 +56,9 @@ impl Locale {
 
     /// The language chosen before, else the first that the browser asks for and we have.
     pub fn preferred() -> Self {
-        let asked = browser::stored(STORED).into_iter().chain(browser::languages());
+        let mut asked = browser::stored(STORED).into_iter().chain(browser::languages());
         asked
-            .filter_map(|tag| tag.split('-').next()?.parse().ok())
-            .next()
+            .find_map(|tag| tag.split('-').next()?.parse().ok())
             .unwrap_or_default()
     }
 

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Builds the dashboard into web/dist: WASM, its glue, styles and icons, each under a name made of its
+# content, with .br and .gz beside it. Does nothing when nothing changed.
+#   scripts/web-build.sh         small, as it is shipped
+#   scripts/web-build.sh --dev   quick to build, larger
+. "$(dirname "$0")/lib.sh"
+
+FIRST_LOAD_LIMIT=600000 # bytes of brotli: what a first visit may cost
+DIST="$ROOT/web/dist"
+OUT="$CRONIUM_CACHE/web-out"
+# Its own target directory: the workspace's build must not wait for this one, nor this one for it.
+TARGET="$CRONIUM_CACHE/wasm-target"
+TOOLS="$CRONIUM_CACHE/tools"
+mode=ship
+[ "${1:-}" = --dev ] && mode=dev
+
+digest() { sha256sum "$@" | cut -c1-12; }
+
+inputs() {
+  (
+    cd "$ROOT"
+    printf '%s\n' "$mode"
+    find Cargo.toml Cargo.lock schema.graphql scripts/web-build.sh web -path web/dist -prune -o -type f -print0 |
+      sort -z | xargs -0 sha256sum
+  ) | digest
+}
+
+locked_bindgen() { awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/[^0-9.]/, ""); print; exit }' "$ROOT/Cargo.lock"; }
+
+# The glue and the module must come from the same version, to the digit.
+bindgen() {
+  local version=$1
+  BINDGEN="$TOOLS/wasm-bindgen-$version/bin/wasm-bindgen"
+  [ -x "$BINDGEN" ] && return
+  say "Building wasm-bindgen $version (once, some minutes)"
+  local log="$CRONIUM_CACHE/log/wasm-bindgen.log" locked
+  # A mirror may lag behind the versions that the tool was locked to; then any that fit will do.
+  for locked in --locked ''; do
+    if CARGO_TARGET_DIR="$CRONIUM_CACHE/tools-target" cargo install $locked --version "$version" \
+      --root "$TOOLS/wasm-bindgen-$version" wasm-bindgen-cli >"$log" 2>&1 </dev/null; then return; fi
+  done
+  tail -n 40 "$log" >&2
+  die "wasm-bindgen $version could not be built; all of its output: $log"
+}
+
+optimiser() {
+  WASM_OPT="$TOOLS/npm/node_modules/.bin/wasm-opt"
+  [ -x "$WASM_OPT" ] && return
+  say "Getting wasm-opt"
+  run_logged binaryen npm install --prefix "$TOOLS/npm" --no-audit --no-fund binaryen@132.0.0
+}
+
+compile() {
+  local options=(-p cronium-web --bin cronium-web --locked --target wasm32-unknown-unknown --profile wasm)
+  if [ "$mode" = dev ]; then
+    options+=(--config profile.wasm.lto=false --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
+  fi
+  if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib" ]; then
+    (cd "$ROOT" && CARGO_TARGET_DIR="$TARGET" run_logged wasm cargo build "${options[@]}")
+  else
+    # Debian's toolchain for the web has no ready-made std: it is built along.
+    (cd "$ROOT" && RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_DIR="$TARGET" \
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19 \
+      run_logged wasm /usr/bin/cargo build -Z build-std=std,panic_abort "${options[@]}")
+  fi
+  MODULE="$TARGET/wasm32-unknown-unknown/wasm/cronium-web.wasm"
+}
+
+# place <file> <name>: copies it under a name that holds its content, and fills that into the page.
+place() {
+  local named="${2%.*}.$(digest "$1").${2##*.}"
+  cp "$1" "$OUT/assets/$named"
+  sed -i "s|{$2}|$named|g" "$OUT/index.html"
+}
+
+assemble() {
+  rm -rf "$OUT" && mkdir -p "$OUT/assets/app"
+  cp "$ROOT/web/index.html" "$OUT/index.html"
+  "$BINDGEN" "$MODULE" --target web --no-typescript --out-name cronium --out-dir "$OUT/assets/app" \
+    --remove-name-section --remove-producers-section
+  if [ "$mode" = ship ]; then
+    local wasm="$OUT/assets/app/cronium_bg.wasm"
+    run_logged wasm-opt "$WASM_OPT" -Oz "$wasm" -o "$wasm" --strip-debug --strip-producers \
+      --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+      --enable-reference-types --enable-multivalue
+  fi
+  cp "$ROOT/web/assets/start.js" "$OUT/assets/app/start.js"
+  # The module, its glue and the snippets name each other, so one digest names them all.
+  local app
+  app="app.$(cd "$OUT/assets/app" && find . -type f -print0 | sort -z | xargs -0 sha256sum | digest)"
+  mv "$OUT/assets/app" "$OUT/assets/$app"
+  sed -i "s|{app}|$app|g" "$OUT/index.html"
+  (
+    shopt -s nullglob
+    cat "$ROOT"/web/assets/{tokens,components,pages,app}.css "$ROOT"/web/assets/part-*.css >"$OUT/app.css"
+  )
+  place "$OUT/app.css" app.css && rm "$OUT/app.css"
+  place "$ROOT/web/assets/boot.js" boot.js
+  place "$ROOT/web/assets/icons.svg" icons.svg
+  place "$ROOT/web/assets/favicon.svg" favicon.svg
+}
+
+# Writes .br and .gz beside each file, and prints what a first visit costs in brotli.
+compress() {
+  node --input-type=module - "$OUT" "$([ "$mode" = ship ] && echo 11 || echo 4)" <<'JS'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, gzipSync, constants } from 'node:zlib';
+const [root, quality] = process.argv.slice(2);
+let total = 0;
+const walk = (folder) => {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) { walk(path); continue; }
+    const bytes = readFileSync(path);
+    const small = brotliCompressSync(bytes, { params: {
+      [constants.BROTLI_PARAM_QUALITY]: Number(quality), [constants.BROTLI_PARAM_LGWIN]: 24,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+    writeFileSync(path + '.br', small);
+    writeFileSync(path + '.gz', gzipSync(bytes, { level: quality === '11' ? 9 : 4 }));
+    total += small.length;
+  }
+};
+walk(root);
+console.log(total);
+JS
+}
+
+now=$(inputs)
+if [ "$(cat "$DIST/.inputs" 2>/dev/null)" = "$now" ]; then
+  ok "the dashboard is up to date"
+  exit 0
+fi
+bindgen "$(locked_bindgen)"
+[ "$mode" = dev ] || optimiser
+compile
+assemble
+size=$(compress)
+if [ "$mode" = ship ] && [ "$size" -gt "$FIRST_LOAD_LIMIT" ]; then
+  die "The first load is $size bytes of brotli; the limit is $FIRST_LOAD_LIMIT."
+fi
+printf '%s\n' "$now" >"$OUT/.inputs"
+rm -rf "$DIST" && mv "$OUT" "$DIST"
+ok "the dashboard: first load $((size / 1000)) kB of brotli"
