@@ -1,0 +1,249 @@
+//! The wire's forms, pinned: a changed snapshot is a changed protocol, which needs another version.
+
+use cronium_protocol::agent::{
+    AgentToServer, Assignment, CancelReport, Claim, ContainerSpec, HostReport, Outcome, OutcomeKind, Phase,
+    ServerToAgent,
+};
+use cronium_protocol::frame::{self, ExitReport, FromRunner, ToRunner, UsageReport};
+use cronium_protocol::log::{Line, LogBlock, Stream};
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal};
+use insta::assert_snapshot;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Sixteen bytes a line, with what can be read beside them.
+fn dump(bytes: &[u8]) -> String {
+    let line = |bytes: &[u8]| {
+        let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let text: String = bytes
+            .iter()
+            .map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '.' })
+            .collect();
+        format!("{:<47}  {text}", hex.join(" "))
+    };
+    bytes.chunks(16).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+fn packed<T: Serialize>(message: &T) -> String {
+    dump(&rmp_serde::to_vec_named(message).unwrap())
+}
+
+fn claim() -> Claim {
+    Claim {
+        execution_id: Uuid::from_u128(0x11),
+        epoch: 2,
+    }
+}
+
+fn exit() -> ExitReport {
+    ExitReport {
+        started_at_us: 1_000_000,
+        ended_at_us: 2_000_000,
+        code: Some(0),
+        signal: None,
+        timed_out: false,
+        cancelled: false,
+        escalated: false,
+        out_of_memory: false,
+        spawn_error: None,
+        output: Some("{}".into()),
+        output_error: None,
+        log_truncated: false,
+    }
+}
+
+#[test]
+fn manifest() {
+    let manifest = Manifest {
+        version: 1,
+        execution_id: Uuid::from_u128(1),
+        job_id: Uuid::from_u128(2),
+        attempt: 3,
+        target: "docker:1".into(),
+        language: Language::Python,
+        entry: "main.py".into(),
+        input: Some("input.json".into()),
+        env: [("A".into(), "b".into())].into(),
+        timeout_ms: 1000,
+        grace_ms: 10_000,
+        log_line_bytes: 65_536,
+        log_total_bytes: 1 << 20,
+        files: vec![FileEntry {
+            path: "main.py".into(),
+            sha256: [9; 32],
+            size: 4,
+            mode: 0o644,
+        }],
+        expires_at_ms: 1_700_000_000_000,
+        nonce: Uuid::from_u128(4),
+    };
+    assert_snapshot!(dump(&manifest.encode().unwrap()));
+}
+
+#[test]
+fn frames_to_the_runner() {
+    let payload = ToRunner::Payload {
+        manifest: vec![1, 0, 2],
+        signature: vec![3],
+        archive: vec![0, 0],
+    };
+    let frames = [
+        payload,
+        ToRunner::Start { granted: true },
+        ToRunner::Ack { seq: 7 },
+        ToRunner::Resume { after_seq: 0 },
+        ToRunner::Cancel,
+        ToRunner::Ping,
+        ToRunner::Bye,
+    ];
+    let shown: Vec<String> = frames
+        .iter()
+        .map(|f| format!("{f:?}\n{}", dump(&frame::encode(f).unwrap())))
+        .collect();
+    assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn frames_from_the_runner() {
+    let frames = [
+        FromRunner::Hello {
+            protocol: 1,
+            started: false,
+            last_seq: 0,
+        },
+        FromRunner::StartRequest,
+        FromRunner::Started { at_us: 1_000_000 },
+        FromRunner::Log { block: vec![1, 0, 2] },
+        FromRunner::Exit {
+            report: exit(),
+            usage: UsageReport {
+                cpu_us: 5,
+                peak_memory_bytes: 6,
+            },
+            last_seq: 9,
+        },
+        FromRunner::Refused {
+            refusal: Refusal::Archive("why".into()),
+        },
+        FromRunner::Pong,
+    ];
+    let shown: Vec<String> = frames
+        .iter()
+        .map(|f| format!("{f:?}\n{}", dump(&frame::encode(f).unwrap())))
+        .collect();
+    assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn log_block() {
+    let line = |seq, at_us, stream, text: &str| Line {
+        seq,
+        at_us,
+        stream,
+        text: text.into(),
+    };
+    let block = LogBlock {
+        lines: vec![
+            line(300, 1_700_000_000_000_000, Stream::Stdout, "first"),
+            line(301, 1_700_000_000_000_150, Stream::Stderr, ""),
+            line(302, 1_700_000_000_000_149, Stream::System, "é"),
+        ],
+    };
+    assert_snapshot!(dump(&block.encode()));
+}
+
+#[test]
+fn agent_messages() {
+    let to_server = [
+        AgentToServer::Hello {
+            protocol: 1,
+            orchestrator_id: Uuid::from_u128(5),
+            name: "one".into(),
+            version: "0.1.0".into(),
+            capacity: 4,
+        },
+        AgentToServer::Claim { free_slots: 4 },
+        AgentToServer::Renew {
+            claims: vec![claim()],
+        },
+        AgentToServer::StartRequest { claim: claim() },
+        AgentToServer::Phase {
+            claim: claim(),
+            phase: Phase::Started,
+            at_us: 1,
+        },
+        AgentToServer::Log {
+            claim: claim(),
+            block: vec![1, 2],
+        },
+        AgentToServer::Finish {
+            claim: claim(),
+            outcome: Box::new(Outcome {
+                kind: OutcomeKind::Failed,
+                reason: Some("why".into()),
+                exit: Some(exit()),
+                usage: Some(UsageReport::default()),
+                image_digest: None,
+                cancel: Some(CancelReport::default()),
+                setup_at_us: Some(1),
+                started_at_us: Some(2),
+                ended_at_us: Some(3),
+                finished_at_us: 4,
+                last_seq: 5,
+            }),
+        },
+        AgentToServer::Adopt {
+            claims: vec![claim()],
+        },
+        AgentToServer::Heartbeat {
+            host: HostReport::default(),
+            running: 1,
+        },
+    ];
+    let to_agent = [
+        ServerToAgent::Welcome {
+            verify_key: [1; 32],
+            lease_secs: 30,
+            renew_secs: 5,
+        },
+        ServerToAgent::Claimed {
+            assignments: vec![Assignment {
+                claim: claim(),
+                job_id: Uuid::from_u128(2),
+                attempt: 1,
+                container: ContainerSpec {
+                    image: None,
+                    memory_bytes: 1,
+                    cpu_millis: 1000,
+                    pids: 64,
+                    network: false,
+                },
+                timeout_ms: 1000,
+                manifest: vec![1],
+                signature: vec![2],
+                archive: vec![3],
+            }],
+        },
+        ServerToAgent::Renewed { lost: vec![claim()] },
+        ServerToAgent::StartGrant {
+            claim: claim(),
+            granted: true,
+        },
+        ServerToAgent::LogAck {
+            claim: claim(),
+            seq: 5,
+        },
+        ServerToAgent::FinishAck { claim: claim() },
+        ServerToAgent::Cancel { claim: claim() },
+        ServerToAgent::Wake,
+        ServerToAgent::Adopted { replies: Vec::new() },
+        ServerToAgent::Drain { draining: true },
+    ];
+    let shown: Vec<String> = to_server
+        .iter()
+        .map(packed)
+        .chain(to_agent.iter().map(packed))
+        .collect();
+    assert_snapshot!(shown.join("\n\n"));
+}
