@@ -1,1 +1,19 @@
+//! The orchestrator: claims executions from the server over the agent channel and runs each in an
+//! environment of its own. It must not know users, GraphQL or the server's tables.
 
+pub mod app;
+pub mod channel;
+pub mod claimer;
+pub mod clock;
+pub mod config;
+pub mod docker;
+pub mod executor;
+pub mod heartbeat;
+pub mod leases;
+pub mod registry;
+pub mod run;
+pub mod state;
+pub mod status;
+pub mod wake;
+
+pub use app::{Error, run};

@@ -1,0 +1,309 @@
+//! Wires the parts together, adopts what an earlier life left, sweeps, and drains at the end.
+//! It must not know Docker, sockets or reasons.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronium_protocol::PROTOCOL_VERSION;
+use cronium_protocol::agent::{AdoptReply, AgentToServer, Assignment, ServerToAgent};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{Channel, Link, Session};
+use crate::claimer::Claimer;
+use crate::config::Config;
+use crate::executor::{Executor, ExecutorError, Found};
+use crate::leases::Leases;
+use crate::registry::{Mail, Registry};
+use crate::run::{self, machine::Origin};
+use crate::state::{RunRecord, StateDir, StateError};
+use crate::status::{self, Status, StatusError};
+use crate::{docker, heartbeat, wake};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const ADOPT_LIMIT: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Why the orchestrator can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Docker(#[from] docker::ConnectError),
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    #[error("a part of the orchestrator ended by itself")]
+    PartEnded,
+}
+
+/// Routes the server's messages to whom they concern.
+struct Switchboard {
+    registry: Registry,
+    leases: Arc<Leases>,
+    wake: Arc<Notify>,
+    claimed: mpsc::UnboundedSender<Vec<Assignment>>,
+    adopted: mpsc::UnboundedSender<Vec<AdoptReply>>,
+    draining: watch::Sender<bool>,
+}
+
+impl Switchboard {
+    fn deliver(&self, message: ServerToAgent) {
+        match message {
+            // Answers nobody waits for any more are dropped: the other end was told, or will ask again.
+            ServerToAgent::Claimed { assignments } => drop(self.claimed.send(assignments)),
+            ServerToAgent::Adopted { replies } => drop(self.adopted.send(replies)),
+            ServerToAgent::Renewed { lost } => self.leases.renewed(&lost, &self.registry),
+            ServerToAgent::StartGrant { claim, granted } => {
+                self.registry.deliver(claim, Mail::Grant { granted });
+            }
+            ServerToAgent::LogAck { claim, seq } => self.registry.deliver(claim, Mail::LogAck { seq }),
+            ServerToAgent::FinishAck { claim } => self.registry.deliver(claim, Mail::FinishAck),
+            ServerToAgent::Cancel { claim } => self.registry.deliver(claim, Mail::Cancel),
+            ServerToAgent::Wake => self.wake.notify_one(),
+            ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),
+            ServerToAgent::Welcome { .. } => tracing::warn!("a second Welcome is ignored"),
+        }
+    }
+}
+
+type Job = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs until `stop`, then drains. Dropping the future ends everything at once, as a crash would.
+pub async fn run<E: Executor>(
+    config: Config,
+    state: StateDir,
+    executor: E,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let hello = AgentToServer::Hello {
+        protocol: PROTOCOL_VERSION,
+        orchestrator_id: state.orchestrator_id(),
+        name: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity: config.capacity,
+    };
+    let (channel, link) = Channel::new(config.agent_url.clone(), config.internal_api_key.clone(), hello);
+    let (registry, leases) = (Registry::default(), Arc::new(Leases::default()));
+    let (wake, status) = (Arc::new(Notify::new()), Arc::new(Status::default()));
+    let (claimed_in, claimed) = mpsc::unbounded_channel();
+    let (adopted_in, adopted) = mpsc::unbounded_channel();
+    let (draining, paused) = watch::channel(false);
+    let (launch, mut launches) = mpsc::unbounded_channel::<Job>();
+    let context = run::Context {
+        executor: Arc::new(executor),
+        state: state.clone(),
+        link: link.clone(),
+    };
+    let switchboard = Switchboard {
+        registry: registry.clone(),
+        leases: leases.clone(),
+        wake: wake.clone(),
+        claimed: claimed_in,
+        adopted: adopted_in,
+        draining,
+    };
+
+    let mut parts = JoinSet::new();
+    if let Some(address) = config.metrics_listen {
+        parts.spawn(status::bind(address, status.clone(), link.clone()).await?);
+    }
+    parts.spawn(async move { channel.drive(move |message| switchboard.deliver(message)).await });
+    parts.spawn({
+        let (link, registry) = (link.clone(), registry.clone());
+        async move { leases.drive(link, registry).await }
+    });
+    parts.spawn(heartbeat::drive(link.clone(), registry.clone()));
+    if let Some(url) = config.apalis_url.clone() {
+        parts.spawn(wake::drive(url, state.orchestrator_id(), wake.clone()));
+    }
+    let claimer = Claimer {
+        link: link.clone(),
+        registry: registry.clone(),
+        capacity: config.capacity,
+        wake,
+        claimed,
+        paused,
+        status: status.clone(),
+    };
+    parts.spawn({
+        let (context, registry, stop) = (context.clone(), registry.clone(), stop.clone());
+        async move {
+            let adopting = adopt(&context, &registry, link, adopted, &launch, &status);
+            tokio::select! {
+                () = adopting => {}
+                () = stop.cancelled() => return std::future::pending().await,
+            }
+            let started = |assignment: Assignment, session: Arc<Session>| {
+                let target = context.executor.target(assignment.claim);
+                if let Some(slot) = registry.register(assignment.claim, target) {
+                    let job = run::fresh(context.clone(), slot, assignment, session);
+                    drop(launch.send(Box::pin(job)));
+                }
+            };
+            tokio::select! {
+                () = claimer.drive(started) => {}
+                () = sweep(&context, &registry) => {}
+                () = stop.cancelled() => {}
+            }
+            std::future::pending().await
+        }
+    });
+
+    let mut jobs = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(job) = launches.recv() => drop(jobs.spawn(job)),
+            Some(ended) = jobs.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "an execution's task failed");
+                }
+            }
+            Some(ended) = parts.join_next() => {
+                // The heartbeat may give up on a host without figures; nothing else may end.
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a part of the orchestrator failed");
+                    return Err(Error::PartEnded);
+                }
+            }
+        }
+    }
+    drain(&mut jobs, Duration::from_secs(config.drain_secs)).await;
+    Ok(())
+}
+
+/// Waits for running executions; what is still running then is left to the next start, which adopts it.
+async fn drain(jobs: &mut JoinSet<()>, limit: Duration) {
+    let until = Instant::now() + limit;
+    while !jobs.is_empty() {
+        tokio::select! {
+            _ = jobs.join_next() => {}
+            () = tokio::time::sleep_until(until) => {
+                tracing::info!(left = jobs.len(), "executions are left running");
+                return;
+            }
+        }
+    }
+}
+
+/// Asks the server about every environment that is there, until it has answered for all of them.
+async fn adopt<E: Executor>(
+    context: &run::Context<E>,
+    registry: &Registry,
+    mut link: Link,
+    mut adopted: mpsc::UnboundedReceiver<Vec<AdoptReply>>,
+    launch: &mpsc::UnboundedSender<Job>,
+    status: &Status,
+) {
+    loop {
+        status.beat();
+        let session = tokio::select! {
+            session = link.up() => session,
+            () = sleep(RETRY) => continue,
+        };
+        match adopt_once(context, registry, &session, &mut adopted, launch).await {
+            Ok(true) => return,
+            Ok(false) => tracing::warn!("the server did not answer about running executions; asking again"),
+            Err(error) => {
+                tracing::warn!(%error, "running executions can't be found; looking again");
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn adopt_once<E: Executor>(
+    context: &run::Context<E>,
+    registry: &Registry,
+    session: &Arc<Session>,
+    adopted: &mut mpsc::UnboundedReceiver<Vec<AdoptReply>>,
+    launch: &mpsc::UnboundedSender<Job>,
+) -> Result<bool, ExecutorError> {
+    let mut open = HashMap::new();
+    for found in context.executor.find().await? {
+        if found.whole {
+            let record = recall(&context.state, &found).await;
+            open.insert(record.claim, (found, record));
+        }
+    }
+    if open.is_empty() {
+        return Ok(true);
+    }
+    let ask = AgentToServer::Adopt {
+        claims: open.keys().copied().collect(),
+    };
+    if session.send(ask).await.is_err() {
+        return Ok(false);
+    }
+    let Ok(Some(replies)) = timeout(ADOPT_LIMIT, adopted.recv()).await else {
+        return Ok(false);
+    };
+    for reply in replies {
+        let Some((found, mut record)) = open.remove(&reply.claim) else {
+            continue;
+        };
+        let Some(go_on) = reply.go_on else {
+            remove(context, &found).await;
+            continue;
+        };
+        tracing::info!(target = %found.target, epoch = go_on.claim.epoch, "going on with a running execution");
+        record.claim = go_on.claim;
+        if let Some(slot) = registry.register(go_on.claim, found.target.clone()) {
+            let origin = Origin::Adopted {
+                last_seq: go_on.last_seq,
+                started: go_on.started,
+            };
+            let job = run::adopted(context.clone(), slot, found.target, record, origin, session.clone());
+            drop(launch.send(Box::pin(job)));
+        }
+    }
+    Ok(open.is_empty())
+}
+
+/// The run's record, or what its labels tell.
+async fn recall(state: &StateDir, found: &Found) -> RunRecord {
+    match state.recall(found.target.name()).await {
+        Some(record) => record,
+        None => RunRecord {
+            claim: found.claim,
+            job_id: found.job_id,
+            // Unknown: the runner keeps the true limit, and the server may cancel.
+            timeout_ms: Duration::from_secs(24 * 3600).as_millis() as u64,
+            grace_ms: 10_000,
+            memory_bytes: 0,
+            image_digest: None,
+            setup_at_us: None,
+            started_at_us: None,
+        },
+    }
+}
+
+async fn remove<E: Executor>(context: &run::Context<E>, found: &Found) {
+    match context.executor.clean_up(&found.target).await {
+        Ok(()) => context.state.forget(found.target.name()).await,
+        Err(error) => tracing::warn!(%error, target = %found.target, "a left-over can't be removed yet"),
+    }
+}
+
+/// Removes environments that belong to no live execution.
+async fn sweep<E: Executor>(context: &run::Context<E>, registry: &Registry) {
+    loop {
+        match context.executor.find().await {
+            Ok(all) => {
+                for found in all {
+                    // Asked only now: what was registered since the list was made is not in it.
+                    if !registry.holds(&found.target) {
+                        tracing::info!(target = %found.target, "removing a left-over");
+                        remove(context, &found).await;
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "left-overs can't be found"),
+        }
+        sleep(SWEEP_EVERY).await;
+    }
+}

@@ -1,0 +1,317 @@
+//! Runs executions in Docker containers, one each, with nothing but what they need.
+//! It must not know the agent channel or what a payload holds.
+
+mod io;
+mod spec;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::errors::Error as DockerError;
+use bollard::models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
+};
+use bollard::{Docker, body_full};
+use cronium_protocol::agent::Claim;
+use cronium_protocol::manifest::sha256;
+use futures::StreamExt;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::executor::{Attached, Autopsy, Executor, ExecutorError, Found, Order, Prepared, Target};
+
+pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
+
+const PULL_LIMIT: Duration = Duration::from_secs(240);
+
+/// Why the executor can't work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("can't reach the Docker engine: {0}")]
+    Engine(#[from] DockerError),
+    #[error("can't read the runner binary {0}: {1}")]
+    Runner(PathBuf, std::io::Error),
+}
+
+/// The executor on one Docker engine, local or remote.
+#[derive(Debug)]
+pub struct DockerExecutor {
+    docker: Docker,
+    orchestrator: Uuid,
+    default_image: String,
+    /// The runner as a tar archive of one file.
+    runner: Arc<Vec<u8>>,
+    /// A volume that holds the runner, named by its content: filled once, mounted read-only ever after,
+    /// so that a start costs no upload and a remote engine needs no path of ours. (A container with a
+    /// read-only root takes no upload.)
+    volume: String,
+    filled: Mutex<bool>,
+}
+
+impl From<DockerError> for ExecutorError {
+    fn from(error: DockerError) -> Self {
+        Self::Failed(match error {
+            DockerError::DockerResponseServerError { message, .. } => format!("Docker: {message}"),
+            other => format!("Docker: {other}"),
+        })
+    }
+}
+
+fn is_status(error: &DockerError, code: u16) -> bool {
+    matches!(error, DockerError::DockerResponseServerError { status_code, .. } if *status_code == code)
+}
+
+/// Absent already, or on its way out, is what a removal wants.
+fn unless_absent(result: Result<(), DockerError>) -> Result<(), ExecutorError> {
+    match result {
+        Err(error) if !is_status(&error, 404) && !is_status(&error, 409) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+impl DockerExecutor {
+    /// Connects to the engine and reads the runner binary.
+    pub async fn connect(config: &Config, orchestrator: Uuid) -> Result<Self, ConnectError> {
+        let docker = match &config.docker_host {
+            Some(host) => Docker::connect_with_host(host)?,
+            None => Docker::connect_with_defaults()?,
+        };
+        let docker = docker.negotiate_version().await?;
+        let binary = tokio::fs::read(&config.runner)
+            .await
+            .map_err(|e| ConnectError::Runner(config.runner.clone(), e))?;
+        let digest = sha256(&binary);
+        let volume = format!("cronium-runner-{}", spec::hex(&digest[..8]));
+        let archive = spec::archive(spec::RUNNER_NAME, &binary)
+            .map_err(|e| ConnectError::Runner(config.runner.clone(), e))?;
+        Ok(Self {
+            docker,
+            orchestrator,
+            default_image: config.exec_image.clone(),
+            runner: Arc::new(archive),
+            volume,
+            filled: Mutex::new(false),
+        })
+    }
+
+    /// The image's digest; pulls it when it is not there.
+    async fn image(&self, name: &str) -> Result<Option<String>, ExecutorError> {
+        let found = match self.docker.inspect_image(name).await {
+            Err(error) if is_status(&error, 404) => {
+                self.pull(name).await?;
+                self.docker.inspect_image(name).await?
+            }
+            other => other?,
+        };
+        let digest = found.repo_digests.unwrap_or_default().into_iter().next();
+        Ok(digest.or(found.id))
+    }
+
+    async fn pull(&self, name: &str) -> Result<(), ExecutorError> {
+        let missing = |why: String| ExecutorError::ImageMissing(format!("{name} ({why})"));
+        let options = CreateImageOptionsBuilder::default().from_image(name);
+        // Without a tag the engine would pull all of them.
+        let tagged = name.contains('@') || name.rsplit('/').next().is_some_and(|n| n.contains(':'));
+        let options = if tagged { options } else { options.tag("latest") };
+        let mut pull = self.docker.create_image(Some(options.build()), None, None);
+        let finished = async {
+            while let Some(step) = pull.next().await {
+                step.map_err(|e| missing(ExecutorError::from(e).to_string()))?;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(PULL_LIMIT, finished).await {
+            Ok(result) => result,
+            Err(_) => Err(missing("pulling took too long".into())),
+        }
+    }
+
+    /// Makes sure that the volume holds the runner.
+    async fn fill_volume(&self, image: &str) -> Result<(), ExecutorError> {
+        let mut filled = self.filled.lock().await;
+        if *filled && self.docker.inspect_volume(&self.volume).await.is_ok() {
+            return Ok(());
+        }
+        self.docker
+            .create_volume(VolumeCreateRequest {
+                name: Some(self.volume.clone()),
+                ..Default::default()
+            })
+            .await?;
+        // Never started: only a way into the volume. It is ours, so that a sweep finds a forgotten one.
+        let carrier = format!("cronium-carrier-{}", Uuid::as_simple(&self.orchestrator));
+        self.remove_container(&carrier).await?;
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            cmd: Some(vec![spec::runner_path()]),
+            labels: Some(HashMap::from([(
+                LABEL_ORCHESTRATOR.to_owned(),
+                self.orchestrator.to_string(),
+            )])),
+            host_config: Some(HostConfig {
+                binds: Some(vec![format!("{}:{}", self.volume, spec::RUNNER_DIR)]),
+                network_mode: Some("none".into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(&carrier).build();
+        self.docker.create_container(Some(options), body).await?;
+        let options = UploadToContainerOptionsBuilder::default()
+            .path(spec::RUNNER_DIR)
+            .build();
+        let archive = body_full(bytes::Bytes::from(self.runner.as_ref().clone()));
+        let uploaded = self
+            .docker
+            .upload_to_container(&carrier, Some(options), archive)
+            .await;
+        self.remove_container(&carrier).await?;
+        uploaded?;
+        *filled = true;
+        Ok(())
+    }
+
+    async fn remove_container(&self, name: &str) -> Result<(), ExecutorError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true);
+        unless_absent(self.docker.remove_container(name, Some(options.build())).await)
+    }
+
+    /// A network of its own, on which nothing else is.
+    async fn create_network(&self, order: &Order, name: &str) -> Result<(), ExecutorError> {
+        self.docker
+            .create_network(NetworkCreateRequest {
+                name: name.to_owned(),
+                driver: Some("bridge".into()),
+                options: Some(HashMap::from([(
+                    "com.docker.network.bridge.enable_icc".to_owned(),
+                    "false".to_owned(),
+                )])),
+                labels: Some(spec::labels(order, self.orchestrator)),
+                ..Default::default()
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn create(&self, order: &Order, image: &str, target: &Target) -> Result<(), ExecutorError> {
+        let name = target.name();
+        if order.spec.network {
+            self.create_network(order, name).await?;
+        }
+        let body = spec::container(order, image, name, &self.volume, self.orchestrator);
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        self.docker.create_container(Some(options), body).await?;
+        Ok(())
+    }
+
+    fn ours(&self) -> HashMap<String, Vec<String>> {
+        let label = format!("{LABEL_ORCHESTRATOR}={}", self.orchestrator);
+        HashMap::from([("label".to_owned(), vec![label])])
+    }
+
+    async fn open(&self, target: &Target) -> Result<bollard::container::AttachContainerResults, DockerError> {
+        let options = AttachContainerOptionsBuilder::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .stream(true)
+            .logs(false)
+            .build();
+        self.docker.attach_container(target.name(), Some(options)).await
+    }
+}
+
+impl Executor for DockerExecutor {
+    async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
+        let image = order.spec.image.as_deref().unwrap_or(&self.default_image);
+        let image_digest = self.image(image).await?;
+        self.fill_volume(image).await?;
+        let target = self.target(order.claim);
+        if let Err(error) = self.create(order, image, &target).await {
+            self.clean_up(&target).await?;
+            return Err(error);
+        }
+        Ok(Prepared { target, image_digest })
+    }
+
+    fn target(&self, claim: Claim) -> Target {
+        Target::new(format!("cronium-{}-{}", claim.execution_id, claim.epoch))
+    }
+
+    async fn start(&self, target: &Target) -> Result<Attached, ExecutorError> {
+        let streams = self.open(target).await?;
+        let attached = io::pump(streams.output, streams.input);
+        self.docker
+            .start_container(target.name(), None::<StartContainerOptions>)
+            .await?;
+        Ok(attached)
+    }
+
+    async fn attach(&self, target: &Target) -> Result<Attached, ExecutorError> {
+        let streams = self.open(target).await?;
+        Ok(io::pump(streams.output, streams.input))
+    }
+
+    async fn kill(&self, target: &Target) -> Result<(), ExecutorError> {
+        let options = KillContainerOptionsBuilder::default().signal("KILL").build();
+        unless_absent(self.docker.kill_container(target.name(), Some(options)).await)
+    }
+
+    async fn inspect(&self, target: &Target) -> Result<Autopsy, ExecutorError> {
+        let found = match self.docker.inspect_container(target.name(), None).await {
+            Err(error) if is_status(&error, 404) => return Ok(Autopsy::default()),
+            other => other?,
+        };
+        let state = found.state.unwrap_or_default();
+        let running = state.running.unwrap_or(false);
+        Ok(Autopsy {
+            running,
+            out_of_memory: state.oom_killed.unwrap_or(false),
+            exit_code: if running { None } else { state.exit_code },
+        })
+    }
+
+    async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {
+        self.remove_container(target.name()).await?;
+        unless_absent_network(self.docker.remove_network(target.name()).await)
+    }
+
+    async fn find(&self) -> Result<Vec<Found>, ExecutorError> {
+        let ours = self.ours();
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&ours);
+        let mut found = Vec::new();
+        for container in self.docker.list_containers(Some(options.build())).await? {
+            let name = container.names.and_then(|names| names.into_iter().next());
+            let labels = container.labels.unwrap_or_default();
+            if let Some(name) = name
+                && let Some(item) = spec::found(name.trim_start_matches('/'), &labels, true)
+            {
+                found.push(item);
+            }
+        }
+        let options = ListNetworksOptionsBuilder::default().filters(&ours).build();
+        for network in self.docker.list_networks(Some(options)).await? {
+            if let (Some(name), Some(labels)) = (network.name, network.labels)
+                && let Some(item) = spec::found(&name, &labels, false)
+                && !found.iter().any(|known| known.target == item.target)
+            {
+                found.push(item);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Unlike for containers, a conflict is real here: something is still attached.
+fn unless_absent_network(result: Result<(), DockerError>) -> Result<(), ExecutorError> {
+    match result {
+        Err(error) if !is_status(&error, 404) => Err(error.into()),
+        _ => Ok(()),
+    }
+}

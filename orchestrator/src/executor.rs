@@ -1,0 +1,134 @@
+//! What it takes to run something somewhere: prepare, start, attach, kill, find, clean up.
+//! It must not know what kind of environment that is, nor the server.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cronium_protocol::agent::{Claim, ContainerSpec};
+use cronium_protocol::frame::{FrameError, FromRunner};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+/// Name of a prepared environment, unique within its executor; also fit for a file name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target(String);
+
+impl Target {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An environment to prepare.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub claim: Claim,
+    pub job_id: Uuid,
+    pub spec: ContainerSpec,
+    /// Key that the runner verifies payloads with.
+    pub verify_key: [u8; 32],
+}
+
+/// A prepared environment whose runner was not started yet.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub target: Target,
+    pub image_digest: Option<String>,
+}
+
+/// An environment that was found, of this or an earlier life of the orchestrator.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub target: Target,
+    pub claim: Claim,
+    pub job_id: Uuid,
+    /// False: only left-overs, nothing that could go on.
+    pub whole: bool,
+}
+
+/// What is left to see when a runner is silent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Autopsy {
+    pub running: bool,
+    pub out_of_memory: bool,
+    pub exit_code: Option<i64>,
+}
+
+/// Why something could not be done; the text is for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecutorError {
+    #[error("image not found: {0}")]
+    ImageMissing(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The last bytes of the runner's stderr, for diagnosis.
+#[derive(Debug, Clone, Default)]
+pub struct Tail(Arc<Mutex<Vec<u8>>>);
+
+const TAIL_BYTES: usize = 4096;
+
+impl Tail {
+    pub fn push(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let excess = kept.len().saturating_sub(TAIL_BYTES);
+        kept.drain(..excess);
+    }
+
+    pub fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).trim().to_owned()
+    }
+}
+
+/// A connection to a runner's stdin and stdout. Dropping it leaves the runner running.
+#[derive(Debug)]
+pub struct Attached {
+    /// Closed when the connection ends.
+    pub frames: mpsc::Receiver<Result<FromRunner, FrameError>>,
+    /// Whole encoded frames.
+    pub input: mpsc::UnboundedSender<Vec<u8>>,
+    pub stderr: Tail,
+    pub pumps: Vec<AbortOnDropHandle<()>>,
+}
+
+/// A place where executions run.
+pub trait Executor: Send + Sync + 'static {
+    /// Makes an environment; nothing of it is left when this fails.
+    fn prepare(&self, order: &Order) -> impl Future<Output = Result<Prepared, ExecutorError>> + Send;
+
+    /// Name that `prepare` gives to the environment of this claim.
+    fn target(&self, claim: Claim) -> Target;
+
+    /// Attaches, then starts the runner, so that nothing it says is missed.
+    fn start(&self, target: &Target) -> impl Future<Output = Result<Attached, ExecutorError>> + Send;
+
+    /// Attaches to a runner that was started before.
+    fn attach(&self, target: &Target) -> impl Future<Output = Result<Attached, ExecutorError>> + Send;
+
+    /// Ends everything that runs in the environment, at once.
+    fn kill(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;
+
+    /// Looks at an environment from outside.
+    fn inspect(&self, target: &Target) -> impl Future<Output = Result<Autopsy, ExecutorError>> + Send;
+
+    /// Removes the environment and all that belongs to it. Done already is done.
+    fn clean_up(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;
+
+    /// Environments of this orchestrator, whatever state they are in.
+    fn find(&self) -> impl Future<Output = Result<Vec<Found>, ExecutorError>> + Send;
+}

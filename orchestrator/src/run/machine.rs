@@ -1,0 +1,526 @@
+//! What happens to one execution: messages and moments in, actions out. Pure: no I/O, no clock.
+//! It must not know executors or sockets.
+
+use std::time::Duration;
+
+use cronium_protocol::agent::{
+    AgentToServer, CancelReport, Claim, Outcome, OutcomeKind, Phase,
+};
+use cronium_protocol::frame::{ExitReport, FromRunner, ToRunner, UsageReport};
+use tokio::time::Instant;
+
+use super::block;
+use super::reason::{self, Limits};
+use crate::clock::Now;
+use crate::executor::Autopsy;
+use crate::registry::Mail;
+
+const SETUP_LIMIT: Duration = Duration::from_secs(300);
+const CLEANUP_LIMIT: Duration = Duration::from_secs(60);
+/// How long an adopted runner that was not started has to show that it holds a payload.
+const PAYLOAD_LIMIT: Duration = Duration::from_secs(10);
+const REPEAT: Duration = Duration::from_secs(5);
+/// After the grace period, before the environment itself is killed.
+const KILL_MARGIN: Duration = Duration::from_secs(2);
+
+/// What is known when the runner is there.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub claim: Claim,
+    pub timeout: Duration,
+    pub grace: Duration,
+    pub memory_bytes: u64,
+    pub image_digest: Option<String>,
+    pub setup_at_us: Option<i64>,
+    pub started_at_us: Option<i64>,
+    pub lease: Duration,
+}
+
+/// Where the runner comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// Just made: it waits for this payload.
+    Fresh(Box<ToRunner>),
+    /// Left by an earlier life; the server has everything up to `last_seq`.
+    Adopted { last_seq: u64, started: bool },
+}
+
+/// What can happen to an execution.
+#[derive(Debug)]
+pub enum Input {
+    Frame(FromRunner),
+    /// The environment could not be made; the reason is for people.
+    Unprepared(String),
+    /// A frame could not be read, or the connection to the runner was made anew.
+    Gap,
+    Mail(Mail),
+    /// There is a new connection to the server.
+    Up,
+    /// The runner is not running any more.
+    Gone { autopsy: Autopsy, stderr: String },
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    Runner(ToRunner),
+    Server(AgentToServer),
+    /// User code runs: the record of the run should say so.
+    Started { at_us: i64 },
+    Kill,
+    /// The outcome is kept by the server: clean up.
+    Done(OutcomeKind),
+    /// Somebody else decides about it: clean up without a word.
+    Abandon,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Silent,
+    Verifying,
+    Asking,
+    Granted,
+    Running,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killing {
+    Cancelled,
+    TimedOut,
+}
+
+#[derive(Debug)]
+struct Ending {
+    outcome: Outcome,
+    /// The runner said so itself, and says it again after a resume.
+    reported: bool,
+    acknowledged_at: Option<Instant>,
+    repeat_at: Instant,
+}
+
+/// One execution from the runner's first word to the server's receipt.
+#[derive(Debug)]
+pub struct Machine {
+    facts: Facts,
+    origin: Origin,
+    stage: Stage,
+    /// Lines and exits are dropped until the runner's Hello: it repeats them.
+    deaf: bool,
+    gone: bool,
+    sent_seq: u64,
+    acked_seq: u64,
+    lease_until: Instant,
+    setup_until: Instant,
+    overdue_at: Option<Instant>,
+    ping_at: Instant,
+    kill_at: Option<Instant>,
+    killing: Option<Killing>,
+    cancel: Option<CancelReport>,
+    ending: Option<Ending>,
+    over: bool,
+}
+
+impl Machine {
+    pub fn new(facts: Facts, origin: Origin, now: Now) -> Self {
+        let (seq, deaf) = match &origin {
+            Origin::Fresh(_) => (0, false),
+            Origin::Adopted { last_seq, .. } => (*last_seq, true),
+        };
+        Self {
+            stage: Stage::Silent,
+            deaf,
+            gone: false,
+            sent_seq: seq,
+            acked_seq: seq,
+            lease_until: now.at + facts.lease,
+            setup_until: now.at + SETUP_LIMIT,
+            overdue_at: None,
+            ping_at: now.at + REPEAT,
+            kill_at: None,
+            killing: None,
+            cancel: None,
+            ending: None,
+            over: false,
+            facts,
+            origin,
+        }
+    }
+
+    /// There is no runner to listen to any more.
+    pub fn is_runner_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// What to do once attached.
+    pub fn begin(&mut self) -> Vec<Action> {
+        match self.origin {
+            Origin::Fresh(_) => Vec::new(),
+            Origin::Adopted { last_seq, .. } => vec![Action::Runner(ToRunner::Resume { after_seq: last_seq })],
+        }
+    }
+
+    /// Takes one event and says what follows from it.
+    pub fn on(&mut self, input: Input, now: Now) -> Vec<Action> {
+        let mut out = Vec::new();
+        if self.over {
+            return out;
+        }
+        match input {
+            Input::Frame(frame) => self.on_frame(frame, now, &mut out),
+            Input::Unprepared(reason) => {
+                self.gone = true;
+                self.end(OutcomeKind::NotStarted, Some(reason), now, &mut out);
+            }
+            Input::Gap => self.resume(&mut out),
+            Input::Mail(mail) => self.on_mail(mail, now, &mut out),
+            Input::Up => self.on_up(now, &mut out),
+            Input::Gone { autopsy, stderr } => self.on_gone(&autopsy, &stderr, now, &mut out),
+            Input::Tick => self.on_tick(now, &mut out),
+        }
+        self.over = out
+            .iter()
+            .any(|a| matches!(a, Action::Done(_) | Action::Abandon));
+        out
+    }
+
+    fn on_frame(&mut self, frame: FromRunner, now: Now, out: &mut Vec<Action>) {
+        match frame {
+            FromRunner::Hello { started, .. } => self.on_hello(started, now, out),
+            FromRunner::StartRequest => match self.stage {
+                Stage::Silent | Stage::Verifying if self.ending.is_none() => {
+                    self.stage = Stage::Asking;
+                    out.push(self.start_request());
+                }
+                Stage::Granted => out.push(Action::Runner(ToRunner::Start { granted: true })),
+                _ => {}
+            },
+            FromRunner::Started { at_us } => self.on_started(at_us, now, out),
+            FromRunner::Log { block } => {
+                if !self.deaf {
+                    self.sent_seq = self.sent_seq.max(block::last_seq(&block).unwrap_or(0));
+                    let claim = self.facts.claim;
+                    out.push(Action::Server(AgentToServer::Log { claim, block }));
+                }
+            }
+            FromRunner::Exit {
+                report,
+                usage,
+                last_seq,
+            } => {
+                if !self.deaf {
+                    self.on_exit(report, usage, last_seq, now, out);
+                }
+            }
+            FromRunner::Refused { refusal } => {
+                let reason = format!("the runner refused the payload: {refusal}");
+                self.end(OutcomeKind::NotStarted, Some(reason), now, out);
+            }
+            FromRunner::Pong => {}
+        }
+    }
+
+    fn on_hello(&mut self, started: bool, now: Now, out: &mut Vec<Action>) {
+        self.deaf = false;
+        if self.stage != Stage::Silent {
+            return;
+        }
+        match &mut self.origin {
+            Origin::Fresh(payload) => {
+                self.stage = Stage::Verifying;
+                let payload = std::mem::replace(payload.as_mut(), ToRunner::Ping);
+                out.push(Action::Runner(payload));
+            }
+            Origin::Adopted { .. } if started => {
+                self.stage = Stage::Running;
+                self.overdue_at = Some(self.overdue(now));
+            }
+            Origin::Adopted { .. } => {
+                self.stage = Stage::Verifying;
+                self.setup_until = now.at + PAYLOAD_LIMIT;
+            }
+        }
+    }
+
+    fn on_started(&mut self, at_us: i64, now: Now, out: &mut Vec<Action>) {
+        self.stage = Stage::Running;
+        self.overdue_at.get_or_insert(now.at + self.patience());
+        let first = self.facts.started_at_us.replace(at_us) != Some(at_us);
+        if first {
+            out.push(Action::Started { at_us });
+        }
+        out.push(self.phase(Phase::Started, at_us));
+    }
+
+    fn on_exit(
+        &mut self,
+        report: ExitReport,
+        usage: UsageReport,
+        last_seq: u64,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(ending) = &mut self.ending {
+            ending.repeat_at = now.at + REPEAT;
+            out.extend(self.finish());
+            return;
+        }
+        self.sent_seq = self.sent_seq.max(last_seq);
+        if report.spawn_error.is_none() {
+            self.facts.started_at_us.get_or_insert(report.started_at_us);
+        }
+        out.push(self.phase(Phase::Ended, report.ended_at_us));
+        let (kind, reason) = reason::of_exit(&report, self.limits());
+        if report.cancelled {
+            self.cancel = Some(CancelReport {
+                signal_sent: true,
+                escalated: report.escalated,
+                process_gone: true,
+            });
+        } else if let Some(cancel) = &mut self.cancel {
+            cancel.process_gone = true;
+        }
+        let mut outcome = self.outcome(kind, reason, now);
+        outcome.ended_at_us = Some(report.ended_at_us);
+        outcome.exit = Some(report);
+        outcome.usage = Some(usage);
+        self.conclude(outcome, true, now, out);
+    }
+
+    fn on_mail(&mut self, mail: Mail, now: Now, out: &mut Vec<Action>) {
+        match mail {
+            Mail::Grant { granted } if self.stage == Stage::Asking && self.ending.is_none() => {
+                out.push(Action::Runner(ToRunner::Start { granted }));
+                if granted {
+                    self.stage = Stage::Granted;
+                } else {
+                    let reason = "the server did not permit the start";
+                    self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
+                }
+            }
+            Mail::Grant { .. } => {}
+            Mail::LogAck { seq } => {
+                self.acked_seq = self.acked_seq.max(seq);
+                out.push(Action::Runner(ToRunner::Ack { seq }));
+                self.leave_if_settled(now, out);
+            }
+            Mail::FinishAck => {
+                if let Some(ending) = &mut self.ending {
+                    ending.acknowledged_at.get_or_insert(now.at);
+                    self.leave_if_settled(now, out);
+                }
+            }
+            Mail::Cancel => self.on_cancel(now, out),
+            Mail::Renewed => self.lease_until = now.at + self.facts.lease,
+            Mail::Lost => out.push(Action::Abandon),
+        }
+    }
+
+    fn on_cancel(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.ending.is_some() || self.cancel.is_some() {
+            return;
+        }
+        let maybe_started = match self.stage {
+            Stage::Granted | Stage::Running => true,
+            Stage::Silent => matches!(self.origin, Origin::Adopted { started: true, .. }),
+            Stage::Verifying | Stage::Asking => false,
+        };
+        self.cancel = Some(CancelReport {
+            signal_sent: maybe_started,
+            escalated: false,
+            process_gone: !maybe_started,
+        });
+        if maybe_started {
+            self.killing = Some(Killing::Cancelled);
+            self.kill_at = Some(now.at + self.facts.grace + KILL_MARGIN);
+            out.push(Action::Runner(ToRunner::Cancel));
+        } else {
+            let reason = "cancelled before it started";
+            self.end(OutcomeKind::Cancelled, Some(reason.into()), now, out);
+        }
+    }
+
+    fn on_up(&mut self, now: Now, out: &mut Vec<Action>) {
+        if let Some(at) = self.facts.setup_at_us {
+            out.push(self.phase(Phase::Setup, at));
+        }
+        if let Some(at) = self.facts.started_at_us {
+            out.push(self.phase(Phase::Started, at));
+        }
+        if self.stage == Stage::Asking && self.ending.is_none() {
+            out.push(self.start_request());
+        }
+        if self.stage >= Stage::Granted && self.acked_seq < self.sent_seq && !self.gone {
+            // What was under way may be lost: the runner repeats it, its exit included.
+            self.resume(out);
+        } else if let Some(ending) = &mut self.ending {
+            ending.repeat_at = now.at + REPEAT;
+            out.extend(self.finish());
+        } else if self.stage >= Stage::Granted {
+            self.resume(out);
+        }
+    }
+
+    fn on_gone(&mut self, autopsy: &Autopsy, stderr: &str, now: Now, out: &mut Vec<Action>) {
+        self.gone = true;
+        if self.ending.is_some() {
+            return;
+        }
+        let remains = reason::remains(autopsy.exit_code, stderr);
+        let adopted_started = matches!(self.origin, Origin::Adopted { started: true, .. });
+        if self.stage < Stage::Granted && !(self.stage == Stage::Silent && adopted_started) {
+            let reason = format!("the runner ended before the start ({remains})");
+            return self.end(OutcomeKind::NotStarted, Some(reason), now, out);
+        }
+        let (kind, reason) = match self.killing {
+            Some(Killing::Cancelled) => {
+                self.cancel = Some(CancelReport {
+                    signal_sent: true,
+                    escalated: true,
+                    process_gone: true,
+                });
+                let reason = "cancelled; it did not end by TERM and was killed";
+                (OutcomeKind::Cancelled, reason.to_owned())
+            }
+            Some(Killing::TimedOut) => (OutcomeKind::TimedOut, reason::timed_out(self.facts.timeout)),
+            None if autopsy.out_of_memory => {
+                (OutcomeKind::Failed, reason::out_of_memory(self.facts.memory_bytes))
+            }
+            None => {
+                let reason = format!("the runner was lost after the start ({remains})");
+                (OutcomeKind::Lost, reason)
+            }
+        };
+        let mut outcome = self.outcome(kind, Some(reason), now);
+        outcome.ended_at_us = Some(now.us);
+        self.conclude(outcome, false, now, out);
+    }
+
+    fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
+        if !self.gone && now.at >= self.ping_at {
+            self.ping_at = now.at + REPEAT;
+            out.push(Action::Runner(ToRunner::Ping));
+        }
+        if let Some(ending) = &mut self.ending {
+            if ending.acknowledged_at.is_none() && now.at >= ending.repeat_at && !self.deaf {
+                ending.repeat_at = now.at + REPEAT;
+                out.extend(self.finish());
+            }
+            return self.leave_if_settled(now, out);
+        }
+        if self.stage < Stage::Granted {
+            if now.at >= self.lease_until && !matches!(self.origin, Origin::Adopted { started: true, .. }) {
+                return out.push(Action::Abandon);
+            }
+            if now.at >= self.setup_until {
+                let reason = match self.origin {
+                    Origin::Fresh(_) => "setup took longer than PT5M",
+                    Origin::Adopted { .. } => "the orchestrator was restarted before the payload was there",
+                };
+                return self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
+            }
+        }
+        if self.overdue_at.is_some_and(|at| now.at >= at) && self.killing.is_none() {
+            self.killing = Some(Killing::TimedOut);
+            self.kill_at = Some(now.at);
+        }
+        if !self.gone && self.kill_at.is_some_and(|at| now.at >= at) {
+            self.kill_at = Some(now.at + REPEAT);
+            out.push(Action::Kill);
+        }
+    }
+
+    /// Ends without the runner's own report, and stops the runner.
+    fn end(&mut self, kind: OutcomeKind, reason: Option<String>, now: Now, out: &mut Vec<Action>) {
+        if self.ending.is_none() {
+            let outcome = self.outcome(kind, reason, now);
+            self.conclude(outcome, false, now, out);
+            if !self.gone {
+                out.push(Action::Kill);
+            }
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome, reported: bool, now: Now, out: &mut Vec<Action>) {
+        self.kill_at = None;
+        self.ending = Some(Ending {
+            outcome,
+            reported,
+            acknowledged_at: None,
+            repeat_at: now.at + REPEAT,
+        });
+        out.extend(self.finish());
+    }
+
+    /// After the receipt the last lines' receipts are awaited for a moment: then the spool can go.
+    fn leave_if_settled(&mut self, now: Now, out: &mut Vec<Action>) {
+        let Some(ending) = &self.ending else { return };
+        let Some(since) = ending.acknowledged_at else { return };
+        let lines_kept = !ending.reported || self.acked_seq >= self.sent_seq;
+        if lines_kept || now.at >= since + REPEAT {
+            let kind = ending.outcome.kind;
+            out.push(Action::Runner(ToRunner::Bye));
+            out.push(Action::Done(kind));
+        }
+    }
+
+    fn resume(&mut self, out: &mut Vec<Action>) {
+        if !self.gone {
+            self.deaf = true;
+            let after_seq = self.acked_seq;
+            out.push(Action::Runner(ToRunner::Resume { after_seq }));
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.facts.timeout + self.facts.grace + CLEANUP_LIMIT
+    }
+
+    /// Moment at which an adopted run is overdue, counted from its true start.
+    fn overdue(&self, now: Now) -> Instant {
+        let ran_us = self.facts.started_at_us.map_or(0, |at| (now.us - at).max(0));
+        now.at + self.patience().saturating_sub(Duration::from_micros(ran_us as u64))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.facts.timeout,
+            memory_bytes: self.facts.memory_bytes,
+        }
+    }
+
+    fn outcome(&self, kind: OutcomeKind, reason: Option<String>, now: Now) -> Outcome {
+        Outcome {
+            kind,
+            reason,
+            exit: None,
+            usage: None,
+            image_digest: self.facts.image_digest.clone(),
+            cancel: self.cancel.clone(),
+            setup_at_us: self.facts.setup_at_us,
+            started_at_us: self.facts.started_at_us,
+            ended_at_us: None,
+            finished_at_us: now.us,
+            last_seq: self.sent_seq,
+        }
+    }
+
+    fn finish(&self) -> Option<Action> {
+        self.ending.as_ref().map(|ending| {
+            Action::Server(AgentToServer::Finish {
+                claim: self.facts.claim,
+                outcome: Box::new(ending.outcome.clone()),
+            })
+        })
+    }
+
+    fn start_request(&self) -> Action {
+        let claim = self.facts.claim;
+        Action::Server(AgentToServer::StartRequest { claim })
+    }
+
+    fn phase(&self, phase: Phase, at_us: i64) -> Action {
+        let claim = self.facts.claim;
+        Action::Server(AgentToServer::Phase { claim, phase, at_us })
+    }
+}

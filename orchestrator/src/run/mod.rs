@@ -1,0 +1,357 @@
+//! One task per execution: feeds the machine with what happens and does what it says.
+//! It must not know what kind of environment the executor makes.
+
+mod block;
+pub mod machine;
+pub mod reason;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronium_protocol::agent::{AgentToServer, Assignment, Claim, OutcomeKind, Phase};
+use cronium_protocol::frame::{self, FromRunner, ToRunner};
+use cronium_protocol::manifest::Manifest;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use crate::channel::{Link, Session};
+use crate::clock::{self, Now};
+use crate::executor::{Attached, Autopsy, Executor, ExecutorError, Order, Target};
+use crate::registry::Slot;
+use crate::state::{RunRecord, StateDir};
+use machine::{Action, Facts, Input, Machine, Origin};
+
+const PREPARE_LIMIT: Duration = Duration::from_secs(300);
+const TICK: Duration = Duration::from_millis(250);
+/// Of grace, when a manifest can't be read: the runner will refuse it anyway.
+const DEFAULT_GRACE_MS: u64 = 10_000;
+const KILLED: i32 = 9;
+
+/// What every execution's task works with.
+#[derive(Debug)]
+pub struct Context<E> {
+    pub executor: Arc<E>,
+    pub state: StateDir,
+    pub link: Link,
+}
+
+impl<E> Clone for Context<E> {
+    fn clone(&self) -> Self {
+        Self {
+            executor: self.executor.clone(),
+            state: self.state.clone(),
+            link: self.link.clone(),
+        }
+    }
+}
+
+/// Runs a claimed execution to its end.
+pub async fn fresh<E: Executor>(
+    context: Context<E>,
+    mut slot: Slot,
+    assignment: Assignment,
+    session: Arc<Session>,
+) {
+    let claimed = clock::now();
+    let claim = assignment.claim;
+    let target = context.executor.target(claim);
+    let mut record = RunRecord {
+        claim,
+        job_id: assignment.job_id,
+        timeout_ms: assignment.timeout_ms,
+        grace_ms: grace_ms(&assignment.manifest),
+        memory_bytes: assignment.container.memory_bytes,
+        image_digest: None,
+        setup_at_us: Some(claimed.us),
+        started_at_us: None,
+    };
+    context.state.keep(target.name(), &record).await;
+    // Told again with every new connection.
+    drop(session.send(setup_phase(claim, claimed.us)).await);
+    let order = Order {
+        claim,
+        job_id: assignment.job_id,
+        spec: assignment.container,
+        verify_key: session.verify_key,
+    };
+    let payload = ToRunner::Payload {
+        manifest: assignment.manifest,
+        signature: assignment.signature,
+        archive: assignment.archive,
+    };
+    let ready = match timeout(PREPARE_LIMIT, context.executor.prepare(&order)).await {
+        Ok(Ok(prepared)) => {
+            record.image_digest = prepared.image_digest;
+            context.executor.start(&prepared.target).await
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(ExecutorError::Failed("setup took longer than PT5M".into())),
+    };
+    let machine = Machine::new(
+        facts(&record, session.lease),
+        Origin::Fresh(Box::new(payload)),
+        claimed,
+    );
+    let mut drive = Drive::new(context, target, record, machine, session, claimed);
+    match ready {
+        Ok(attached) => drive.run(&mut slot, Some(attached)).await,
+        Err(error) => {
+            tracing::warn!(%error, execution = %claim.execution_id, "setup failed");
+            let gone = Input::Unprepared(error.to_string());
+            drive.feed(gone).await;
+            drive.run(&mut slot, None).await;
+        }
+    }
+    drive.clean_up().await;
+}
+
+/// Goes on with an execution that an earlier life left running.
+pub async fn adopted<E: Executor>(
+    context: Context<E>,
+    mut slot: Slot,
+    target: Target,
+    record: RunRecord,
+    origin: Origin,
+    session: Arc<Session>,
+) {
+    let now = clock::now();
+    context.state.keep(target.name(), &record).await;
+    let machine = Machine::new(facts(&record, session.lease), origin, now);
+    let mut drive = Drive::new(context, target, record, machine, session, now);
+    let attached = drive.reattach().await;
+    drive.run(&mut slot, attached).await;
+    drive.clean_up().await;
+}
+
+fn facts(record: &RunRecord, lease: Duration) -> Facts {
+    Facts {
+        claim: record.claim,
+        timeout: Duration::from_millis(record.timeout_ms),
+        grace: Duration::from_millis(record.grace_ms),
+        memory_bytes: record.memory_bytes,
+        image_digest: record.image_digest.clone(),
+        setup_at_us: record.setup_at_us,
+        started_at_us: record.started_at_us,
+        lease,
+    }
+}
+
+/// Read without verifying: it only decides how long to wait before a kill.
+fn grace_ms(manifest: &[u8]) -> u64 {
+    rmp_serde::from_slice::<Manifest>(manifest).map_or(DEFAULT_GRACE_MS, |m| m.grace_ms)
+}
+
+fn setup_phase(claim: Claim, at_us: i64) -> AgentToServer {
+    AgentToServer::Phase {
+        claim,
+        phase: Phase::Setup,
+        at_us,
+    }
+}
+
+struct Drive<E> {
+    context: Context<E>,
+    target: Target,
+    record: RunRecord,
+    machine: Machine,
+    /// The connection whose order the machine relies on: a newer one counts from `Input::Up` on.
+    session: Arc<Session>,
+    attached: Option<Attached>,
+    begun: Now,
+    over: bool,
+}
+
+impl<E: Executor> Drive<E> {
+    fn new(
+        context: Context<E>,
+        target: Target,
+        record: RunRecord,
+        machine: Machine,
+        session: Arc<Session>,
+        begun: Now,
+    ) -> Self {
+        Self {
+            context,
+            target,
+            record,
+            machine,
+            session,
+            attached: None,
+            begun,
+            over: false,
+        }
+    }
+
+    async fn run(&mut self, slot: &mut Slot, attached: Option<Attached>) {
+        self.attached = attached;
+        let opening = self.machine.begin();
+        self.act(opening).await;
+        let mut link = self.context.link.clone();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.over {
+            if let Some(session) = link.session()
+                && session.generation != self.session.generation
+            {
+                self.session = session;
+                self.feed(Input::Up).await;
+                continue;
+            }
+            if self.attached.is_none() && !self.machine.is_runner_gone() {
+                self.examine().await;
+                continue;
+            }
+            let frames = self.attached.as_mut().map(|a| &mut a.frames);
+            tokio::select! {
+                biased;
+                mail = slot.inbox.recv() => match mail {
+                    Some(mail) => self.feed(Input::Mail(mail)).await,
+                    None => self.over = true,
+                },
+                _ = link.changed() => {}
+                _ = ticks.tick() => self.feed(Input::Tick).await,
+                frame = next(frames) => match frame {
+                    Some(Ok(frame)) => {
+                        let frame = self.look_closer(frame).await;
+                        self.feed(Input::Frame(frame)).await;
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, target = %self.target, "the runner's frame can't be read");
+                        self.feed(Input::Gap).await;
+                    }
+                    None => self.examine().await,
+                },
+            }
+        }
+    }
+
+    async fn feed(&mut self, input: Input) {
+        let actions = self.machine.on(input, clock::now());
+        self.act(actions).await;
+    }
+
+    async fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Runner(message) => self.tell_runner(&message),
+                // The machine repeats everything that counts when the channel is back.
+                Action::Server(message) => {
+                    if let AgentToServer::Finish { outcome, .. } = &message {
+                        tracing::info!(target = %self.target, kind = ?outcome.kind, reason = outcome.reason, "ended");
+                    }
+                    drop(self.session.send(message).await);
+                }
+                Action::Started { at_us } => {
+                    let latency = self.begun.at.elapsed();
+                    metrics::histogram!("cronium_orchestrator_start_seconds").record(latency);
+                    self.record.started_at_us = Some(at_us);
+                    self.context.state.keep(self.target.name(), &self.record).await;
+                }
+                Action::Kill => {
+                    if let Err(error) = self.context.executor.kill(&self.target).await {
+                        tracing::warn!(%error, target = %self.target, "kill failed; it is tried again");
+                    }
+                }
+                Action::Done(kind) => {
+                    metrics::counter!("cronium_orchestrator_executions_total", "outcome" => outcome_label(kind))
+                        .increment(1);
+                    self.over = true;
+                }
+                Action::Abandon => {
+                    tracing::info!(target = %self.target, "the lease is over: cleaning up");
+                    self.over = true;
+                }
+            }
+        }
+    }
+
+    fn tell_runner(&self, message: &ToRunner) {
+        let Some(attached) = &self.attached else { return };
+        match frame::encode(message) {
+            // A closed input shows as the end of the frames, which is looked into.
+            Ok(bytes) => drop(attached.input.send(bytes)),
+            Err(error) => tracing::error!(%error, target = %self.target, "a frame can't be sent"),
+        }
+    }
+
+    /// A killed script may have met its memory limit: the environment knows when the runner doesn't.
+    async fn look_closer(&self, mut frame: FromRunner) -> FromRunner {
+        if let FromRunner::Exit { report, .. } = &mut frame
+            && !report.out_of_memory
+            && (report.signal == Some(KILLED) || report.code == Some(128 + KILLED))
+            && let Ok(autopsy) = self.context.executor.inspect(&self.target).await
+        {
+            report.out_of_memory = autopsy.out_of_memory;
+        }
+        frame
+    }
+
+    /// The connection to the runner ended: it is made again, or the runner is gone.
+    async fn examine(&mut self) {
+        let stderr = self.attached.take().map(|a| a.stderr.text()).unwrap_or_default();
+        match self.context.executor.inspect(&self.target).await {
+            Ok(autopsy) if autopsy.running => {
+                self.attached = self.reattach().await;
+                if self.attached.is_some() {
+                    self.feed(Input::Gap).await;
+                } else {
+                    sleep(TICK).await;
+                }
+                // Messages and deadlines count meanwhile, too.
+                self.feed(Input::Tick).await;
+            }
+            Ok(autopsy) => self.feed(Input::Gone { autopsy, stderr }).await,
+            Err(error) => {
+                tracing::warn!(%error, target = %self.target, "the environment can't be inspected");
+                let autopsy = Autopsy::default();
+                self.feed(Input::Gone { autopsy, stderr }).await;
+            }
+        }
+    }
+
+    /// Attaches to a running runner; a zero byte first, so that half a frame of before is done with.
+    async fn reattach(&self) -> Option<Attached> {
+        match self.context.executor.attach(&self.target).await {
+            Ok(attached) => {
+                drop(attached.input.send(vec![0]));
+                Some(attached)
+            }
+            Err(error) => {
+                tracing::warn!(%error, target = %self.target, "can't attach to the runner");
+                None
+            }
+        }
+    }
+
+    async fn clean_up(&mut self) {
+        self.attached = None;
+        let begun = Instant::now();
+        while let Err(error) = self.context.executor.clean_up(&self.target).await {
+            tracing::warn!(%error, target = %self.target, "clean-up failed; it is tried again");
+            if begun.elapsed() > Duration::from_secs(30) {
+                // The sweep takes it from here.
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+        self.context.state.forget(self.target.name()).await;
+    }
+}
+
+/// Waits for ever when there is no runner to listen to.
+async fn next<T>(frames: Option<&mut tokio::sync::mpsc::Receiver<T>>) -> Option<T> {
+    match frames {
+        Some(frames) => frames.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn outcome_label(kind: OutcomeKind) -> &'static str {
+    match kind {
+        OutcomeKind::Succeeded => "succeeded",
+        OutcomeKind::Failed => "failed",
+        OutcomeKind::TimedOut => "timed_out",
+        OutcomeKind::Cancelled => "cancelled",
+        OutcomeKind::Lost => "lost",
+        OutcomeKind::NotStarted => "not_started",
+    }
+}

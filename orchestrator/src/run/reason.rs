@@ -1,0 +1,213 @@
+//! Says how an execution ended in words that a person can act on. Pure; it must not know who reads them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use cronium_protocol::agent::OutcomeKind;
+use cronium_protocol::frame::ExitReport;
+
+/// The limits that reasons mention.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub timeout: Duration,
+    pub memory_bytes: u64,
+}
+
+/// The kind of end that a report tells, with its reason unless it is a success.
+pub fn of_exit(report: &ExitReport, limits: Limits) -> (OutcomeKind, Option<String>) {
+    if report.cancelled {
+        let how = if report.escalated {
+            "cancelled; it did not end by TERM and was killed"
+        } else {
+            "cancelled"
+        };
+        return (OutcomeKind::Cancelled, Some(how.into()));
+    }
+    if report.timed_out {
+        return (OutcomeKind::TimedOut, Some(timed_out(limits.timeout)));
+    }
+    if let Some(error) = &report.spawn_error {
+        let reason = format!("the script could not be started: {error}");
+        return (OutcomeKind::Failed, Some(reason));
+    }
+    if report.code == Some(0) {
+        return (OutcomeKind::Succeeded, None);
+    }
+    let reason = if report.out_of_memory {
+        out_of_memory(limits.memory_bytes)
+    } else {
+        match (report.code, report.signal) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(number)) => signal(number),
+            (None, None) => "ended without an exit code".into(),
+        }
+    };
+    (OutcomeKind::Failed, Some(reason))
+}
+
+pub fn timed_out(timeout: Duration) -> String {
+    format!("timed out after {}", iso(timeout))
+}
+
+pub fn out_of_memory(limit: u64) -> String {
+    format!("killed: out of memory (limit {})", bytes(limit))
+}
+
+/// What a runner left that ended without a word.
+pub fn remains(exit_code: Option<i64>, stderr: &str) -> String {
+    let mut text = match exit_code {
+        Some(code) => format!("exit code {code}"),
+        None => "no exit code".into(),
+    };
+    if !stderr.is_empty() {
+        // Writing to a String can't fail.
+        let _ = write!(text, ": {stderr}");
+    }
+    text
+}
+
+fn signal(number: i32) -> String {
+    let name = match number {
+        1 => "HUP",
+        2 => "INT",
+        3 => "QUIT",
+        4 => "ILL",
+        6 => "ABRT",
+        7 => "BUS",
+        8 => "FPE",
+        9 => "KILL",
+        11 => "SEGV",
+        13 => "PIPE",
+        14 => "ALRM",
+        15 => "TERM",
+        31 => "SYS",
+        _ => return format!("killed by signal {number}"),
+    };
+    format!("killed by signal {number} ({name})")
+}
+
+/// ISO 8601, the form in which people set limits.
+fn iso(duration: Duration) -> String {
+    let (total, millis) = (duration.as_secs(), duration.subsec_millis());
+    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
+    let mut text = String::from("PT");
+    if hours > 0 {
+        let _ = write!(text, "{hours}H");
+    }
+    if minutes > 0 {
+        let _ = write!(text, "{minutes}M");
+    }
+    if millis > 0 {
+        let fraction = format!("{millis:03}");
+        let _ = write!(text, "{seconds}.{}S", fraction.trim_end_matches('0'));
+    } else if seconds > 0 || text == "PT" {
+        let _ = write!(text, "{seconds}S");
+    }
+    text
+}
+
+fn bytes(n: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    for (size, unit) in UNITS {
+        if n >= size && n.is_multiple_of(size) {
+            return format!("{} {unit}", n / size);
+        }
+    }
+    if n >= 1 << 20 {
+        return format!("{:.1} MiB", n as f64 / f64::from(1 << 20));
+    }
+    format!("{n} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        timeout: Duration::from_secs(30),
+        memory_bytes: 128 << 20,
+    };
+
+    fn report() -> ExitReport {
+        ExitReport {
+            started_at_us: 0,
+            ended_at_us: 1,
+            code: None,
+            signal: None,
+            timed_out: false,
+            cancelled: false,
+            escalated: false,
+            out_of_memory: false,
+            spawn_error: None,
+            output: None,
+            output_error: None,
+            log_truncated: false,
+        }
+    }
+
+    fn told(change: impl FnOnce(&mut ExitReport)) -> (OutcomeKind, String) {
+        let mut report = report();
+        change(&mut report);
+        let (kind, reason) = of_exit(&report, LIMITS);
+        (kind, reason.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_success_needs_no_reason() {
+        assert_eq!(
+            told(|r| r.code = Some(0)),
+            (OutcomeKind::Succeeded, String::new())
+        );
+    }
+
+    #[test]
+    fn failures_say_what_happened() {
+        assert_eq!(
+            told(|r| r.code = Some(3)),
+            (OutcomeKind::Failed, "exit code 3".into())
+        );
+        assert_eq!(told(|r| r.signal = Some(11)).1, "killed by signal 11 (SEGV)");
+        assert_eq!(told(|r| r.signal = Some(60)).1, "killed by signal 60");
+        let out_of_memory = told(|r| {
+            r.signal = Some(9);
+            r.out_of_memory = true;
+        });
+        assert_eq!(out_of_memory.1, "killed: out of memory (limit 128 MiB)");
+        let missing = told(|r| r.spawn_error = Some("python3 is missing".into()));
+        assert_eq!(
+            missing,
+            (
+                OutcomeKind::Failed,
+                "the script could not be started: python3 is missing".into()
+            )
+        );
+    }
+
+    #[test]
+    fn the_limit_that_ended_it_comes_before_the_signal_that_it_took() {
+        let timed_out = told(|r| {
+            r.signal = Some(15);
+            r.timed_out = true;
+        });
+        assert_eq!(
+            timed_out,
+            (OutcomeKind::TimedOut, "timed out after PT30S".into())
+        );
+        let cancelled = told(|r| {
+            r.signal = Some(15);
+            r.cancelled = true;
+        });
+        assert_eq!(cancelled, (OutcomeKind::Cancelled, "cancelled".into()));
+    }
+
+    #[test]
+    fn durations_and_sizes_read_as_people_write_them() {
+        assert_eq!(iso(Duration::from_millis(500)), "PT0.5S");
+        assert_eq!(iso(Duration::from_secs(90)), "PT1M30S");
+        assert_eq!(iso(Duration::from_secs(7200)), "PT2H");
+        assert_eq!(iso(Duration::ZERO), "PT0S");
+        assert_eq!(bytes(1 << 30), "1 GiB");
+        assert_eq!(bytes(100_000_000), "95.4 MiB");
+        assert_eq!(remains(Some(2), "no key"), "exit code 2: no key");
+    }
+}

@@ -1,0 +1,138 @@
+//! The state directory: this orchestrator's identity and one small record per run, so that a restarted
+//! orchestrator knows what it left running. It must not know executors or the server.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cronium_protocol::agent::Claim;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock;
+
+/// What a successor needs to go on with a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The newest lease: environments keep the label of their first one.
+    pub claim: Claim,
+    pub job_id: Uuid,
+    pub timeout_ms: u64,
+    pub grace_ms: u64,
+    pub memory_bytes: u64,
+    pub image_digest: Option<String>,
+    pub setup_at_us: Option<i64>,
+    pub started_at_us: Option<i64>,
+}
+
+/// Why the state directory can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("can't use the state directory {path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{0} does not hold an orchestrator's identity")]
+    Identity(PathBuf),
+}
+
+/// An open state directory.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    runs: PathBuf,
+    id: Uuid,
+}
+
+impl StateDir {
+    /// Opens the directory; makes it, with a new identity, when it is empty.
+    pub async fn open(path: &Path) -> Result<Self, StateError> {
+        let runs = path.join("runs");
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io { path, source }
+        };
+        tokio::fs::create_dir_all(&runs).await.map_err(failed(&runs))?;
+        let file = path.join("orchestrator-id");
+        let id = match tokio::fs::read_to_string(&file).await {
+            Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| StateError::Identity(file))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                let id = clock::new_id();
+                replace(&file, id.to_string().as_bytes())
+                    .await
+                    .map_err(failed(&file))?;
+                id
+            }
+            Err(e) => return Err(failed(&file)(e)),
+        };
+        Ok(Self { runs, id })
+    }
+
+    pub fn orchestrator_id(&self) -> Uuid {
+        self.id
+    }
+
+    fn file(&self, target: &str) -> PathBuf {
+        self.runs.join(format!("{target}.json"))
+    }
+
+    /// Keeps the record of a run. A failure is reported, not returned: the run itself can go on.
+    pub async fn keep(&self, target: &str, record: &RunRecord) {
+        let written = match serde_json::to_vec(record) {
+            Ok(bytes) => replace(&self.file(target), &bytes).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(%error, target, "the run's record can't be kept");
+        }
+    }
+
+    /// The record of a run, if there is a readable one.
+    pub async fn recall(&self, target: &str) -> Option<RunRecord> {
+        let bytes = tokio::fs::read(self.file(target)).await.ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Forgets a run that is cleaned up.
+    pub async fn forget(&self, target: &str) {
+        let file = self.file(target);
+        if let Err(error) = tokio::fs::remove_file(&file).await
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, target, "the run's record can't be removed");
+        }
+    }
+}
+
+/// Writes beside the file and renames, so that a reader never sees half of it.
+async fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = file.with_extension("new");
+    tokio::fs::write(&beside, bytes).await?;
+    tokio::fs::rename(&beside, file).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn identity_and_records_outlive_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).await.unwrap();
+        let record = RunRecord {
+            claim: Claim {
+                execution_id: clock::new_id(),
+                epoch: 7,
+            },
+            job_id: clock::new_id(),
+            timeout_ms: 1,
+            grace_ms: 2,
+            memory_bytes: 3,
+            image_digest: None,
+            setup_at_us: Some(4),
+            started_at_us: None,
+        };
+        state.keep("a", &record).await;
+        let again = StateDir::open(dir.path()).await.unwrap();
+        assert_eq!(again.orchestrator_id(), state.orchestrator_id());
+        assert_eq!(again.recall("a").await, Some(record));
+        again.forget("a").await;
+        assert_eq!(again.recall("a").await, None);
+    }
+}
