@@ -257,7 +257,14 @@ async fn adopt_once<E: Executor>(
                 last_seq: go_on.last_seq,
                 started: go_on.started,
             };
-            let job = run::adopted(context.clone(), slot, found.target, record, origin, session.clone());
+            let job = run::adopted(
+                context.clone(),
+                slot,
+                found.target,
+                record,
+                origin,
+                session.clone(),
+            );
             drop(launch.send(Box::pin(job)));
         }
     }

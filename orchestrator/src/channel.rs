@@ -151,8 +151,8 @@ impl Channel {
 
     async fn converse(&self, generation: u64, deliver: &impl Fn(ServerToAgent)) -> Result<(), ChannelError> {
         let mut request = self.url.as_str().into_client_request()?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.key.reveal()))
-            .map_err(|_| ChannelError::Key)?;
+        let mut bearer =
+            HeaderValue::from_str(&format!("Bearer {}", self.key.reveal())).map_err(|_| ChannelError::Key)?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
         let limits = WebSocketConfig::default()

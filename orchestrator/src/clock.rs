@@ -15,7 +15,10 @@ pub struct Now {
 }
 
 /// The present moment.
-#[expect(clippy::disallowed_methods, reason = "this module is the clock that others ask")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the clock that others ask"
+)]
 pub fn now() -> Now {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now {
@@ -25,7 +28,10 @@ pub fn now() -> Now {
 }
 
 /// A fresh identifier, for an orchestrator that starts for the first time.
-#[expect(clippy::disallowed_methods, reason = "this module is the source that others ask")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the source that others ask"
+)]
 pub fn new_id() -> Uuid {
     Uuid::now_v7()
 }

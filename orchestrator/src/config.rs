@@ -37,7 +37,11 @@ impl std::str::FromStr for Hidden {
 
 /// Command line and environment of `cronium-orchestrator`.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "cronium-orchestrator", version, about = "Runs Cronium's executions in containers")]
+#[command(
+    name = "cronium-orchestrator",
+    version,
+    about = "Runs Cronium's executions in containers"
+)]
 pub struct Config {
     /// The server's agent endpoint, e.g. ws://127.0.0.1:8080/agent.
     #[arg(long, env = "CRONIUM_AGENT_URL")]

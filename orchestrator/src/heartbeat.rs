@@ -13,10 +13,9 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Reports while there is a connection.
 pub async fn drive(link: Link, registry: Registry) {
-    let mut host = match System::new() {
-        Ok(mut system) => {
+    let mut host = match System::new().and_then(|system| Ok((system, Disks::new()?))) {
+        Ok((mut system, disks)) => {
             system.refresh_cpu_usage();
-            let disks = Disks::new();
             Host { system, disks }
         }
         Err(error) => {
@@ -45,14 +44,13 @@ pub async fn drive(link: Link, registry: Registry) {
             }
         };
         // Figures that miss their connection are out of date at the next one.
-        drop(
-            session
-                .send(AgentToServer::Heartbeat {
-                    host: report,
-                    running: registry.len() as u32,
-                })
-                .await,
-        );
+        let running = registry.len() as u32;
+        let _ = session
+            .send(AgentToServer::Heartbeat {
+                host: report,
+                running,
+            })
+            .await;
     }
 }
 

@@ -25,7 +25,7 @@ impl Leases {
             if !claims.is_empty() {
                 *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = claims.clone();
                 // When the channel is down, the next connection renews at once.
-                drop(session.send(AgentToServer::Renew { claims }).await);
+                let _ = session.send(AgentToServer::Renew { claims }).await;
             }
             let pause = session.renew.max(Duration::from_millis(100));
             tokio::select! {

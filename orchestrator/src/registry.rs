@@ -12,8 +12,12 @@ use crate::executor::Target;
 /// What the server or the lease keeper says to one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mail {
-    Grant { granted: bool },
-    LogAck { seq: u64 },
+    Grant {
+        granted: bool,
+    },
+    LogAck {
+        seq: u64,
+    },
     FinishAck,
     Cancel,
     /// The lease was extended.
@@ -61,10 +65,16 @@ impl Registry {
         // An older lease on the same execution is over: its task has to go.
         for (other, entry) in entries.iter() {
             if other.execution_id == claim.execution_id {
-                drop(entry.inbox.send(Mail::Lost));
+                let _ = entry.inbox.send(Mail::Lost);
             }
         }
-        entries.insert(claim, Entry { inbox: sender, target });
+        entries.insert(
+            claim,
+            Entry {
+                inbox: sender,
+                target,
+            },
+        );
         metrics::gauge!("cronium_orchestrator_running").set(entries.len() as f64);
         Some(Slot {
             registry: self.clone(),
@@ -76,7 +86,7 @@ impl Registry {
     /// Delivers a message; one for an execution that is gone is dropped.
     pub fn deliver(&self, claim: Claim, mail: Mail) {
         if let Some(entry) = self.lock().get(&claim) {
-            drop(entry.inbox.send(mail));
+            let _ = entry.inbox.send(mail);
         }
     }
 

@@ -51,7 +51,7 @@ async fn work(url: &Hidden, name: String, wake: Arc<Notify>) -> Result<(), BoxDy
         .lock_tasks(false)
         .persist_results(true);
     let storage = PostgresStorage::<serde_json::Value>::new(&pool).with_config(config);
-    let worker = WorkerBuilder::new(&name)
+    let worker = WorkerBuilder::new(name.as_str())
         .backend(PollWith::new(storage, Hints::listen(pool.clone())))
         .data(wake)
         .build(ring);
@@ -122,7 +122,9 @@ async fn listen(pool: PgPool, hint: mpsc::Sender<()>) {
 
 async fn listen_once(pool: &PgPool, hint: &mpsc::Sender<()>) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([NOTIFY_CHANNEL, "apalis::job::insert"]).await?;
+    listener
+        .listen_all([NOTIFY_CHANNEL, "apalis::job::insert"])
+        .await?;
     loop {
         listener.recv().await?;
         let _ = hint.try_send(());

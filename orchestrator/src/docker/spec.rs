@@ -196,10 +196,7 @@ mod tests {
     #[test]
     fn a_network_is_its_own() {
         let body = container(&order(true), "image", "name", "volume", clock::new_id());
-        assert_eq!(
-            body.host_config.unwrap().network_mode.as_deref(),
-            Some("name")
-        );
+        assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("name"));
     }
 
     #[test]

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use cronium_protocol::agent::{
-    AgentToServer, CancelReport, Claim, Outcome, OutcomeKind, Phase,
-};
+use cronium_protocol::agent::{AgentToServer, CancelReport, Claim, Outcome, OutcomeKind, Phase};
 use cronium_protocol::frame::{ExitReport, FromRunner, ToRunner, UsageReport};
 use tokio::time::Instant;
 
@@ -57,7 +55,10 @@ pub enum Input {
     /// There is a new connection to the server.
     Up,
     /// The runner is not running any more.
-    Gone { autopsy: Autopsy, stderr: String },
+    Gone {
+        autopsy: Autopsy,
+        stderr: String,
+    },
     Tick,
 }
 
@@ -67,7 +68,9 @@ pub enum Action {
     Runner(ToRunner),
     Server(AgentToServer),
     /// User code runs: the record of the run should say so.
-    Started { at_us: i64 },
+    Started {
+        at_us: i64,
+    },
     Kill,
     /// The outcome is kept by the server: clean up.
     Done(OutcomeKind),
@@ -147,6 +150,16 @@ impl Machine {
         }
     }
 
+    /// The environment was made from this image.
+    pub fn prepared(&mut self, image_digest: Option<String>) {
+        self.facts.image_digest = image_digest;
+    }
+
+    /// The outcome is decided already.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.over
+    }
+
     /// There is no runner to listen to any more.
     pub fn is_runner_gone(&self) -> bool {
         self.gone
@@ -156,7 +169,9 @@ impl Machine {
     pub fn begin(&mut self) -> Vec<Action> {
         match self.origin {
             Origin::Fresh(_) => Vec::new(),
-            Origin::Adopted { last_seq, .. } => vec![Action::Runner(ToRunner::Resume { after_seq: last_seq })],
+            Origin::Adopted { last_seq, .. } => {
+                vec![Action::Runner(ToRunner::Resume { after_seq: last_seq })]
+            }
         }
     }
 
@@ -178,9 +193,7 @@ impl Machine {
             Input::Gone { autopsy, stderr } => self.on_gone(&autopsy, &stderr, now, &mut out),
             Input::Tick => self.on_tick(now, &mut out),
         }
-        self.over = out
-            .iter()
-            .any(|a| matches!(a, Action::Done(_) | Action::Abandon));
+        self.over = out.iter().any(|a| matches!(a, Action::Done(_) | Action::Abandon));
         out
     }
 
@@ -383,9 +396,10 @@ impl Machine {
                 (OutcomeKind::Cancelled, reason.to_owned())
             }
             Some(Killing::TimedOut) => (OutcomeKind::TimedOut, reason::timed_out(self.facts.timeout)),
-            None if autopsy.out_of_memory => {
-                (OutcomeKind::Failed, reason::out_of_memory(self.facts.memory_bytes))
-            }
+            None if autopsy.out_of_memory => (
+                OutcomeKind::Failed,
+                reason::out_of_memory(self.facts.memory_bytes),
+            ),
             None => {
                 let reason = format!("the runner was lost after the start ({remains})");
                 (OutcomeKind::Lost, reason)
@@ -455,7 +469,9 @@ impl Machine {
     /// After the receipt the last lines' receipts are awaited for a moment: then the spool can go.
     fn leave_if_settled(&mut self, now: Now, out: &mut Vec<Action>) {
         let Some(ending) = &self.ending else { return };
-        let Some(since) = ending.acknowledged_at else { return };
+        let Some(since) = ending.acknowledged_at else {
+            return;
+        };
         let lines_kept = !ending.reported || self.acked_seq >= self.sent_seq;
         if lines_kept || now.at >= since + REPEAT {
             let kind = ending.outcome.kind;
@@ -479,7 +495,10 @@ impl Machine {
     /// Moment at which an adopted run is overdue, counted from its true start.
     fn overdue(&self, now: Now) -> Instant {
         let ran_us = self.facts.started_at_us.map_or(0, |at| (now.us - at).max(0));
-        now.at + self.patience().saturating_sub(Duration::from_micros(ran_us as u64))
+        now.at
+            + self
+                .patience()
+                .saturating_sub(Duration::from_micros(ran_us as u64))
     }
 
     fn limits(&self) -> Limits {

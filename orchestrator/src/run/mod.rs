@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::channel::{Link, Session};
 use crate::clock::{self, Now};
-use crate::executor::{Attached, Autopsy, Executor, ExecutorError, Order, Target};
+use crate::executor::{Attached, Executor, ExecutorError, Order, Prepared, Target};
 use crate::registry::Slot;
 use crate::state::{RunRecord, StateDir};
 use machine::{Action, Facts, Input, Machine, Origin};
@@ -54,7 +54,7 @@ pub async fn fresh<E: Executor>(
     let claimed = clock::now();
     let claim = assignment.claim;
     let target = context.executor.target(claim);
-    let mut record = RunRecord {
+    let record = RunRecord {
         claim,
         job_id: assignment.job_id,
         timeout_ms: assignment.timeout_ms,
@@ -66,7 +66,7 @@ pub async fn fresh<E: Executor>(
     };
     context.state.keep(target.name(), &record).await;
     // Told again with every new connection.
-    drop(session.send(setup_phase(claim, claimed.us)).await);
+    let _ = session.send(setup_phase(claim, claimed.us)).await;
     let order = Order {
         claim,
         job_id: assignment.job_id,
@@ -78,26 +78,20 @@ pub async fn fresh<E: Executor>(
         signature: assignment.signature,
         archive: assignment.archive,
     };
-    let ready = match timeout(PREPARE_LIMIT, context.executor.prepare(&order)).await {
-        Ok(Ok(prepared)) => {
-            record.image_digest = prepared.image_digest;
-            context.executor.start(&prepared.target).await
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(ExecutorError::Failed("setup took longer than PT5M".into())),
-    };
     let machine = Machine::new(
         facts(&record, session.lease),
         Origin::Fresh(Box::new(payload)),
         claimed,
     );
+    let executor = context.executor.clone();
     let mut drive = Drive::new(context, target, record, machine, session, claimed);
-    match ready {
+    match drive.prepare(&mut slot, executor.prepare(&order)).await {
         Ok(attached) => drive.run(&mut slot, Some(attached)).await,
         Err(error) => {
-            tracing::warn!(%error, execution = %claim.execution_id, "setup failed");
-            let gone = Input::Unprepared(error.to_string());
-            drive.feed(gone).await;
+            if !drive.machine.is_ending() {
+                tracing::warn!(%error, execution = %claim.execution_id, "setup failed");
+            }
+            drive.feed(Input::Unprepared(error.to_string())).await;
             drive.run(&mut slot, None).await;
         }
     }
@@ -181,6 +175,35 @@ impl<E: Executor> Drive<E> {
         }
     }
 
+    /// Prepares and starts; gives up at once when the execution is cancelled or its lease is lost.
+    async fn prepare(
+        &mut self,
+        slot: &mut Slot,
+        preparing: impl Future<Output = Result<Prepared, ExecutorError>>,
+    ) -> Result<Attached, ExecutorError> {
+        let mut preparing = std::pin::pin!(timeout(PREPARE_LIMIT, preparing));
+        let prepared = loop {
+            tokio::select! {
+                mail = slot.inbox.recv() => {
+                    if let Some(mail) = mail {
+                        self.feed(Input::Mail(mail)).await;
+                    }
+                    if self.machine.is_ending() {
+                        return Err(ExecutorError::Failed("not wanted any more".into()));
+                    }
+                }
+                done = &mut preparing => match done {
+                    Ok(prepared) => break prepared?,
+                    Err(_) => return Err(ExecutorError::Failed("setup took longer than PT5M".into())),
+                },
+            }
+        };
+        self.record.image_digest.clone_from(&prepared.image_digest);
+        self.context.state.keep(self.target.name(), &self.record).await;
+        self.machine.prepared(prepared.image_digest);
+        self.context.executor.start(&prepared.target).await
+    }
+
     async fn run(&mut self, slot: &mut Slot, attached: Option<Attached>) {
         self.attached = attached;
         let opening = self.machine.begin();
@@ -197,6 +220,9 @@ impl<E: Executor> Drive<E> {
                 continue;
             }
             if self.attached.is_none() && !self.machine.is_runner_gone() {
+                while let Ok(mail) = slot.inbox.try_recv() {
+                    self.feed(Input::Mail(mail)).await;
+                }
                 self.examine().await;
                 continue;
             }
@@ -238,7 +264,7 @@ impl<E: Executor> Drive<E> {
                     if let AgentToServer::Finish { outcome, .. } = &message {
                         tracing::info!(target = %self.target, kind = ?outcome.kind, reason = outcome.reason, "ended");
                     }
-                    drop(self.session.send(message).await);
+                    let _ = self.session.send(message).await;
                 }
                 Action::Started { at_us } => {
                     let latency = self.begun.at.elapsed();
@@ -294,18 +320,22 @@ impl<E: Executor> Drive<E> {
                 if self.attached.is_some() {
                     self.feed(Input::Gap).await;
                 } else {
-                    sleep(TICK).await;
+                    self.wait_a_tick().await;
                 }
-                // Messages and deadlines count meanwhile, too.
-                self.feed(Input::Tick).await;
             }
             Ok(autopsy) => self.feed(Input::Gone { autopsy, stderr }).await,
             Err(error) => {
+                // Not knowing is not the same as gone: looked at again after a moment.
                 tracing::warn!(%error, target = %self.target, "the environment can't be inspected");
-                let autopsy = Autopsy::default();
-                self.feed(Input::Gone { autopsy, stderr }).await;
+                self.wait_a_tick().await;
             }
         }
+    }
+
+    /// Deadlines count while there is no connection to the runner, too.
+    async fn wait_a_tick(&mut self) {
+        sleep(TICK).await;
+        self.feed(Input::Tick).await;
     }
 
     /// Attaches to a running runner; a zero byte first, so that half a frame of before is done with.

@@ -189,10 +189,7 @@ mod tests {
             r.signal = Some(15);
             r.timed_out = true;
         });
-        assert_eq!(
-            timed_out,
-            (OutcomeKind::TimedOut, "timed out after PT30S".into())
-        );
+        assert_eq!(timed_out, (OutcomeKind::TimedOut, "timed out after PT30S".into()));
         let cancelled = told(|r| {
             r.signal = Some(15);
             r.cancelled = true;
