@@ -151,6 +151,20 @@ export class Product {
     return data.runEvent.job;
   }
 
+  /** Kills the server as a crash would. */
+  async crash() {
+    this.child.kill("SIGKILL");
+    await this.exit;
+  }
+
+  /** Starts the server again on the same data. */
+  async restart() {
+    this.child = spawn(join(bin, "cronium"), ["serve"], { env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    this.exit = new Promise((done) => this.child.once("exit", (code, signal) => done(code ?? signal)));
+    for (const stream of [this.child.stdout, this.child.stderr]) stream.pipe(this.log, { end: false });
+    await until("the server is ready again", async () => (await fetch(`${this.url}/readyz`)).ok, 60);
+  }
+
   /** Ends the server by TERM; KILL after 40 s, which counts as a fault of the product. */
   async stop() {
     let how;
