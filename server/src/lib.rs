@@ -5,6 +5,7 @@ pub mod access;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod events;
 pub mod identity;
 pub mod kernel;
 pub mod postgres;

@@ -41,6 +41,11 @@ pub fn api<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<T> {
     result.map_err(|e| to_graphql(ctx.data::<Op>().ok(), e))
 }
 
+/// Converts what a DataLoader gave; its text is for the log only.
+pub fn loaded<T>(ctx: &Context<'_>, result: Result<T, String>) -> ApiResult<T> {
+    api(ctx, result.map_err(Error::internal))
+}
+
 /// For a nullable node field: what can't be seen is null.
 pub fn visible<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<Option<T>> {
     match result {

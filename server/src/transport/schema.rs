@@ -2,6 +2,7 @@
 
 use async_graphql::{EmptySubscription, MergedObject, Object, SDLExportOptions, SchemaBuilder, SimpleObject};
 
+use crate::events::{EventsMutation, EventsQuery};
 use crate::identity::{IdentityMutation, IdentityQuery};
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
@@ -10,11 +11,11 @@ use super::node::NodeQuery;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(InfoQuery, NodeQuery, IdentityQuery);
+pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery);
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(IdentityMutation);
+pub struct Mutation(IdentityMutation, EventsMutation);
 
 /// Watching.
 pub type Subscription = EmptySubscription;

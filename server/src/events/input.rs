@@ -1,0 +1,300 @@
+//! Inputs of event mutations, and how they become the slice's own types.
+
+use async_graphql::{Enum, ID, InputObject};
+use cronium_entity::enums::{EventKind, EventStatus as StatusValue};
+
+use crate::kernel::scalars::Duration;
+
+use super::model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
+use super::service::{EventChange, NewEvent};
+use super::store::{Filter, OrderBy};
+
+/// What an event is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "EventKind")]
+pub enum EventType {
+    /// A Bash script.
+    Bash,
+    /// A Python 3 script.
+    Python,
+    /// A Node.js script.
+    #[graphql(name = "NODEJS")]
+    Nodejs,
+}
+
+/// Life of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "StatusValue")]
+pub enum EventStatus {
+    /// Being written.
+    Draft,
+    /// In use.
+    Active,
+    /// Runs by hand only.
+    Paused,
+    /// Kept, but can't be run.
+    Archived,
+}
+
+/// Whether a container has a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum NetworkMode {
+    /// None at all.
+    None,
+    /// A network of its own, with a way out.
+    Bridge,
+}
+
+/// Sorting direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum OrderDirection {
+    /// Smallest or oldest first.
+    Asc,
+    /// Largest or newest first.
+    Desc,
+}
+
+/// Field that events are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "OrderBy")]
+pub enum EventOrderField {
+    /// When it was made.
+    CreatedAt,
+    /// When it was last changed.
+    UpdatedAt,
+    /// Name, case ignored.
+    Name,
+}
+
+/// Order of a list of events.
+#[derive(Debug, Clone, Copy, InputObject)]
+pub struct EventOrder {
+    /// Sort by this.
+    pub field: EventOrderField,
+    /// In this direction.
+    pub direction: OrderDirection,
+}
+
+impl EventOrder {
+    pub fn parts(order: Option<Self>) -> (OrderBy, bool) {
+        order.map_or((OrderBy::CreatedAt, true), |o| {
+            (o.field.into(), o.direction == OrderDirection::Desc)
+        })
+    }
+}
+
+/// Narrows a list of events; all given fields must match.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct EventFilter {
+    /// Part of the name or description.
+    pub text: Option<String>,
+    /// Any of these types.
+    #[graphql(name = "type")]
+    pub kind: Option<Vec<EventType>>,
+    /// Any of these states.
+    pub status: Option<Vec<EventStatus>>,
+    /// Has this tag.
+    pub tag: Option<String>,
+}
+
+impl From<EventFilter> for Filter {
+    fn from(f: EventFilter) -> Self {
+        Self {
+            text: f.text,
+            kinds: f.kind.into_iter().flatten().map(Into::into).collect(),
+            statuses: f.status.into_iter().flatten().map(Into::into).collect(),
+            tag: f.tag,
+        }
+    }
+}
+
+/// One variable of the environment.
+#[derive(Debug, Clone, InputObject)]
+pub struct EnvVarInput {
+    /// Letters, digits and underscores; not beginning with CRONIUM_.
+    pub name: String,
+    /// At most 32 KiB.
+    pub value: String,
+}
+
+impl From<EnvVarInput> for EnvVar {
+    fn from(v: EnvVarInput) -> Self {
+        Self {
+            name: v.name,
+            value: v.value,
+        }
+    }
+}
+
+/// The container; what is absent takes its default.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct ContainerTargetInput {
+    /// Image; null: the installation's execution image.
+    pub image: Option<String>,
+    /// 32 MiB to 64 GiB; 512 MiB by default.
+    pub memory_bytes: Option<f64>,
+    /// 0.05 to 64; 1 by default.
+    pub cpus: Option<f64>,
+    /// Process limit, 8 to 4096; 128 by default.
+    pub pids: Option<i32>,
+    /// NONE by default.
+    pub network: Option<NetworkMode>,
+}
+
+impl From<ContainerTargetInput> for Target {
+    fn from(t: ContainerTargetInput) -> Self {
+        let default = Self::default();
+        Self {
+            image: t
+                .image
+                .map(|image| image.trim().to_owned())
+                .filter(|image| !image.is_empty()),
+            memory_bytes: t.memory_bytes.map_or(default.memory_bytes, |bytes| bytes as i64),
+            cpu_millis: t
+                .cpus
+                .map_or(default.cpu_millis, |cpus| (cpus * 1000.0).round() as i32),
+            pids: t.pids.unwrap_or(default.pids),
+            network: t.network == Some(NetworkMode::Bridge),
+        }
+    }
+}
+
+/// A new event.
+#[derive(Debug, InputObject)]
+pub struct CreateEventInput {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// At most 500 characters.
+    #[graphql(default)]
+    pub description: String,
+    /// What it is made of.
+    #[graphql(name = "type")]
+    pub kind: EventType,
+    /// At most 20 tags of 1 to 40 characters.
+    #[graphql(default)]
+    pub tags: Vec<String>,
+    /// Others may see and run it, not change it.
+    #[graphql(default)]
+    pub shared: bool,
+    /// ACTIVE by default.
+    #[graphql(default_with = "EventStatus::Active")]
+    pub status: EventStatus,
+    /// The script, at most 1 MiB.
+    pub source: String,
+    /// Variables that the script sees.
+    #[graphql(default)]
+    pub environment: Vec<EnvVarInput>,
+    /// JSON Schema that the input must satisfy.
+    pub input_schema: Option<serde_json::Value>,
+    /// The container.
+    pub target: Option<ContainerTargetInput>,
+    /// Time limit of the script, PT1S to PT24H; PT30M by default.
+    pub timeout: Option<Duration>,
+    /// What this version is about.
+    pub comment: Option<String>,
+}
+
+impl From<CreateEventInput> for NewEvent {
+    fn from(i: CreateEventInput) -> Self {
+        Self {
+            profile: Profile {
+                name: i.name,
+                description: i.description,
+                tags: i.tags,
+                shared: i.shared,
+            },
+            status: i.status.into(),
+            definition: Definition {
+                kind: i.kind.into(),
+                source: i.source,
+                environment: i.environment.into_iter().map(Into::into).collect(),
+                input_schema: i.input_schema,
+                target: i.target.unwrap_or_default().into(),
+                timeout_ms: i.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
+            },
+            comment: i.comment,
+        }
+    }
+}
+
+/// A change of an event; absent fields stay as they are.
+#[derive(Debug, InputObject)]
+pub struct UpdateEventInput {
+    /// The event.
+    pub id: ID,
+    /// Number of the version that was edited; another one is refused with CONFLICT.
+    pub expected_version: i32,
+    /// 1 to 100 characters.
+    pub name: Option<String>,
+    /// At most 500 characters.
+    pub description: Option<String>,
+    /// What it is made of.
+    #[graphql(name = "type")]
+    pub kind: Option<EventType>,
+    /// At most 20 tags of 1 to 40 characters.
+    pub tags: Option<Vec<String>>,
+    /// Others may see and run it, not change it.
+    pub shared: Option<bool>,
+    /// The script, at most 1 MiB.
+    pub source: Option<String>,
+    /// Variables that the script sees.
+    pub environment: Option<Vec<EnvVarInput>>,
+    /// JSON Schema that the input must satisfy; null removes it.
+    pub input_schema: async_graphql::MaybeUndefined<serde_json::Value>,
+    /// The container, as a whole.
+    pub target: Option<ContainerTargetInput>,
+    /// Time limit of the script, PT1S to PT24H.
+    pub timeout: Option<Duration>,
+    /// What this version is about.
+    pub comment: Option<String>,
+}
+
+impl From<UpdateEventInput> for EventChange {
+    fn from(i: UpdateEventInput) -> Self {
+        Self {
+            name: i.name,
+            description: i.description,
+            tags: i.tags,
+            shared: i.shared,
+            kind: i.kind.map(Into::into),
+            source: i.source,
+            environment: i
+                .environment
+                .map(|vars| vars.into_iter().map(Into::into).collect()),
+            input_schema: i
+                .input_schema
+                .as_opt_ref()
+                .map(Option::<&serde_json::Value>::cloned),
+            target: i.target.map(Into::into),
+            timeout_ms: i.timeout.map(|d| d.0),
+            comment: i.comment,
+        }
+    }
+}
+
+/// A new state of an event.
+#[derive(Debug, InputObject)]
+pub struct SetEventStatusInput {
+    /// The event.
+    pub id: ID,
+    /// Its new state.
+    pub status: EventStatus,
+}
+
+/// An old version to bring back.
+#[derive(Debug, InputObject)]
+pub struct RestoreEventVersionInput {
+    /// The event.
+    pub id: ID,
+    /// The version whose content comes back.
+    pub version_id: ID,
+    /// Number of the present version.
+    pub expected_version: i32,
+}
+
+/// An event to remove.
+#[derive(Debug, InputObject)]
+pub struct DeleteEventInput {
+    /// The event.
+    pub id: ID,
+}

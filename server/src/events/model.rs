@@ -1,0 +1,332 @@
+//! What an event consists of and the rules for it. Pure.
+
+use cronium_entity::enums::EventKind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::kernel::error::{Checks, UserErrorCode};
+
+/// Largest source, in bytes.
+pub const MAX_SOURCE: usize = 1 << 20;
+/// Default time limit of user code.
+pub const DEFAULT_TIMEOUT_MS: i64 = 30 * 60 * 1000;
+
+/// One variable of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvVar {
+    pub name: String,
+    pub value: String,
+}
+
+/// The container that a script runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// None: the installation's execution image.
+    pub image: Option<String>,
+    pub memory_bytes: i64,
+    /// Thousandths of a core.
+    pub cpu_millis: i32,
+    pub pids: i32,
+    /// False: no network at all.
+    pub network: bool,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            image: None,
+            memory_bytes: 512 << 20,
+            cpu_millis: 1000,
+            pids: 128,
+            network: false,
+        }
+    }
+}
+
+/// Everything that a version holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Definition {
+    pub kind: EventKind,
+    pub source: String,
+    pub environment: Vec<EnvVar>,
+    pub input_schema: Option<Value>,
+    pub target: Target,
+    pub timeout_ms: i64,
+}
+
+/// What an event is called and who sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    pub name: String,
+    pub description: String,
+    pub tags: Vec<String>,
+    pub shared: bool,
+}
+
+impl Profile {
+    /// Trims, and notes what is wrong.
+    pub fn checked(mut self, checks: &mut Checks) -> Self {
+        use UserErrorCode::{Invalid, Required, TooLong};
+        self.name = self.name.trim().to_owned();
+        self.description = self.description.trim().to_owned();
+        checks.require(!self.name.is_empty(), Required, "name", "Give the event a name.");
+        checks.require(
+            self.name.chars().count() <= 100,
+            TooLong,
+            "name",
+            "At most 100 characters.",
+        );
+        checks.require(
+            self.description.chars().count() <= 500,
+            TooLong,
+            "description",
+            "At most 500 characters.",
+        );
+        checks.require(self.tags.len() <= 20, TooLong, "tags", "At most 20 tags.");
+        for (index, tag) in self.tags.iter_mut().enumerate() {
+            *tag = tag.trim().to_owned();
+            let fits = (1..=40).contains(&tag.chars().count());
+            checks.require(
+                fits,
+                Invalid,
+                &format!("tags.{index}"),
+                "A tag has 1 to 40 characters.",
+            );
+        }
+        self.tags.sort();
+        self.tags.dedup();
+        self
+    }
+}
+
+impl Definition {
+    /// Notes what is wrong, each at its field.
+    pub fn check(&self, checks: &mut Checks) {
+        use UserErrorCode::{Invalid, Required, Taken, TooLong};
+        checks.require(
+            !self.source.trim().is_empty(),
+            Required,
+            "source",
+            "Write what to run.",
+        );
+        checks.require(
+            self.source.len() <= MAX_SOURCE,
+            TooLong,
+            "source",
+            "A source has at most 1 MiB.",
+        );
+        checks.require(
+            !self.source.contains('\0'),
+            Invalid,
+            "source",
+            "A source has no NUL characters.",
+        );
+        for (index, var) in self.environment.iter().enumerate() {
+            let field = format!("environment.{index}.name");
+            if !is_env_name(&var.name) {
+                checks.add(
+                    Invalid,
+                    &field,
+                    "Use letters, digits and underscores, not beginning with a digit.",
+                );
+            } else if var.name.starts_with("CRONIUM_") {
+                checks.add(Invalid, &field, "Names beginning with CRONIUM_ are reserved.");
+            } else if self.environment[..index]
+                .iter()
+                .any(|other| other.name == var.name)
+            {
+                checks.add(Taken, &field, "This name is there already.");
+            }
+            let value = format!("environment.{index}.value");
+            checks.require(
+                var.value.len() <= 32 << 10,
+                TooLong,
+                &value,
+                "A value has at most 32 KiB.",
+            );
+            checks.require(
+                !var.value.contains('\0'),
+                Invalid,
+                &value,
+                "A value has no NUL characters.",
+            );
+        }
+        checks.require(
+            self.environment.len() <= 200,
+            TooLong,
+            "environment",
+            "At most 200 variables.",
+        );
+        let second_to_day = (1_000..=86_400_000).contains(&self.timeout_ms);
+        checks.require(
+            second_to_day,
+            Invalid,
+            "timeout",
+            "A timeout is between PT1S and PT24H.",
+        );
+        self.target.check(checks);
+        if let Some(schema) = &self.input_schema
+            && let Err(problem) = jsonschema::validator_for(schema)
+        {
+            checks.add(
+                Invalid,
+                "inputSchema",
+                format!("This is not a JSON Schema: {problem}"),
+            );
+        }
+    }
+
+    /// Checks a job's input against the schema; every violation at the field `input`.
+    pub fn check_input(&self, input: Option<&Value>, checks: &mut Checks) {
+        let Some(schema) = &self.input_schema else { return };
+        let Ok(validator) = jsonschema::validator_for(schema) else {
+            return;
+        };
+        for problem in validator.iter_errors(input.unwrap_or(&Value::Null)).take(20) {
+            let path = problem.instance_path().to_string().replace('/', ".");
+            checks.add(
+                UserErrorCode::Invalid,
+                &format!("input{path}"),
+                problem.to_string(),
+            );
+        }
+    }
+}
+
+impl Target {
+    fn check(&self, checks: &mut Checks) {
+        use UserErrorCode::Invalid;
+        let memory = (32 << 20..=64 << 30).contains(&self.memory_bytes);
+        checks.require(
+            memory,
+            Invalid,
+            "target.memoryBytes",
+            "Memory is between 32 MiB and 64 GiB.",
+        );
+        let cpus = (50..=64_000).contains(&self.cpu_millis);
+        checks.require(
+            cpus,
+            Invalid,
+            "target.cpus",
+            "Processors are between 0.05 and 64.",
+        );
+        let pids = (8..=4096).contains(&self.pids);
+        checks.require(
+            pids,
+            Invalid,
+            "target.pids",
+            "The process limit is between 8 and 4096.",
+        );
+        if let Some(image) = &self.image {
+            checks.require(
+                is_image(image),
+                Invalid,
+                "target.image",
+                "This is not an image's name.",
+            );
+        }
+    }
+}
+
+fn is_env_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    name.len() <= 128
+        && chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// `[host[:port]/]path[:tag][@digest]`, as in the distribution reference grammar, without spaces or a
+/// leading dash.
+fn is_image(image: &str) -> bool {
+    image.len() <= 255
+        && image.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
+        && image
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
+        && !image.contains("//")
+        && !image.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Error;
+    use serde_json::json;
+
+    fn definition() -> Definition {
+        Definition {
+            kind: EventKind::Bash,
+            source: "true".into(),
+            environment: Vec::new(),
+            input_schema: None,
+            target: Target::default(),
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+        }
+    }
+
+    fn fields(definition: &Definition) -> Vec<String> {
+        let mut checks = Checks::default();
+        definition.check(&mut checks);
+        match checks.done() {
+            Err(Error::Invalid(errors)) => errors.into_iter().map(|e| e.field.join(".")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_names_its_field() {
+        assert!(fields(&definition()).is_empty());
+        let var = |name: &str| EnvVar {
+            name: name.into(),
+            value: String::new(),
+        };
+        let broken = Definition {
+            source: " ".into(),
+            environment: vec![var("A"), var("A"), var("1X"), var("CRONIUM_X")],
+            input_schema: Some(json!({ "type": "nonsense" })),
+            target: Target {
+                memory_bytes: 1,
+                cpu_millis: 1,
+                pids: 1,
+                image: Some("-rm".into()),
+                network: false,
+            },
+            timeout_ms: 1,
+            ..definition()
+        };
+        let expected = [
+            "source",
+            "environment.1.name",
+            "environment.2.name",
+            "environment.3.name",
+            "timeout",
+            "target.memoryBytes",
+            "target.cpus",
+            "target.pids",
+            "target.image",
+            "inputSchema",
+        ];
+        assert_eq!(fields(&broken), expected);
+    }
+
+    #[test]
+    fn input_is_checked_by_the_schema() {
+        let schema =
+            json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
+        let with_schema = Definition {
+            input_schema: Some(schema),
+            ..definition()
+        };
+        let errors = |input: Value| {
+            let mut checks = Checks::default();
+            with_schema.check_input(Some(&input), &mut checks);
+            match checks.done() {
+                Err(Error::Invalid(errors)) => errors.into_iter().map(|e| e.field.join(".")).collect(),
+                _ => Vec::new(),
+            }
+        };
+        assert!(errors(json!({ "n": 1 })).is_empty());
+        assert_eq!(errors(json!({ "n": "one" })), ["input.n"]);
+        assert_eq!(errors(json!({})), ["input"]);
+    }
+}

@@ -1,0 +1,294 @@
+//! Create, change, restore, delete and read events.
+
+use cronium_entity::enums::{EventKind, EventStatus};
+use sea_orm::TransactionTrait as _;
+
+use crate::access::{self, Action, Grant};
+use crate::kernel::error::{Checks, UserErrorCode};
+use crate::kernel::ids::{EventId, EventVersionId, UserId};
+use crate::kernel::paging::{Page, PageArgs};
+use crate::kernel::{Error, Kernel, Op, Result};
+
+use super::model::{Definition, EnvVar, Profile, Target};
+use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
+
+/// Events and their versions.
+#[derive(Clone, Debug)]
+pub struct Events {
+    kernel: Kernel,
+}
+
+/// Everything of a new event.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub profile: Profile,
+    pub status: EventStatus,
+    pub definition: Definition,
+    pub comment: Option<String>,
+}
+
+/// What changes; None stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EventChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub shared: Option<bool>,
+    pub kind: Option<EventKind>,
+    pub source: Option<String>,
+    pub environment: Option<Vec<EnvVar>>,
+    /// Some(None) removes the schema.
+    pub input_schema: Option<Option<serde_json::Value>>,
+    pub target: Option<Target>,
+    pub timeout_ms: Option<i64>,
+    pub comment: Option<String>,
+}
+
+impl Events {
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel }
+    }
+
+    pub async fn list(
+        &self,
+        op: &Op,
+        filter: &Filter,
+        order: (OrderBy, bool),
+        args: &PageArgs,
+        counted: bool,
+    ) -> Result<(Page<EventRow>, u64)> {
+        let grant = access::allow(op, Action::ReadEvents)?;
+        let page = store::page(&self.kernel.db, &grant, filter, order.0, order.1, args).await?;
+        let total = if counted {
+            store::count(&self.kernel.db, &grant, filter).await?
+        } else {
+            0
+        };
+        Ok((page, total))
+    }
+
+    pub async fn get(&self, op: &Op, id: EventId) -> Result<EventRow> {
+        let grant = access::allow(op, Action::ReadEvents)?;
+        store::get(&self.kernel.db, &grant, id).await
+    }
+
+    /// The event and its present version, for whoever may run it.
+    pub async fn to_run(&self, op: &Op, id: EventId) -> Result<(EventRow, VersionRow)> {
+        let grant = access::allow(op, Action::RunEvent)?;
+        let event = store::get(&self.kernel.db, &grant, id).await?;
+        let mut versions = store::versions_by_ids(&self.kernel.db, [event.version_id]).await?;
+        Ok((event, versions.pop().ok_or(Error::NotFound("event version"))?))
+    }
+
+    pub async fn versions(&self, op: &Op, id: EventId, args: &PageArgs) -> Result<(Page<VersionRow>, u64)> {
+        let event = self.get(op, id).await?;
+        store::versions(&self.kernel.db, EventId(event.id), args).await
+    }
+
+    /// A version node: visible with its event, or to whoever made it.
+    pub async fn version(&self, op: &Op, id: EventVersionId) -> Result<VersionRow> {
+        let grant = access::allow(op, Action::ReadEvents)?;
+        let row = store::versions_by_ids(&self.kernel.db, [id.0]).await?.pop();
+        let row = row.ok_or(Error::NotFound("event version"))?;
+        let mine = row
+            .created_by
+            .is_some_and(|user| grant.covers(UserId(user), false));
+        let seen = match row.event_id {
+            Some(event) => store::get(&self.kernel.db, &grant, EventId(event)).await.is_ok(),
+            None => false,
+        };
+        if mine || seen {
+            Ok(row)
+        } else {
+            Err(Error::NotFound("event version"))
+        }
+    }
+
+    pub async fn create(&self, op: &Op, new: NewEvent) -> Result<EventRow> {
+        let grant = access::allow(op, Action::CreateEvent)?;
+        let mut checks = Checks::default();
+        let profile = new.profile.checked(&mut checks);
+        new.definition.check(&mut checks);
+        check_comment(new.comment.as_deref(), &mut checks);
+        checks.done()?;
+        let (now, id) = (self.kernel.now(), self.kernel.id::<EventId>());
+        let kind = new.definition.kind;
+        let version = self.version_row(&grant, Some(id), 1, new.definition, new.comment);
+        let row = EventRow {
+            id: id.0,
+            owner_id: grant.user().0,
+            name: profile.name,
+            description: profile.description,
+            kind,
+            status: new.status,
+            tags: profile.tags,
+            shared: profile.shared,
+            version_id: version.id,
+            version_number: 1,
+            run_count: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let tx = self.kernel.db.begin().await?;
+        store::insert(&tx, row.clone()).await?;
+        store::insert_version(&tx, version).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    fn version_row(
+        &self,
+        grant: &Grant,
+        event: Option<EventId>,
+        number: i32,
+        definition: Definition,
+        comment: Option<String>,
+    ) -> VersionRow {
+        let blank = VersionRow {
+            id: self.kernel.id::<EventVersionId>().0,
+            event_id: event.map(|id| id.0),
+            number,
+            ad_hoc: false,
+            created_at: self.kernel.now(),
+            created_by: Some(grant.user().0),
+            comment,
+            kind: definition.kind,
+            source: String::new(),
+            environment: serde_json::Value::Null,
+            input_schema: None,
+            image: None,
+            memory_bytes: 0,
+            cpu_millis: 0,
+            pids: 0,
+            network: false,
+            timeout_ms: 0,
+        };
+        store::definition_columns(definition, blank)
+    }
+
+    /// Saves a change. What a version holds makes a new one when it differs.
+    pub async fn update(&self, op: &Op, id: EventId, expected: i32, change: EventChange) -> Result<EventRow> {
+        let grant = access::allow(op, Action::ChangeEvent)?;
+        let tx = self.kernel.db.begin().await?;
+        let mut row = store::lock(&tx, &grant, id).await?;
+        expect_version(&row, expected)?;
+        let current: Definition = match store::versions_by_ids(&tx, [row.version_id]).await?.pop() {
+            Some(version) => version.into(),
+            None => return Err(Error::internal("an event without its version")),
+        };
+        let profile = Profile {
+            name: change.name.unwrap_or(row.name),
+            description: change.description.unwrap_or(row.description),
+            tags: change.tags.unwrap_or(row.tags),
+            shared: change.shared.unwrap_or(row.shared),
+        };
+        let definition = Definition {
+            kind: change.kind.unwrap_or(current.kind),
+            source: change.source.unwrap_or_else(|| current.source.clone()),
+            environment: change.environment.unwrap_or_else(|| current.environment.clone()),
+            input_schema: change
+                .input_schema
+                .unwrap_or_else(|| current.input_schema.clone()),
+            target: change.target.unwrap_or_else(|| current.target.clone()),
+            timeout_ms: change.timeout_ms.unwrap_or(current.timeout_ms),
+        };
+        let mut checks = Checks::default();
+        let profile = profile.checked(&mut checks);
+        definition.check(&mut checks);
+        check_comment(change.comment.as_deref(), &mut checks);
+        checks.done()?;
+        (row.name, row.description) = (profile.name, profile.description);
+        (row.tags, row.shared) = (profile.tags, profile.shared);
+        if definition != current {
+            row.kind = definition.kind;
+            row.version_number += 1;
+            let version = self.version_row(&grant, Some(id), row.version_number, definition, change.comment);
+            row.version_id = version.id;
+            store::insert_version(&tx, version).await?;
+        }
+        row.updated_at = self.kernel.now();
+        store::save(&tx, row.clone()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    pub async fn set_status(&self, op: &Op, id: EventId, status: EventStatus) -> Result<EventRow> {
+        let grant = access::allow(op, Action::ChangeEvent)?;
+        let tx = self.kernel.db.begin().await?;
+        let mut row = store::lock(&tx, &grant, id).await?;
+        (row.status, row.updated_at) = (status, self.kernel.now());
+        store::save(&tx, row.clone()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Makes a new version with the content of an old one.
+    pub async fn restore(
+        &self,
+        op: &Op,
+        id: EventId,
+        version: EventVersionId,
+        expected: i32,
+    ) -> Result<EventRow> {
+        let grant = access::allow(op, Action::ChangeEvent)?;
+        let tx = self.kernel.db.begin().await?;
+        let mut row = store::lock(&tx, &grant, id).await?;
+        expect_version(&row, expected)?;
+        let old = store::version_of(&tx, id, version).await.map_err(|e| match e {
+            Error::NotFound(_) => Error::field(
+                UserErrorCode::NotFound,
+                "versionId",
+                "This event has no such version.",
+            ),
+            other => other,
+        })?;
+        let comment = Some(format!("Restored from version {}", old.number));
+        row.version_number += 1;
+        let version = self.version_row(&grant, Some(id), row.version_number, old.into(), comment);
+        (row.version_id, row.kind, row.updated_at) = (version.id, version.kind, self.kernel.now());
+        store::insert_version(&tx, version).await?;
+        store::save(&tx, row.clone()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    pub async fn delete(&self, op: &Op, id: EventId) -> Result<EventId> {
+        let grant = access::allow(op, Action::ChangeEvent)?;
+        let tx = self.kernel.db.begin().await?;
+        store::lock(&tx, &grant, id).await?;
+        store::delete(&tx, id).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// The row of an ad-hoc version: unsaved source, or a test run.
+    pub fn ad_hoc(&self, grant: &Grant, event: Option<&EventRow>, definition: Definition) -> VersionRow {
+        let number = event.map_or(0, |event| event.version_number);
+        let id = event.map(|event| EventId(event.id));
+        VersionRow {
+            ad_hoc: true,
+            ..self.version_row(grant, id, number, definition, None)
+        }
+    }
+}
+
+fn expect_version(row: &EventRow, expected: i32) -> Result<()> {
+    if row.version_number == expected {
+        return Ok(());
+    }
+    let message = format!(
+        "Version {} was saved meanwhile. Load it, then make your change again.",
+        row.version_number
+    );
+    Err(Error::field(UserErrorCode::Conflict, "expectedVersion", message))
+}
+
+fn check_comment(comment: Option<&str>, checks: &mut Checks) {
+    let short = comment.is_none_or(|c| c.chars().count() <= 500);
+    checks.require(
+        short,
+        UserErrorCode::TooLong,
+        "comment",
+        "At most 500 characters.",
+    );
+}

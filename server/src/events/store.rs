@@ -1,0 +1,300 @@
+//! Events and versions in the database.
+
+use cronium_entity::enums::{EventKind, EventStatus};
+use cronium_entity::{event, event_version, job};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::extension::postgres::PgExpr as _;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, Order, Query};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+};
+use uuid::Uuid;
+
+use crate::access::{Grant, Reach};
+use crate::kernel::clock::from_micros;
+use crate::kernel::ids::{EventId, EventVersionId};
+use crate::kernel::paging::{Cursor, Page, PageArgs};
+use crate::kernel::{Error, Result};
+
+use super::model::{Definition, EnvVar, Target};
+
+/// An event's row.
+pub type EventRow = event::Model;
+/// A version's row.
+pub type VersionRow = event_version::Model;
+
+/// What a list of events is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub text: Option<String>,
+    pub kinds: Vec<EventKind>,
+    pub statuses: Vec<EventStatus>,
+    pub tag: Option<String>,
+}
+
+/// Field that a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderBy {
+    CreatedAt,
+    UpdatedAt,
+    Name,
+}
+
+fn within(grant: &Grant) -> Condition {
+    match grant.reach() {
+        Reach::All => Condition::all(),
+        Reach::Own(user) => Condition::all().add(event::Column::OwnerId.eq(user.0)),
+        Reach::OwnAndShared(user) => Condition::any()
+            .add(event::Column::OwnerId.eq(user.0))
+            .add(event::Column::Shared.eq(true)),
+    }
+}
+
+fn filtered(grant: &Grant, filter: &Filter) -> Select<event::Entity> {
+    let mut query = event::Entity::find().filter(within(grant));
+    if let Some(text) = filter.text.as_deref().map(str::trim).filter(|t| !t.is_empty()) {
+        let like = format!(
+            "%{}%",
+            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        );
+        let name = Expr::col(event::Column::Name).ilike(like.clone());
+        query = query.filter(
+            Condition::any()
+                .add(name)
+                .add(Expr::col(event::Column::Description).ilike(like)),
+        );
+    }
+    if !filter.kinds.is_empty() {
+        query = query.filter(event::Column::Kind.is_in(filter.kinds.iter().copied()));
+    }
+    if !filter.statuses.is_empty() {
+        query = query.filter(event::Column::Status.is_in(filter.statuses.iter().copied()));
+    }
+    if let Some(tag) = &filter.tag {
+        query = query.filter(Expr::col(event::Column::Tags).contains(Expr::val(vec![tag.clone()])));
+    }
+    query
+}
+
+pub async fn count(db: &impl ConnectionTrait, grant: &Grant, filter: &Filter) -> Result<u64> {
+    Ok(filtered(grant, filter).count(db).await?)
+}
+
+/// The position of a row in this order.
+pub fn cursor(order: OrderBy, row: &EventRow) -> Cursor {
+    let key = match order {
+        OrderBy::CreatedAt => row.created_at.timestamp_micros().to_string(),
+        OrderBy::UpdatedAt => row.updated_at.timestamp_micros().to_string(),
+        OrderBy::Name => row.name.to_lowercase(),
+    };
+    Cursor { key, id: row.id }
+}
+
+pub async fn page(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    filter: &Filter,
+    order: OrderBy,
+    descending: bool,
+    args: &PageArgs,
+) -> Result<Page<EventRow>> {
+    let key: Expr = match order {
+        OrderBy::CreatedAt => Expr::col(event::Column::CreatedAt),
+        OrderBy::UpdatedAt => Expr::col(event::Column::UpdatedAt),
+        OrderBy::Name => Func::lower(Expr::col(event::Column::Name)).into(),
+    };
+    let mut query = filtered(grant, filter);
+    for (cursor, later) in [(&args.after, !descending), (&args.before, descending)] {
+        let Some(cursor) = cursor else { continue };
+        let at = match order {
+            OrderBy::Name => Expr::val(cursor.key.clone()),
+            _ => {
+                let micros = cursor
+                    .key
+                    .parse()
+                    .map_err(|_| Error::BadRequest("this cursor is of another order".into()))?;
+                Expr::val(from_micros(micros))
+            }
+        };
+        let row = Expr::tuple([key.clone(), Expr::col(event::Column::Id)]);
+        let position = Expr::tuple([at, Expr::val(cursor.id)]);
+        query = query.filter(if later { row.gt(position) } else { row.lt(position) });
+    }
+    let direction = if descending == args.backward {
+        Order::Asc
+    } else {
+        Order::Desc
+    };
+    let rows = query
+        .order_by(key, direction.clone())
+        .order_by(event::Column::Id, direction)
+        .limit(args.limit())
+        .all(db)
+        .await?;
+    Ok(args.page(rows))
+}
+
+pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Result<EventRow> {
+    event::Entity::find_by_id(id.0)
+        .filter(within(grant))
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound("event"))
+}
+
+/// Locks the row until the transaction ends.
+pub async fn lock(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Result<EventRow> {
+    let query = event::Entity::find_by_id(id.0)
+        .filter(within(grant))
+        .lock_exclusive();
+    query.one(db).await?.ok_or(Error::NotFound("event"))
+}
+
+pub async fn by_ids(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<EventRow>> {
+    Ok(event::Entity::find()
+        .filter(event::Column::Id.is_in(ids))
+        .all(db)
+        .await?)
+}
+
+pub async fn insert(db: &impl ConnectionTrait, row: EventRow) -> Result<()> {
+    event::Entity::insert(event::ActiveModel::from(row))
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+pub async fn save(db: &impl ConnectionTrait, row: EventRow) -> Result<()> {
+    event::Entity::update(event::ActiveModel {
+        id: Set(row.id),
+        name: Set(row.name),
+        description: Set(row.description),
+        kind: Set(row.kind),
+        status: Set(row.status),
+        tags: Set(row.tags),
+        shared: Set(row.shared),
+        version_id: Set(row.version_id),
+        version_number: Set(row.version_number),
+        updated_at: Set(row.updated_at),
+        ..Default::default()
+    })
+    .exec(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes the event and those of its versions that no job ran.
+pub async fn delete(db: &impl ConnectionTrait, id: EventId) -> Result<()> {
+    let versions = event_version::Entity::find()
+        .filter(event_version::Column::EventId.eq(id.0))
+        .select_only()
+        .column(event_version::Column::Id)
+        .into_tuple::<Uuid>()
+        .all(db)
+        .await?;
+    event::Entity::delete_by_id(id.0).exec(db).await?;
+    let ran = Query::select()
+        .column(job::Column::EventVersionId)
+        .from(job::Entity)
+        .to_owned();
+    event_version::Entity::delete_many()
+        .filter(event_version::Column::Id.is_in(versions))
+        .filter(event_version::Column::Id.not_in_subquery(ran))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+pub async fn insert_version(db: &impl ConnectionTrait, row: VersionRow) -> Result<()> {
+    event_version::Entity::insert(row.into_active_model().reset_all())
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
+}
+
+pub async fn versions_by_ids(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<VersionRow>> {
+    Ok(event_version::Entity::find()
+        .filter(event_version::Column::Id.is_in(ids))
+        .all(db)
+        .await?)
+}
+
+pub async fn version_of(db: &impl ConnectionTrait, event: EventId, id: EventVersionId) -> Result<VersionRow> {
+    let query = event_version::Entity::find_by_id(id.0).filter(event_version::Column::EventId.eq(event.0));
+    query.one(db).await?.ok_or(Error::NotFound("event version"))
+}
+
+/// Saved versions of one event, newest first.
+pub async fn versions(
+    db: &impl ConnectionTrait,
+    event: EventId,
+    args: &PageArgs,
+) -> Result<(Page<VersionRow>, u64)> {
+    let all = event_version::Entity::find()
+        .filter(event_version::Column::EventId.eq(event.0))
+        .filter(event_version::Column::AdHoc.eq(false));
+    let total = all.clone().count(db).await?;
+    let mut query = all;
+    for (cursor, newer) in [(&args.after, false), (&args.before, true)] {
+        let Some(cursor) = cursor else { continue };
+        let number: i32 = cursor
+            .key
+            .parse()
+            .map_err(|_| Error::BadRequest("this cursor is of another order".into()))?;
+        let column = event_version::Column::Number;
+        query = query.filter(if newer {
+            column.gt(number)
+        } else {
+            column.lt(number)
+        });
+    }
+    let direction = if args.backward { Order::Asc } else { Order::Desc };
+    let rows = query
+        .order_by(event_version::Column::Number, direction)
+        .limit(args.limit())
+        .all(db)
+        .await?;
+    Ok((args.page(rows), total))
+}
+
+/// A version's row from its definition.
+pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow {
+    VersionRow {
+        kind: definition.kind,
+        source: definition.source,
+        environment: serde_json::to_value(definition.environment).unwrap_or_default(),
+        input_schema: definition.input_schema,
+        image: definition.target.image,
+        memory_bytes: definition.target.memory_bytes,
+        cpu_millis: definition.target.cpu_millis,
+        pids: definition.target.pids,
+        network: definition.target.network,
+        timeout_ms: definition.timeout_ms,
+        ..row
+    }
+}
+
+impl From<VersionRow> for Definition {
+    fn from(row: VersionRow) -> Self {
+        let environment: Vec<EnvVar> = serde_json::from_value(row.environment).unwrap_or_default();
+        let target = Target {
+            image: row.image,
+            memory_bytes: row.memory_bytes,
+            cpu_millis: row.cpu_millis,
+            pids: row.pids,
+            network: row.network,
+        };
+        Self {
+            kind: row.kind,
+            source: row.source,
+            environment,
+            input_schema: row.input_schema,
+            target,
+            timeout_ms: row.timeout_ms,
+        }
+    }
+}
