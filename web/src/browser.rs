@@ -150,3 +150,22 @@ pub async fn copy(text: &str) -> bool {
         .await
         .is_ok()
 }
+
+/// A day as the language writes it in short, for example `17 Mar`.
+pub fn date_label(at_ms: f64, language: &str) -> String {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let options = js_sys::Object::new();
+        // Setting a field of a plain object can't fail.
+        let _ = js_sys::Reflect::set(&options, &"day".into(), &"numeric".into());
+        let _ = js_sys::Reflect::set(&options, &"month".into(), &"short".into());
+        js_sys::Date::new(&at_ms.into())
+            .to_locale_date_string(language, &options)
+            .into()
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = language;
+        format!("{at_ms}")
+    }
+}

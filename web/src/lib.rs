@@ -14,6 +14,7 @@ pub mod pages;
 pub mod params;
 pub mod routes;
 pub mod session;
+pub mod status;
 pub mod ui;
 
 /// Mounts the application on the page. Outside a browser there is no page, and nothing happens.

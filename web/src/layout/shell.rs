@@ -9,6 +9,7 @@ use crate::i18n::{Locale, t};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::{self, Session};
+use crate::status;
 use crate::ui::{BrandMark, ErrorNotice, Icon, JobStatus, Skeleton, StatusDot, use_query};
 
 /// Makes the language of the address the language of the page.
@@ -19,9 +20,6 @@ pub fn LocaleFrame(locale: Locale) -> Element {
     use_effect(use_reactive((&locale,), |(locale,)| locale.activate()));
     rsx! { Outlet::<Route> {} }
 }
-
-/// Whether the installation is well, as far as known; the pages that know it tell it.
-pub(crate) static HEALTH: GlobalSignal<Option<bool>> = Signal::global(|| None);
 
 /// Lets the signed-in through to the page, and leads everybody else to the sign-in page.
 #[component]
@@ -70,6 +68,7 @@ pub fn Shell(locale: Locale) -> Element {
 
 #[component]
 fn PageFrame() -> Element {
+    use_future(status::follow);
     let route = use_route::<Route>();
     // Work pages fill the window and scroll inside their panes.
     let class = match route {
@@ -225,7 +224,7 @@ fn BottomNavigation(locale: Locale) -> Element {
 
 #[component]
 fn Health(locale: Locale) -> Element {
-    let (status, key) = match *HEALTH.read() {
+    let (status, key) = match status::STATUS.read().as_ref().map(|status| status.healthy) {
         Some(true) => (JobStatus::Succeeded, "health.good"),
         Some(false) => (JobStatus::Partial, "health.bad"),
         None => (JobStatus::Queued, "health.unknown"),

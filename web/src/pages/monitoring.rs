@@ -1,14 +1,193 @@
-//! How the installation is.
+//! How the installation is: database, queue, and every orchestrator with its machine. Live.
+
+use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use crate::i18n::{Locale, t};
+use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
-use crate::ui::Skeleton;
+use crate::status::{self, Orchestrator, SAMPLES, STATUS, STATUS_LIVE, SystemStatus};
+use crate::ui::{
+    Empty, ErrorNotice, JobStatus, Live, Meter, Skeleton, Spark, StatusDot, TimeAgo, bytes, duration,
+    elapsed, number, use_now, use_query,
+};
 
-/// How the installation is.
+/// The monitoring page.
 #[component]
 pub fn Monitoring(locale: Locale) -> Element {
     use_crumbs(vec![Crumb::here(t("nav.monitoring"))]);
-    rsx! { Skeleton {} }
+    let mut load = use_query(status::load);
+    let now = use_now(Duration::from_secs(5));
+    let known = STATUS.read().clone();
+    rsx! {
+        div { class: "pane",
+            div { class: "pane-head",
+                h2 { {t("monitoring.title")} }
+                Live { on: *STATUS_LIVE.read() }
+            }
+            if let Some(status) = known {
+                Figures { status: status.clone() }
+                section {
+                    div { class: "pane-head monitoring-head",
+                        h2 { {t("overview.orchestrators")} }
+                        span { class: "count", "{status.orchestrators.len()}" }
+                    }
+                    if status.orchestrators.is_empty() {
+                        Empty { icon: "server", title: t("overview.no_orchestrator"), text: t("monitoring.no_orchestrator_text") }
+                    } else {
+                        Orchestrators { all: status.orchestrators.clone(), now }
+                    }
+                }
+            } else if let Some(error) = (load.error)() {
+                ErrorNotice { error, onretry: move |()| load.reload() }
+            } else {
+                Skeleton { lines: 8 }
+            }
+        }
+    }
+}
+
+#[component]
+fn Figures(status: SystemStatus) -> Element {
+    let samples = SAMPLES.read();
+    let course = |figure: fn(&SystemStatus) -> f64| samples.iter().map(figure).collect::<Vec<_>>();
+    let connected = status.orchestrators.iter().filter(|one| one.connected).count();
+    let capacity: i32 = status
+        .orchestrators
+        .iter()
+        .filter(|one| one.connected)
+        .map(|one| one.capacity)
+        .sum();
+    let oldest = status
+        .oldest_queued_seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .map_or_else(
+            || t("overview.queue_empty"),
+            |time| tf("overview.oldest", &[("time", &duration(time))]),
+        );
+    let latency = status
+        .database
+        .latency_ms
+        .map_or_else(|| "–".to_owned(), |latency| number(latency, 1));
+    rsx! {
+        dl { class: "stats",
+            div { class: "stat",
+                dt { {t("overview.database")} }
+                dd { "{latency} " small { "ms" } }
+                Spark { values: course(|status| status.database.latency_ms.unwrap_or(0.0)) }
+                dd { class: "delta", "{status.database.detail}" }
+            }
+            div { class: "stat",
+                dt { {t("overview.queue")} }
+                dd { "{status.queue_depth} " small { {t("overview.waiting")} } }
+                Spark { values: course(|status| f64::from(status.queue_depth)) }
+                dd { class: "delta", "{oldest}" }
+            }
+            div { class: "stat",
+                dt { {t("overview.running_now")} }
+                dd { "{status.running}" }
+                Spark { values: course(|status| f64::from(status.running)) }
+                dd { class: "delta", {tf("overview.slots_used", &[("n", &status.running.to_string()), ("all", &capacity.to_string())])} }
+            }
+            div { class: "stat",
+                dt { {t("overview.orchestrators")} }
+                dd { "{connected}" }
+                dd { class: "delta", {tf("overview.connected", &[("n", &connected.to_string()), ("all", &status.orchestrators.len().to_string())])} }
+            }
+        }
+    }
+}
+
+fn state(one: &Orchestrator) -> (JobStatus, String) {
+    match (one.connected, one.draining) {
+        (false, _) => (JobStatus::Failed, t("monitoring.away")),
+        (true, true) => (JobStatus::Partial, t("monitoring.draining")),
+        (true, false) => (JobStatus::Succeeded, t("monitoring.connected")),
+    }
+}
+
+#[component]
+fn Orchestrators(all: Vec<Orchestrator>, now: Signal<f64>) -> Element {
+    rsx! {
+        div { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("overview.orchestrators"),
+            table { class: "table",
+                thead {
+                    tr {
+                        th { {t("monitoring.col.name")} }
+                        th { {t("overview.col.status")} }
+                        th { {t("overview.slots")} }
+                        th { class: "md", {t("monitoring.col.cpu")} }
+                        th { class: "md", {t("monitoring.col.memory")} }
+                        th { class: "md", {t("monitoring.col.disk")} }
+                        th { class: "lo num", {t("monitoring.col.load")} }
+                        th { class: "lo num", {t("monitoring.col.up")} }
+                        th { class: "md num", {t("monitoring.col.seen")} }
+                    }
+                }
+                tbody {
+                    for one in all {
+                        Row { key: "{one.id.inner()}", one, now }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
+    let (status, word) = state(&one);
+    let host = one.host.as_ref();
+    let share = |used: f64, total: f64| if total > 0.0 { used / total } else { 0.0 };
+    rsx! {
+        tr {
+            td {
+                span { class: "cell-main", span { class: "name", "{one.name}" } span { class: "num dim lo", "{one.version}" } }
+            }
+            td {
+                span { class: "cell-main", StatusDot { status } "{word}" }
+            }
+            td {
+                Figure {
+                    share: share(f64::from(one.running), f64::from(one.capacity)),
+                    text: tf("overview.of", &[("n", &one.running.to_string()), ("all", &one.capacity.to_string())]),
+                    label: t("overview.slots"),
+                }
+            }
+            if let Some(host) = host {
+                td { class: "md",
+                    Figure { share: host.cpu_percent / 100.0, text: format!("{} %", number(host.cpu_percent, 0)), label: t("monitoring.col.cpu") }
+                }
+                td { class: "md",
+                    Figure {
+                        share: share(host.memory_used_bytes, host.memory_total_bytes),
+                        text: tf("overview.of", &[("n", &bytes(host.memory_used_bytes)), ("all", &bytes(host.memory_total_bytes))]),
+                        label: t("monitoring.col.memory"),
+                    }
+                }
+                td { class: "md",
+                    Figure {
+                        share: share(host.disk_used_bytes, host.disk_total_bytes),
+                        text: tf("overview.of", &[("n", &bytes(host.disk_used_bytes)), ("all", &bytes(host.disk_total_bytes))]),
+                        label: t("monitoring.col.disk"),
+                    }
+                }
+                td { class: "lo num", {number(host.load_average, 2)} }
+            } else {
+                td { class: "md dim", "–" }
+                td { class: "md dim", "–" }
+                td { class: "md dim", "–" }
+                td { class: "lo num dim", "–" }
+            }
+            td { class: "lo num dim", {duration(Duration::from_secs(elapsed(one.started_at, now()).as_secs()))} }
+            td { class: "md num dim", TimeAgo { at: one.last_seen_at, now } }
+        }
+    }
+}
+
+#[component]
+fn Figure(share: f64, text: String, label: String) -> Element {
+    rsx! {
+        span { class: "mfigure", Meter { share, label } span { class: "num", "{text}" } }
+    }
 }

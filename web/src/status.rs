@@ -1,0 +1,118 @@
+//! How the installation is, kept current for as long as somebody is signed in: the sidebar, the
+//! overview and the monitoring page read it. Knows how to ask; knows no page.
+
+use std::time::Duration;
+
+use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
+use dioxus::prelude::*;
+use futures::StreamExt as _;
+
+use crate::api::{self, ApiError, Feed, Timestamp, schema};
+use crate::browser;
+
+/// The state of the installation at a moment.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct SystemStatus {
+    pub at: Timestamp,
+    pub healthy: bool,
+    pub database: ComponentStatus,
+    pub queue_depth: i32,
+    pub oldest_queued_seconds: Option<f64>,
+    pub running: i32,
+    pub orchestrators: Vec<Orchestrator>,
+}
+
+/// One part of the installation.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct ComponentStatus {
+    pub ok: bool,
+    pub detail: String,
+    pub latency_ms: Option<f64>,
+}
+
+/// A process that runs executions.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct Orchestrator {
+    pub id: cynic::Id,
+    pub name: String,
+    pub version: String,
+    pub connected: bool,
+    pub draining: bool,
+    pub capacity: i32,
+    pub running: i32,
+    pub last_seen_at: Timestamp,
+    pub started_at: Timestamp,
+    pub host: Option<HostFigures>,
+}
+
+/// What an orchestrator's machine has left.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct HostFigures {
+    pub cpu_percent: f64,
+    pub memory_used_bytes: f64,
+    pub memory_total_bytes: f64,
+    pub disk_used_bytes: f64,
+    pub disk_total_bytes: f64,
+    pub load_average: f64,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query")]
+struct StatusQuery {
+    system_status: SystemStatus,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Subscription")]
+struct StatusSubscription {
+    system_status: SystemStatus,
+}
+
+/// The latest state, once it is known.
+pub static STATUS: GlobalSignal<Option<SystemStatus>> = Signal::global(|| None);
+/// Whether news of it flow.
+pub static STATUS_LIVE: GlobalSignal<bool> = Signal::global(|| false);
+/// The last samples of this visit, oldest first.
+pub static SAMPLES: GlobalSignal<Vec<SystemStatus>> = Signal::global(Vec::new);
+
+const KEPT_SAMPLES: usize = 120;
+const RETRY: Duration = Duration::from_secs(10);
+
+fn took(status: SystemStatus) {
+    let mut samples = SAMPLES.write();
+    if samples.last().is_none_or(|last| last.at < status.at) {
+        if samples.len() >= KEPT_SAMPLES {
+            samples.remove(0);
+        }
+        samples.push(status.clone());
+    }
+    drop(samples);
+    *STATUS.write() = Some(status);
+}
+
+/// Asks once.
+pub async fn load() -> Result<(), ApiError> {
+    took(api::run(StatusQuery::build(())).await?.system_status);
+    Ok(())
+}
+
+/// Follows the state until the component that started it is gone.
+pub async fn follow() {
+    // Pages that need it ask themselves and show their own error.
+    let _ = load().await;
+    loop {
+        let mut feed = api::subscribe(|| StatusSubscription::build(()));
+        while let Some(news) = feed.next().await {
+            match news {
+                Feed::Live => *STATUS_LIVE.write() = true,
+                Feed::Data(answer) => {
+                    *STATUS_LIVE.write() = true;
+                    took(answer.system_status);
+                }
+                Feed::Down | Feed::Failed(_) => *STATUS_LIVE.write() = false,
+            }
+        }
+        *STATUS_LIVE.write() = false;
+        browser::sleep(RETRY).await;
+    }
+}
