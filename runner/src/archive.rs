@@ -132,3 +132,100 @@ fn write(file: &Verified<'_>, work: &Path) -> io::Result<()> {
         .open(path)?
         .write_all(file.content)
 }
+
+#[cfg(test)]
+mod tests {
+    use cronium_protocol::manifest::Language;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const FILES: [(&str, &[u8]); 2] = [("main.sh", b"echo hello"), ("lib/data.json", b"{}")];
+
+    fn payload() -> (Manifest, Vec<u8>) {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut files = Vec::new();
+        for (path, content) in FILES {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, path, content).unwrap();
+            let size = content.len() as u64;
+            files.push(FileEntry {
+                path: path.into(),
+                sha256: sha256(content),
+                size,
+                mode: 0o644,
+            });
+        }
+        let manifest = Manifest {
+            version: 1,
+            execution_id: Uuid::nil(),
+            job_id: Uuid::nil(),
+            attempt: 1,
+            target: String::new(),
+            language: Language::Bash,
+            entry: "main.sh".into(),
+            input: None,
+            env: BTreeMap::new(),
+            timeout_ms: 1,
+            grace_ms: 1,
+            log_line_bytes: 1,
+            log_total_bytes: 1,
+            files,
+            expires_at_ms: 1,
+            nonce: Uuid::nil(),
+        };
+        (manifest, builder.into_inner().unwrap())
+    }
+
+    fn contents(manifest: &Manifest, archive: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
+        let files = verify(manifest, archive).ok()?;
+        Some(
+            files
+                .iter()
+                .map(|f| (f.path.to_owned(), f.content.to_vec()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn files_are_unpacked_but_never_over_others() {
+        let (manifest, archive) = payload();
+        let work = tempfile::tempdir().unwrap();
+        let files = verify(&manifest, &archive).unwrap();
+        unpack(&files, work.path()).unwrap();
+        for (path, content) in FILES {
+            assert_eq!(fs::read(work.path().join(path)).unwrap(), content);
+        }
+        assert!(matches!(unpack(&files, work.path()), Err(Refusal::Archive(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_archive_is_refused_or_gives_the_same_files(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            length in any::<prop::sample::Index>(),
+            cut in any::<bool>(),
+        ) {
+            let (manifest, mut archive) = payload();
+            let good = contents(&manifest, &archive);
+            prop_assert!(good.is_some());
+            for (at, byte) in changes {
+                let at = at.index(archive.len());
+                archive[at] = byte;
+            }
+            if cut {
+                archive.truncate(length.index(archive.len()));
+            }
+            let found = contents(&manifest, &archive);
+            prop_assert!(found.is_none() || found == good);
+        }
+
+        #[test]
+        fn random_bytes_are_no_archive_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+            prop_assert!(verify(&payload().0, &bytes).is_err());
+        }
+    }
+}

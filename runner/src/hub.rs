@@ -59,7 +59,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    pub fn new(work: PathBuf) -> Self {
+    pub fn new(work: PathBuf, memory_limit: Option<u64>) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 total_limit: u64::MAX,
@@ -70,7 +70,7 @@ impl Hub {
                 pending: Vec::new(),
                 pending_bytes: 0,
                 pending_since: None,
-                spool: Spool::new(work),
+                spool: Spool::new(work, memory_limit),
                 slots: Slots {
                     hello: true,
                     ..Slots::default()

@@ -93,6 +93,11 @@ impl Machine {
         self.state
     }
 
+    /// Whether nobody will listen any more, by hang-up or by silence.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
     /// When the next `Tick` can matter.
     pub fn next_deadline(&self) -> u64 {
         let silence = self.last_heard.saturating_add(SILENCE_MS);
@@ -280,6 +285,7 @@ mod tests {
         machine.on(Event::Heard, 500);
         assert_eq!(machine.on(Event::Tick, SILENCE_MS + 499), None);
         assert_eq!(machine.on(Event::Tick, SILENCE_MS + 500), Some(Action::Term));
+        assert!(machine.is_cut_off());
         assert_eq!(
             machine.on(Event::MainExited, SILENCE_MS + 501),
             Some(Action::Sweep)

@@ -79,6 +79,12 @@ impl Memory {
             .find_map(|name| fs::read_to_string(cgroup.join(name)).ok())
     }
 
+    /// What the container may use, if it is limited.
+    pub fn limit(&self) -> Option<u64> {
+        let limit = self.first_of(["memory.max", "memory/memory.limit_in_bytes"])?;
+        limit.trim().parse().ok()
+    }
+
     fn kills(&self) -> u64 {
         let text = self
             .first_of(["memory.events", "memory/memory.oom_control"])
@@ -130,6 +136,11 @@ mod tests {
         assert!(memory.ran_out(Some(Ended::Code(137)), false));
         assert!(!memory.ran_out(Some(Ended::Signal(SIGKILL)), true));
         assert!(!memory.ran_out(Some(Ended::Code(1)), false));
+        assert_eq!(memory.limit(), None);
+        fs::write(dir.path().join("memory.max"), "1048576\n").unwrap();
+        assert_eq!(memory.limit(), Some(1 << 20));
+        fs::write(dir.path().join("memory.max"), "max\n").unwrap();
+        assert_eq!(memory.limit(), None);
     }
 
     #[test]

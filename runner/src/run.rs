@@ -32,7 +32,8 @@ pub fn run(args: Args) -> io::Result<()> {
     if std::process::id() != 1 {
         nix::sys::prctl::set_child_subreaper(true)?;
     }
-    let hub = Arc::new(Hub::new(args.work.clone()));
+    let memory = Memory::watch();
+    let hub = Arc::new(Hub::new(args.work.clone(), memory.limit()));
     let (to, inputs) = sync_channel(64);
     let stop = Arc::new(AtomicBool::new(false));
     io_threads::watch_signals(to.clone())?;
@@ -51,7 +52,7 @@ pub fn run(args: Args) -> io::Result<()> {
         pipes_open: 0,
         manifest: None,
         processes: None,
-        memory: Memory::watch(),
+        memory,
         started_at: 0,
         ended_at: 0,
         patience_ends: 0,
@@ -89,6 +90,10 @@ impl Runner {
             }
             self.look_after_processes();
             self.feed(Event::Tick);
+            if self.machine.is_cut_off() {
+                // Otherwise a full spool would hold the pipes, and with them the end, for ever.
+                self.hub.discard();
+            }
         }
     }
 
@@ -113,10 +118,7 @@ impl Runner {
                 self.feed(Event::Heard);
                 self.take_frame(frame);
             }
-            Input::Eof => {
-                self.hub.discard();
-                self.feed(Event::CutOff);
-            }
+            Input::Eof => self.feed(Event::CutOff),
             Input::Terminate => self.feed(Event::Cancel),
             Input::PipeEnded => self.pipes_open = self.pipes_open.saturating_sub(1),
             // The reaper looks after every input.

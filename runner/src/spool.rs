@@ -36,6 +36,7 @@ struct Stored {
 #[derive(Debug)]
 pub struct Spool {
     work: PathBuf,
+    cap: usize,
     blocks: VecDeque<Stored>,
     next: usize,
     memory: usize,
@@ -48,9 +49,14 @@ pub struct Spool {
 }
 
 impl Spool {
-    pub fn new(work: PathBuf) -> Self {
+    /// The work directory is usually in memory: the spool takes at most a quarter of the limit.
+    pub fn new(work: PathBuf, memory_limit: Option<u64>) -> Self {
+        let quarter = memory_limit
+            .and_then(|limit| usize::try_from(limit / 4).ok())
+            .unwrap_or(TOTAL);
         Self {
             work,
+            cap: quarter.clamp(MEMORY, TOTAL),
             blocks: VecDeque::new(),
             next: 0,
             memory: 0,
@@ -64,7 +70,7 @@ impl Spool {
 
     /// True: the pipes should not be read until something is acknowledged.
     pub fn is_full(&self) -> bool {
-        self.total >= TOTAL || (self.disk_refused && self.memory >= MEMORY)
+        self.total >= self.cap || (self.disk_refused && self.memory >= MEMORY)
     }
 
     pub fn push(&mut self, first: u64, last: u64, block: Vec<u8>) {
@@ -223,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_resume_inside_a_block_sends_the_rest_of_it() {
-        let mut spool = Spool::new("/nowhere".into());
+        let mut spool = Spool::new("/nowhere".into(), None);
         for range in [1..=4, 5..=8] {
             let (first, last, bytes) = block(range, 3);
             spool.push(first, last, bytes);
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_window_stops_a_flood_until_it_is_acknowledged() {
-        let mut spool = Spool::new("/nowhere".into());
+        let mut spool = Spool::new("/nowhere".into(), None);
         for seq in 1..=20 {
             let (first, last, bytes) = block(seq..=seq, 100_000);
             spool.push(first, last, bytes);
@@ -255,7 +261,7 @@ mod tests {
     #[test]
     fn what_exceeds_memory_goes_to_disk_and_comes_back() {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(dir.path().into());
+        let mut spool = Spool::new(dir.path().into(), None);
         let count = 300;
         for seq in 1..=count {
             let (first, last, bytes) = block(seq..=seq, 100_000);
@@ -275,8 +281,17 @@ mod tests {
     }
 
     #[test]
+    fn a_small_container_keeps_a_small_spool() {
+        let cap = |limit| Spool::new("/nowhere".into(), limit).cap;
+        assert_eq!(
+            [cap(Some(64 << 20)), cap(Some(1)), cap(Some(u64::MAX)), cap(None)],
+            [16 << 20, MEMORY, TOTAL, TOTAL]
+        );
+    }
+
+    #[test]
     fn without_a_disk_the_pipes_wait_and_nothing_is_lost() {
-        let mut spool = Spool::new("/nowhere".into());
+        let mut spool = Spool::new("/nowhere".into(), None);
         let mut seq = 0;
         while !spool.is_full() {
             seq += 1;

@@ -132,3 +132,20 @@ fn a_line_is_seen_while_the_script_still_runs() {
     runner.finish();
     runner.leave();
 }
+
+#[test]
+fn a_full_spool_does_not_hold_a_runner_that_was_cut_off() {
+    let mut runner = Runner::start();
+    runner.run(&Payload::bash(
+        "trap '' TERM; while :; do printf '%099999d\\n' 1; done",
+    ));
+    // Nothing is acknowledged, so the spool fills while the script ignores TERM.
+    let mut seen = 0;
+    while seen < 1 << 20 {
+        if let FromRunner::Log { block } = runner.next() {
+            seen += block.len();
+        }
+    }
+    runner.hang_up();
+    assert!(runner.ended().success());
+}
