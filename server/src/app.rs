@@ -1,5 +1,7 @@
 //! Wiring: database → services → schema → router.
 
+use std::sync::Arc;
+
 use cronium_migration::Migrator;
 use sea_orm_migration::MigratorTrait as _;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +11,9 @@ use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::identity::Identity;
 use crate::kernel::{Error, Kernel, Result};
+use crate::transport::files;
+use crate::transport::graphql::auth::{Origins, origin_of};
+use crate::transport::graphql::{self, Gateway};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
 
@@ -86,7 +91,20 @@ impl App {
     pub fn start_workers(&self, _tasks: &TaskTracker, _stop: &CancellationToken) {}
 
     /// Everything that is reached by HTTP.
-    pub fn router(&self, _config: &Config, _keys: &Keys, probes: Probes) -> axum::Router {
+    pub fn router(&self, config: &Config, _keys: &Keys, probes: Probes) -> axum::Router {
         crate::transport::health::router(probes)
+            .merge(graphql::router(self.gateway(config)))
+            .merge(files::router(&config.web_dir))
+    }
+
+    /// What carries GraphQL requests.
+    pub fn gateway(&self, config: &Config) -> Gateway {
+        let origins = Origins {
+            public: config.public_url.as_deref().and_then(origin_of),
+            allowed: config.cors_origins.clone(),
+            secure: config.https(),
+        };
+        let authenticator = Arc::new(self.identity.clone());
+        Gateway::new(self.kernel.clone(), self.schema.clone(), authenticator, origins)
     }
 }

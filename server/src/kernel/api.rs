@@ -128,10 +128,10 @@ pub fn to_graphql(op: Option<&Op>, error: Error) -> async_graphql::Error {
 }
 
 /// Cookies that a resolver wants to set; the HTTP transport sends them, other transports ignore them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct ResponseCookies {
     secure: bool,
-    headers: std::sync::Mutex<Vec<String>>,
+    headers: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
 }
 
 /// Name of the session cookie; `__Host-` binds it to the host and to https.
@@ -143,7 +143,7 @@ impl ResponseCookies {
     pub fn new(secure: bool) -> Self {
         Self {
             secure,
-            headers: std::sync::Mutex::default(),
+            headers: std::sync::Arc::default(),
         }
     }
 

@@ -1,0 +1,306 @@
+//! What a document may ask for, counted before anything runs. Fragments count where they are spread;
+//! each is measured once, so that nesting them can't blow up the measuring itself.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Value as Const, Variables};
+use async_graphql_value::Value;
+
+use super::lexer;
+
+/// Upper bounds of one document.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub tokens: usize,
+    pub depth: u64,
+    pub aliases: u64,
+    pub root_fields: u64,
+    pub directives: u64,
+    pub complexity: u64,
+    pub nodes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tokens: 10_000,
+            depth: 15,
+            aliases: 50,
+            root_fields: 20,
+            directives: 10,
+            complexity: 5_000,
+            nodes: 10_000,
+        }
+    }
+}
+
+/// Nested lists that introspection may walk: types, their fields, their arguments.
+const INTROSPECTION_LISTS: u64 = 3;
+const INTROSPECTION_DEPTH: u64 = 20;
+/// Fragments within fragments.
+const SPREADS: usize = 50;
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal {
+        code: "BAD_REQUEST",
+        message: message.into(),
+    }
+}
+
+fn complex(message: impl Into<String>) -> Refusal {
+    Refusal {
+        code: "COMPLEXITY_EXCEEDED",
+        message: message.into(),
+    }
+}
+
+/// What a selection weighs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    depth: u64,
+    aliases: u64,
+    fields: u64,
+    directives: u64,
+    cost: u64,
+    nodes: u64,
+    schema_depth: u64,
+    schema_lists: u64,
+    introspects: bool,
+}
+
+impl Weight {
+    fn beside(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            aliases: self.aliases.saturating_add(other.aliases),
+            fields: self.fields.saturating_add(other.fields),
+            directives: self.directives.max(other.directives),
+            cost: self.cost.saturating_add(other.cost),
+            nodes: self.nodes.saturating_add(other.nodes),
+            schema_depth: self.schema_depth.max(other.schema_depth),
+            schema_lists: self.schema_lists.max(other.schema_lists),
+            introspects: self.introspects || other.introspects,
+        }
+    }
+}
+
+struct Scale<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    known: HashMap<&'a str, Weight>,
+    open: Vec<&'a str>,
+    variables: &'a Variables,
+    defaults: HashMap<&'a str, &'a Const>,
+}
+
+impl<'a> Scale<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, Refusal> {
+        let mut total = Weight::default();
+        for selection in &set.items {
+            let weight = match &selection.node {
+                Selection::Field(field) => self.field(&field.node)?,
+                Selection::InlineFragment(inline) => {
+                    let inner = self.set(&inline.node.selection_set.node)?;
+                    directives(&inline.node.directives, inner)
+                }
+                Selection::FragmentSpread(spread) => {
+                    let inner = self.fragment(spread.node.fragment_name.node.as_str())?;
+                    directives(&spread.node.directives, inner)
+                }
+            };
+            total = total.beside(weight);
+        }
+        Ok(total)
+    }
+
+    fn fragment(&mut self, name: &'a str) -> Result<Weight, Refusal> {
+        if let Some(weight) = self.known.get(name) {
+            return Ok(*weight);
+        }
+        if self.open.contains(&name) {
+            return Err(bad(format!("The fragment `{name}` contains itself.")));
+        }
+        if self.open.len() >= SPREADS {
+            return Err(bad(format!("Fragments may be nested {SPREADS} deep.")));
+        }
+        let Some(definition) = self.fragments.get(name) else {
+            return Err(bad(format!("There is no fragment `{name}`.")));
+        };
+        self.open.push(name);
+        let inner = self.set(&definition.node.selection_set.node)?;
+        let weight = directives(&definition.node.directives, inner);
+        self.open.pop();
+        self.known.insert(name, weight);
+        Ok(weight)
+    }
+
+    fn field(&mut self, field: &'a Field) -> Result<Weight, Refusal> {
+        let inner = self.set(&field.selection_set.node)?;
+        let name = field.name.node.as_str();
+        let introspects = matches!(name, "__schema" | "__type");
+        let list = matches!(
+            name,
+            "types" | "fields" | "inputFields" | "args" | "possibleTypes" | "interfaces" | "directives"
+        );
+        let times = self.rows(field);
+        let rows = times.unwrap_or(1);
+        let weight = Weight {
+            depth: if introspects { 1 } else { inner.depth + 1 },
+            aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
+            fields: 1,
+            directives: inner.directives,
+            cost: if introspects {
+                1
+            } else {
+                inner.cost.saturating_mul(rows).saturating_add(1)
+            },
+            nodes: inner
+                .nodes
+                .saturating_mul(rows)
+                .saturating_add(times.unwrap_or(0)),
+            schema_depth: inner.schema_depth + 1,
+            schema_lists: inner.schema_lists + u64::from(list),
+            introspects: inner.introspects || introspects,
+        };
+        if introspects
+            && (weight.schema_depth > INTROSPECTION_DEPTH || weight.schema_lists > INTROSPECTION_LISTS)
+        {
+            return Err(bad("This reads the schema too deeply."));
+        }
+        Ok(directives(&field.directives, weight))
+    }
+
+    /// How many rows a list field may return; None for what is not a list with a size.
+    fn rows(&self, field: &'a Field) -> Option<u64> {
+        let mut rows = None;
+        for (name, value) in &field.arguments {
+            let found = match name.node.as_str() {
+                "first" | "last" => self.number(&value.node),
+                "ids" => self.length(&value.node),
+                _ => None,
+            };
+            rows = rows.max(found);
+        }
+        rows
+    }
+
+    fn variable(&self, name: &str) -> Option<&Const> {
+        let given = self.variables.get(&Name::new(name));
+        given.or_else(|| self.defaults.get(name).copied())
+    }
+
+    fn number(&self, value: &Value) -> Option<u64> {
+        match value {
+            Value::Number(number) => number.as_u64(),
+            Value::Variable(name) => match self.variable(name.as_str())? {
+                Const::Number(number) => number.as_u64(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn length(&self, value: &Value) -> Option<u64> {
+        match value {
+            Value::List(items) => Some(items.len() as u64),
+            Value::Variable(name) => match self.variable(name.as_str())? {
+                Const::List(items) => Some(items.len() as u64),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+fn directives(list: &[Positioned<Directive>], weight: Weight) -> Weight {
+    Weight {
+        directives: weight.directives.max(list.len() as u64),
+        ..weight
+    }
+}
+
+/// What the transport must know about an accepted document.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    pub introspects: bool,
+    pub cost: u64,
+}
+
+impl Limits {
+    /// Before parsing: the parser recurses, so the nesting is bounded first.
+    pub fn text(&self, document: &str) -> Result<(), Refusal> {
+        lexer::check(document, self.tokens).map_err(bad)
+    }
+
+    /// After parsing, for every operation of the document.
+    pub fn document(
+        &self,
+        document: &ExecutableDocument,
+        variables: &Variables,
+    ) -> Result<Measured, Refusal> {
+        let mut measured = Measured {
+            introspects: false,
+            cost: 0,
+        };
+        for (_, operation) in document.operations.iter() {
+            let weight = self.operation(document, &operation.node, variables)?;
+            measured.introspects |= weight.introspects;
+            measured.cost = measured.cost.max(weight.cost);
+        }
+        Ok(measured)
+    }
+
+    fn operation<'a>(
+        &self,
+        document: &'a ExecutableDocument,
+        operation: &'a OperationDefinition,
+        variables: &'a Variables,
+    ) -> Result<Weight, Refusal> {
+        let defaults = operation.variable_definitions.iter();
+        let defaults = defaults.filter_map(|definition| {
+            let value = definition.node.default_value.as_ref()?;
+            Some((definition.node.name.node.as_str(), &value.node))
+        });
+        let mut scale = Scale {
+            fragments: &document.fragments,
+            known: HashMap::new(),
+            open: Vec::new(),
+            variables,
+            defaults: defaults.collect(),
+        };
+        let weight = directives(&operation.directives, scale.set(&operation.selection_set.node)?);
+        for (is, most, what) in [
+            (weight.depth, self.depth, "levels deep"),
+            (weight.aliases, self.aliases, "aliases"),
+            (weight.fields, self.root_fields, "root fields"),
+            (weight.directives, self.directives, "directives in one place"),
+        ] {
+            if is > most {
+                return Err(bad(format!(
+                    "A document may have {most} {what}; this one has {is}."
+                )));
+            }
+        }
+        if weight.nodes > self.nodes {
+            let message = format!(
+                "This asks for up to {} nodes; the limit is {}.",
+                weight.nodes, self.nodes
+            );
+            return Err(complex(message));
+        }
+        if weight.cost > self.complexity {
+            let message = format!("This costs {}; the limit is {}.", weight.cost, self.complexity);
+            return Err(complex(message));
+        }
+        Ok(weight)
+    }
+}

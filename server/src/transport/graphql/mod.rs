@@ -1,0 +1,73 @@
+//! GraphQL over HTTP, WebSocket and server-sent events, with its limits and its explorer. Knows how to
+//! carry a request, not what it means.
+
+pub mod auth;
+mod explorer;
+pub mod http;
+mod lexer;
+pub mod limits;
+mod request;
+mod sse;
+mod ws;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::routing::get;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::kernel::Kernel;
+use crate::transport::schema::Schema;
+
+use auth::{Authenticator, Origins};
+use limits::Limits;
+
+/// Largest request, on every transport.
+const BODY_LIMIT: usize = 2 << 20;
+
+/// What carries requests to the schema.
+#[derive(Clone)]
+pub struct Gateway {
+    kernel: Kernel,
+    schema: Schema,
+    auth: Arc<dyn Authenticator>,
+    origins: Arc<Origins>,
+    limits: Arc<Limits>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Gateway {
+    pub fn new(kernel: Kernel, schema: Schema, auth: Arc<dyn Authenticator>, origins: Origins) -> Self {
+        Self {
+            kernel,
+            schema,
+            auth,
+            origins: Arc::new(origins),
+            limits: Arc::default(),
+        }
+    }
+}
+
+/// `/graphql`, `/graphql/ws`, `/graphql/stream` and `/graphiql`.
+pub fn router(gateway: Gateway) -> Router {
+    let allowed = gateway.origins.allowed.iter();
+    let allowed: Vec<_> = allowed.filter_map(|o| HeaderValue::from_str(o).ok()).collect();
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(allowed))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
+        .expose_headers([HeaderName::from_static("x-request-id")]);
+    Router::new()
+        .route("/graphql", get(http::handle).post(http::handle))
+        .route("/graphql/stream", get(sse::handle).post(sse::handle))
+        .layer(cors)
+        .route("/graphql/ws", get(ws::handle))
+        .with_state(gateway)
+        .merge(explorer::router())
+}

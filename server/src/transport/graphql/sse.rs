@@ -1,0 +1,71 @@
+//! `/graphql/stream`: graphql-sse in its distinct connections mode, one operation a request.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::{Stream, StreamExt as _};
+
+use crate::kernel::Actor;
+
+use super::http::{Answer, Incoming, Media, client};
+use super::request;
+use super::{Gateway, ws};
+
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+fn next(body: &serde_json::Value) -> Event {
+    Event::default().event("next").data(body.to_string())
+}
+
+fn complete() -> Event {
+    Event::default().event("complete").data("")
+}
+
+/// Runs the operation until it ends, or the session does.
+fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Event, Infallible>> {
+    let Incoming {
+        op,
+        credentials,
+        prepared,
+    } = incoming;
+    let (id, actor) = (op.request_id, op.actor);
+    let request = prepared.request.data(op).data(gateway.cookies());
+    let responses = gateway.schema.execute_stream(request);
+    let ended = ws::session_end(gateway, credentials, actor);
+    let responses = responses.map(move |mut response| {
+        request::coded(&mut response, id);
+        next(&request::body(&response))
+    });
+    let responses = responses.take_until(ended);
+    let last = futures::stream::once(async { complete() });
+    responses.chain(last).map(Ok)
+}
+
+/// `GET` and `POST /graphql/stream`.
+pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let op = gateway.op(Actor::Anonymous, client(&parts), false);
+    let id = op.request_id;
+    let incoming = gateway
+        .incoming(Request::from_parts(parts, body), Media::Graphql, &op)
+        .await;
+    let mut response = match incoming {
+        Ok(incoming) => Sse::new(events(gateway, incoming))
+            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text(""))
+            .into_response(),
+        // The document is at fault, not the transport: the stream says so.
+        Err(Answer { status, response, .. }) if status == StatusCode::BAD_REQUEST => {
+            let only = [next(&request::body(&response)), complete()];
+            Sse::new(futures::stream::iter(only.map(Ok::<_, Infallible>))).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}

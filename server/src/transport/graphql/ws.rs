@@ -1,0 +1,372 @@
+//! `/graphql/ws`: the graphql-transport-ws protocol. One task reads, one writes, one runs each
+//! operation; all of them meet in one bounded queue, so that a slow client slows its own streams.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
+
+use crate::kernel::{Actor, Error};
+
+use super::auth::{self, Credentials};
+use super::request::{self, Parameters, request_error};
+use super::{BODY_LIMIT, Gateway};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+const INIT: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(20);
+/// A peer that sends nothing for so long, not even pongs, is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// A client that takes nothing for so long is cut off.
+const SLOW: Duration = Duration::from_secs(10);
+const RECHECK: Duration = Duration::from_secs(4);
+/// Messages that wait for the client.
+const QUEUE: usize = 64;
+/// Operations of one connection at a time.
+const OPERATIONS: usize = 100;
+
+/// Why a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Close(u16, String);
+
+fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, Close> {
+    Err(Close(code, reason.into()))
+}
+
+enum Out {
+    Message(Value),
+    Ping,
+    Close(Close),
+}
+
+/// Waits until the credentials stand for somebody else, or for nobody. A database that does not answer
+/// ends no session.
+pub async fn session_end(gateway: Gateway, credentials: Credentials, actor: Actor) {
+    if actor == Actor::Anonymous {
+        return std::future::pending().await;
+    }
+    loop {
+        sleep(RECHECK).await;
+        match gateway.auth.authenticate(&credentials).await {
+            Ok(now) if now == actor => {}
+            Ok(_) | Err(Error::Unauthenticated) => return,
+            Err(error) => tracing::warn!(error = %error.private_text(), "a session could not be checked"),
+        }
+    }
+}
+
+/// The handshake.
+pub async fn handle(
+    State(gateway): State<Gateway>,
+    client: Option<axum::Extension<ConnectInfo<std::net::SocketAddr>>>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let credentials = Credentials::of(&headers, gateway.origins.secure);
+    if credentials.ambient() && !gateway.origins.socket_is_ours(&headers) {
+        return (StatusCode::FORBIDDEN, "This page may not use the session.\n").into_response();
+    }
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(BODY_LIMIT);
+    if upgrade.selected_protocol().is_none() {
+        return (
+            StatusCode::BAD_REQUEST,
+            "The sub-protocol is graphql-transport-ws.\n",
+        )
+            .into_response();
+    }
+    let client = client.map(|axum::Extension(ConnectInfo(address))| address.ip());
+    upgrade.on_upgrade(move |socket| serve(gateway, credentials, client, socket))
+}
+
+async fn serve(
+    gateway: Gateway,
+    credentials: Credentials,
+    client: Option<std::net::IpAddr>,
+    socket: WebSocket,
+) {
+    let (sink, stream) = socket.split();
+    let (out, queue) = mpsc::channel(QUEUE);
+    let mut writer = tokio::spawn(write(sink, queue));
+    let mut connection = Connection {
+        gateway,
+        credentials,
+        client,
+        actor: None,
+        running: Running::default(),
+        out: out.clone(),
+    };
+    let ended = tokio::select! {
+        ended = connection.read(stream) => ended,
+        _ = &mut writer => None,
+    };
+    connection.running.stop();
+    if let Some(ended) = ended {
+        drop(timeout(SLOW, out.send(Out::Close(ended))).await);
+    }
+    drop(connection);
+    drop(out);
+    if timeout(SLOW, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+/// Writes until told to close, or until the client takes nothing any more.
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Out>) {
+    while let Some(out) = queue.recv().await {
+        let (message, last) = match out {
+            Out::Message(value) => (Message::Text(value.to_string().into()), false),
+            Out::Ping => (Message::Ping(Vec::new().into()), false),
+            Out::Close(close) => (frame(close), true),
+        };
+        match timeout(SLOW, sink.send(message)).await {
+            Ok(Ok(())) if !last => {}
+            Ok(_) => return,
+            Err(_) => {
+                // 1013: the client may come back and go on where it was.
+                let slow = frame(Close(1013, "Too slow: connect again".into()));
+                drop(timeout(Duration::from_secs(1), sink.send(slow)).await);
+                return;
+            }
+        }
+    }
+}
+
+fn frame(close: Close) -> Message {
+    Message::Close(Some(CloseFrame {
+        code: close.0,
+        reason: Utf8Bytes::from(close.1),
+    }))
+}
+
+/// Operations that run, by the client's id.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<HashMap<String, AbortHandle>>>);
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self) {
+        for (_, handle) in self.lock().drain() {
+            handle.abort();
+        }
+    }
+}
+
+struct Connection {
+    gateway: Gateway,
+    credentials: Credentials,
+    client: Option<std::net::IpAddr>,
+    /// Known after the init.
+    actor: Option<Actor>,
+    running: Running,
+    out: mpsc::Sender<Out>,
+}
+
+impl Connection {
+    /// None: the client went away.
+    async fn read(&mut self, mut stream: SplitStream<WebSocket>) -> Option<Close> {
+        let init_by = Instant::now() + INIT;
+        while self.actor.is_none() {
+            let Ok(message) = timeout_at(init_by, stream.next()).await else {
+                return Some(Close(4408, "Connection initialisation timeout".into()));
+            };
+            if let Err(close) = self.message(message?.ok()?).await {
+                return Some(close);
+            }
+        }
+        let actor = self.actor?;
+        let ended = session_end(self.gateway.clone(), self.credentials.clone(), actor);
+        tokio::pin!(ended);
+        let mut ping = interval(PING);
+        ping.tick().await;
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                message = stream.next() => {
+                    heard = Instant::now();
+                    if let Err(close) = self.message(message?.ok()?).await {
+                        return Some(close);
+                    }
+                }
+                _ = ping.tick() => {
+                    if heard.elapsed() > SILENCE {
+                        return None;
+                    }
+                    self.out.send(Out::Ping).await.ok()?;
+                }
+                () = &mut ended => return Some(Close(4403, "The session has ended".into())),
+            }
+        }
+    }
+
+    async fn say(&self, message: Value) {
+        drop(self.out.send(Out::Message(message)).await);
+    }
+
+    async fn message(&mut self, message: Message) -> Result<(), Close> {
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return close(4400, "Messages are text"),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
+        };
+        let Ok(Value::Object(mut message)) = serde_json::from_str(&text) else {
+            return close(4400, "A message is a JSON object");
+        };
+        let kind = message.remove("type");
+        let payload = message.remove("payload");
+        match kind.as_ref().and_then(Value::as_str) {
+            Some("connection_init") => self.init(payload).await,
+            Some("ping") => {
+                self.say(json!({ "type": "pong" })).await;
+                Ok(())
+            }
+            Some("pong") => Ok(()),
+            Some("subscribe") => self.subscribe(id(&mut message)?, payload).await,
+            Some("complete") => {
+                let id = id(&mut message)?;
+                if let Some(handle) = self.running.lock().remove(&id) {
+                    handle.abort();
+                }
+                Ok(())
+            }
+            _ => close(4400, "Unknown message type"),
+        }
+    }
+
+    async fn init(&mut self, payload: Option<Value>) -> Result<(), Close> {
+        if self.actor.is_some() {
+            return close(4429, "Too many initialisation requests");
+        }
+        let payload = match payload {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(payload)) => payload,
+            Some(_) => return close(4400, "The payload is an object"),
+        };
+        let given = payload
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case("authorization"));
+        if let Some((_, value)) = given.filter(|(_, value)| !value.is_null()) {
+            let Some(token) = value.as_str().and_then(auth::bearer) else {
+                return close(4403, "Forbidden");
+            };
+            self.credentials.bearer = Some(token);
+        }
+        match auth::actor(&*self.gateway.auth, &self.credentials).await {
+            Ok(actor) => {
+                self.actor = Some(actor);
+                self.say(json!({ "type": "connection_ack" })).await;
+                Ok(())
+            }
+            Err(Error::Unauthenticated) => close(4403, "Forbidden"),
+            Err(error) => {
+                tracing::warn!(error = %error.private_text(), "a socket could not be authenticated");
+                close(1013, "Try again later")
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, payload: Option<Value>) -> Result<(), Close> {
+        let Some(actor) = self.actor else {
+            return close(4401, "Unauthorized");
+        };
+        let parameters = Parameters::from_json(payload.unwrap_or_default());
+        let parameters = parameters.map_err(|reason| Close(4400, reason))?;
+        if self.running.lock().contains_key(&id) {
+            return close(4409, format!("Subscriber for {} already exists", short(&id)));
+        }
+        if self.running.lock().len() >= OPERATIONS {
+            let message = format!("A connection may run {OPERATIONS} operations at a time.");
+            self.say(failure(&id, &[request_error("RATE_LIMITED", message)]))
+                .await;
+            return Ok(());
+        }
+        let prepared = match self.gateway.prepare(parameters, &actor) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.say(failure(&id, &[error])).await;
+                return Ok(());
+            }
+        };
+        let op = self.gateway.op(actor, self.client, !self.credentials.ambient());
+        let operation = Operation {
+            id: id.clone(),
+            request_id: op.request_id,
+            live: prepared.kind == OperationType::Subscription,
+            running: self.running.clone(),
+            out: self.out.clone(),
+        };
+        let request = prepared.request.data(op).data(self.gateway.cookies());
+        let responses = self.gateway.schema.execute_stream(request);
+        // Held until the task is registered, so that one that ends at once still finds itself.
+        let mut running = self.running.lock();
+        let task = tokio::spawn(operation.run(responses));
+        running.insert(id, task.abort_handle());
+        Ok(())
+    }
+}
+
+struct Operation {
+    id: String,
+    request_id: uuid::Uuid,
+    live: bool,
+    running: Running,
+    out: mpsc::Sender<Out>,
+}
+
+impl Operation {
+    async fn run(self, mut responses: futures::stream::BoxStream<'static, async_graphql::Response>) {
+        let mut first = true;
+        while let Some(mut response) = responses.next().await {
+            request::coded(&mut response, self.request_id);
+            let no_source = self.live && response.data == async_graphql::Value::Null;
+            let fails =
+                first && !response.errors.is_empty() && (no_source || request::ran_nothing(&response));
+            first = false;
+            if fails {
+                self.end(failure(&self.id, &response.errors)).await;
+                return;
+            }
+            let next = json!({ "id": self.id, "type": "next", "payload": request::body(&response) });
+            if self.out.send(Out::Message(next)).await.is_err() {
+                return;
+            }
+        }
+        self.end(json!({ "id": self.id, "type": "complete" })).await;
+    }
+
+    /// The id is free before the client learns that it is.
+    async fn end(&self, message: Value) {
+        self.running.lock().remove(&self.id);
+        drop(self.out.send(Out::Message(message)).await);
+    }
+}
+
+fn failure(id: &str, errors: &[ServerError]) -> Value {
+    json!({ "id": id, "type": "error", "payload": errors })
+}
+
+fn id(message: &mut Map<String, Value>) -> Result<String, Close> {
+    match message.remove("id") {
+        Some(Value::String(id)) if !id.is_empty() && id.len() <= 256 => Ok(id),
+        _ => close(4400, "A message needs an id"),
+    }
+}
+
+/// A close reason has room for 123 bytes.
+fn short(id: &str) -> String {
+    id.chars().take(20).collect()
+}
