@@ -20,9 +20,8 @@ wasm() {
   if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib" ]; then return; fi
   if have rustup && run_wasm_add; then return; fi
   # No rustup, or its server is out of reach: Debian's own WebAssembly toolchain does as well.
-  if [ ! -x /usr/bin/cargo ] || [ ! -d /usr/lib/rustlib/wasm32-unknown-unknown ]; then
-    apt_install "a Rust compiler for WebAssembly" rustc-web cargo-web rust-web-src rust-web-llvm lld-19
-  fi
+  local packages='rustc-web cargo-web rust-web-src rust-web-llvm lld-19'
+  dpkg -s $packages >/dev/null 2>&1 || apt_install "a Rust compiler for WebAssembly" $packages
 }
 run_wasm_add() {
   say "Adding the WebAssembly target"
