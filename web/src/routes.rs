@@ -114,6 +114,9 @@ mod tests {
             assert!(!matches!(route, Route::NotFound { .. }), "{address} is not found");
             let again: Route = route.to_string().parse().unwrap();
             assert_eq!(route, again, "{address}");
+            // An empty query keeps its question mark.
+            let written = route.to_string().replace("?#", "#");
+            assert!(written.starts_with(address), "{address} became {route}");
         }
     }
 

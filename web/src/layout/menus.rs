@@ -97,21 +97,23 @@ pub(super) fn AccountMenu(viewer: Viewer) -> Element {
         button { class: "avatar", r#type: "button", "popovertarget": "menu-account", "aria-label": "{label}", title: "{label}",
             {initials(&viewer)}
         }
-        div { class: "menu menu-pop", id: "menu-account", "popover": "auto", role: "menu", "aria-label": "{label}",
+        div { class: "menu menu-pop", id: "menu-account", "popover": "auto",
             p { class: "menu-title", "{name}" }
             p { class: "menu-title", "{viewer.email} · " {t(role_key(viewer.role))} }
             div { class: "menu-sep", role: "separator" }
-            button {
-                class: "menu-item",
-                r#type: "button",
-                role: "menuitem",
-                onclick: move |_| async move {
-                    if let Err(error) = session::sign_out().await {
-                        toast_error(t("account.sign_out"), &error);
-                    }
-                },
-                Icon { name: "external" }
-                {t("account.sign_out")}
+            div { role: "menu", "aria-label": "{label}",
+                button {
+                    class: "menu-item",
+                    r#type: "button",
+                    role: "menuitem",
+                    onclick: move |_| async move {
+                        if let Err(error) = session::sign_out().await {
+                            toast_error(t("account.sign_out"), &error);
+                        }
+                    },
+                    Icon { name: "external" }
+                    {t("account.sign_out")}
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     if millis < 1_000 {
         format!("{millis}ms")
-    } else if seconds < 10 {
+    } else if seconds < 10 && millis % 1_000 >= 50 {
         format!("{}s", number(time.as_secs_f64(), 1))
     } else if seconds < 60 {
         format!("{seconds}s")
@@ -108,6 +108,7 @@ mod tests {
         // Whole units only: the decimal mark needs the language, which needs a running application.
         let text = |seconds: u64| duration(Duration::from_secs(seconds));
         assert_eq!(duration(Duration::from_millis(320)), "320ms");
+        assert_eq!(text(6), "6s");
         assert_eq!(text(52), "52s");
         assert_eq!(text(112), "1m 52s");
         assert_eq!(text(13_740), "3h 49m");

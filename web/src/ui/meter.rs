@@ -57,10 +57,19 @@ fn course(values: &[f64]) -> Option<Vec<(f64, f64)>> {
     )
 }
 
+/// At most a dozen means of neighbours: more would be noise on so little room.
+fn calmed(values: &[f64]) -> Vec<f64> {
+    let group = values.len().div_ceil(12).max(1);
+    values
+        .chunks(group)
+        .map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64)
+        .collect()
+}
+
 /// The course of some values; nothing where there are too few.
 #[component]
 pub fn Spark(values: Vec<f64>) -> Element {
-    let Some(points) = course(&values) else {
+    let Some(points) = course(&calmed(&values)) else {
         return rsx! {};
     };
     let line = points
@@ -91,6 +100,15 @@ mod tests {
                 .all(|(x, y)| (0.0..=72.0).contains(x) && (0.0..=22.0).contains(y))
         );
         assert!(points[1].1 < points[2].1, "the higher value is nearer the top");
+    }
+
+    #[test]
+    fn many_values_are_calmed_to_a_dozen() {
+        let values: Vec<f64> = (0..48).map(f64::from).collect();
+        let calm = calmed(&values);
+        assert_eq!(calm.len(), 12);
+        assert!((calm[0] - 1.5).abs() < f64::EPSILON);
+        assert!(calmed(&[]).is_empty());
     }
 
     #[test]

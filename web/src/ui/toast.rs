@@ -51,7 +51,7 @@ fn dismiss(id: u64) {
 #[component]
 pub fn Toasts() -> Element {
     rsx! {
-        div { class: "toasts", role: "region", "aria-live": "polite",
+        div { class: "toasts", role: "region", "aria-live": "polite", "aria-label": t("toast.region"),
             for message in MESSAGES.read().iter().cloned() {
                 div { key: "{message.id}", class: "toast", role: "status", "data-status": message.status.name(),
                     Icon { name: message.status.icon() }

@@ -55,6 +55,7 @@ pub(super) const TEXTS: Texts = &[
     ("dialog.close", "Close"),
     ("dialog.cancel", "Cancel"),
     ("toast.dismiss", "Dismiss"),
+    ("toast.region", "Messages"),
     ("copy.done", "Copied"),
     ("copy.failed", "The browser did not allow copying"),
     ("optional", "optional"),

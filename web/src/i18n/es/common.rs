@@ -55,6 +55,7 @@ pub(super) const TEXTS: Texts = &[
     ("dialog.close", "Cerrar"),
     ("dialog.cancel", "Cancelar"),
     ("toast.dismiss", "Descartar"),
+    ("toast.region", "Mensajes"),
     ("copy.done", "Copiado"),
     ("copy.failed", "El navegador no ha permitido copiar"),
     ("optional", "opcional"),

@@ -211,7 +211,7 @@ pub(super) fn Health(locale: Locale) -> Element {
             }
             ul { class: "rows",
                 li {
-                    StatusDot { status: good(connected > 0 && connected == all) }
+                    StatusDot { status: if connected > 0 && connected < all { JobStatus::Partial } else { good(connected > 0) } }
                     span { class: "grow",
                         span { class: "name", {t("overview.orchestrators")} }
                         span { class: "sub", {tf("overview.connected", &[("n", &connected.to_string()), ("all", &all.to_string())])} }

@@ -1,5 +1,7 @@
 //! Runs over time as stacked bars on one axis that ends now. Drawn at the width that it has.
 
+use std::time::Duration;
+
 use dioxus::prelude::*;
 
 use super::data::{Point, Range};
@@ -131,7 +133,9 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
     rsx! {
         section { class: "ov-rail", "aria-label": t("overview.chart"),
             div {
-                onresize: move |event| {
+                // Drawing anew changes the size again, which must not happen while sizes are being told.
+                onresize: move |event| async move {
+                    browser::sleep(Duration::ZERO).await;
                     if let Ok(size) = event.get_content_box_size() && (size.width - *measured.peek()).abs() > 1.0 {
                         measured.set(size.width);
                     }
