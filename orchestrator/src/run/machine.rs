@@ -1,6 +1,10 @@
 //! What happens to one execution: messages and moments in, actions out. Pure: no I/O, no clock.
 //! It must not know executors or sockets.
 
+#[cfg(test)]
+mod tests;
+mod words;
+
 use std::time::Duration;
 
 use cronium_protocol::agent::{AgentToServer, CancelReport, Claim, Outcome, OutcomeKind, Phase};
@@ -9,6 +13,8 @@ use tokio::time::Instant;
 
 use super::block;
 use super::reason::{self, Limits};
+pub use words::{Action, Facts, Input, Origin};
+
 use crate::clock::Now;
 use crate::executor::Autopsy;
 use crate::registry::Mail;
@@ -20,63 +26,6 @@ const PAYLOAD_LIMIT: Duration = Duration::from_secs(10);
 const REPEAT: Duration = Duration::from_secs(5);
 /// After the grace period, before the environment itself is killed.
 const KILL_MARGIN: Duration = Duration::from_secs(2);
-
-/// What is known when the runner is there.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    pub claim: Claim,
-    pub timeout: Duration,
-    pub grace: Duration,
-    pub memory_bytes: u64,
-    pub image_digest: Option<String>,
-    pub setup_at_us: Option<i64>,
-    pub started_at_us: Option<i64>,
-    pub lease: Duration,
-}
-
-/// Where the runner comes from.
-#[derive(Debug)]
-pub enum Origin {
-    /// Just made: it waits for this payload.
-    Fresh(Box<ToRunner>),
-    /// Left by an earlier life; the server has everything up to `last_seq`.
-    Adopted { last_seq: u64, started: bool },
-}
-
-/// What can happen to an execution.
-#[derive(Debug)]
-pub enum Input {
-    Frame(FromRunner),
-    /// The environment could not be made; the reason is for people.
-    Unprepared(String),
-    /// A frame could not be read, or the connection to the runner was made anew.
-    Gap,
-    Mail(Mail),
-    /// There is a new connection to the server.
-    Up,
-    /// The runner is not running any more.
-    Gone {
-        autopsy: Autopsy,
-        stderr: String,
-    },
-    Tick,
-}
-
-/// What is to be done, in this order.
-#[derive(Debug, PartialEq)]
-pub enum Action {
-    Runner(ToRunner),
-    Server(AgentToServer),
-    /// User code runs: the record of the run should say so.
-    Started {
-        at_us: i64,
-    },
-    Kill,
-    /// The outcome is kept by the server: clean up.
-    Done(OutcomeKind),
-    /// Somebody else decides about it: clean up without a word.
-    Abandon,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {

@@ -1,0 +1,277 @@
+//! The order of messages is the promise: each test plays one story and reads the actions.
+
+use cronium_protocol::log::{Line, LogBlock, Stream};
+
+use super::*;
+use crate::clock;
+
+fn claim() -> Claim {
+    Claim {
+        execution_id: uuid::Uuid::from_u128(1),
+        epoch: 1,
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        claim: claim(),
+        timeout: Duration::from_secs(30),
+        grace: Duration::from_secs(10),
+        memory_bytes: 128 << 20,
+        image_digest: None,
+        setup_at_us: Some(1),
+        started_at_us: None,
+        lease: Duration::from_secs(15),
+    }
+}
+
+fn fresh(now: Now) -> Machine {
+    let payload = ToRunner::Payload {
+        manifest: vec![1],
+        signature: vec![2],
+        archive: vec![3],
+    };
+    Machine::new(facts(), Origin::Fresh(Box::new(payload)), now)
+}
+
+fn hello(started: bool) -> Input {
+    Input::Frame(FromRunner::Hello {
+        protocol: 1,
+        started,
+        last_seq: 0,
+    })
+}
+
+fn log(seq: u64) -> Input {
+    let line = Line {
+        seq,
+        at_us: 1,
+        stream: Stream::Stdout,
+        text: "x".into(),
+    };
+    let block = LogBlock { lines: vec![line] }.encode();
+    Input::Frame(FromRunner::Log { block })
+}
+
+fn exit(code: i32, last_seq: u64) -> Input {
+    Input::Frame(FromRunner::Exit {
+        report: ExitReport {
+            started_at_us: 2,
+            ended_at_us: 3,
+            code: Some(code),
+            signal: None,
+            timed_out: false,
+            cancelled: false,
+            escalated: false,
+            out_of_memory: false,
+            spawn_error: None,
+            output: None,
+            output_error: None,
+            log_truncated: false,
+        },
+        usage: UsageReport::default(),
+        last_seq,
+    })
+}
+
+fn later(now: Now, secs: u64) -> Now {
+    Now {
+        at: now.at + Duration::from_secs(secs),
+        us: now.us + secs as i64 * 1_000_000,
+    }
+}
+
+/// Names of the actions, short enough to read as a story.
+fn story(actions: &[Action]) -> Vec<String> {
+    let name = |action: &Action| match action {
+        Action::Runner(ToRunner::Resume { after_seq }) => format!("runner resume {after_seq}"),
+        Action::Runner(ToRunner::Start { granted }) => format!("runner start {granted}"),
+        Action::Runner(ToRunner::Payload { .. }) => "runner payload".into(),
+        Action::Runner(message) => format!("runner {message:?}").to_lowercase(),
+        Action::Server(AgentToServer::Finish { outcome, .. }) => format!("finish {:?}", outcome.kind),
+        Action::Server(AgentToServer::Phase { phase, .. }) => format!("phase {phase:?}"),
+        Action::Server(AgentToServer::Log { .. }) => "log".into(),
+        Action::Server(AgentToServer::StartRequest { .. }) => "ask".into(),
+        Action::Server(other) => format!("server {other:?}"),
+        Action::Started { .. } => "started".into(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    actions.iter().map(name).collect()
+}
+
+fn running(now: Now) -> Machine {
+    let mut machine = fresh(now);
+    machine.on(hello(false), now);
+    machine.on(Input::Frame(FromRunner::StartRequest), now);
+    machine.on(Input::Mail(Mail::Grant { granted: true }), now);
+    machine.on(Input::Frame(FromRunner::Started { at_us: 2 }), now);
+    machine
+}
+
+#[tokio::test]
+async fn a_good_run_from_hello_to_bye() {
+    let now = clock::now();
+    let mut m = fresh(now);
+    let mut told = Vec::new();
+    for input in [
+        hello(false),
+        Input::Frame(FromRunner::StartRequest),
+        Input::Mail(Mail::Grant { granted: true }),
+        Input::Frame(FromRunner::Started { at_us: 2 }),
+        log(1),
+        Input::Mail(Mail::LogAck { seq: 1 }),
+        exit(0, 1),
+        Input::Mail(Mail::FinishAck),
+    ] {
+        told.extend(story(&m.on(input, now)));
+    }
+    assert_eq!(
+        told,
+        [
+            "runner payload",
+            "ask",
+            "runner start true",
+            "started",
+            "phase Started",
+            "log",
+            "runner ack { seq: 1 }",
+            "phase Ended",
+            "finish Succeeded",
+            "runner bye",
+            "done(succeeded)",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_spool_is_kept_until_the_last_line_is() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(log(1), now);
+    m.on(exit(0, 1), now);
+    assert_eq!(story(&m.on(Input::Mail(Mail::FinishAck), now)), [""; 0]);
+    assert_eq!(
+        story(&m.on(Input::Mail(Mail::LogAck { seq: 1 }), now)),
+        ["runner ack { seq: 1 }", "runner bye", "done(succeeded)"]
+    );
+}
+
+#[tokio::test]
+async fn a_new_connection_repeats_phases_lines_and_the_end_in_order() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(log(1), now);
+    m.on(log(2), now);
+    m.on(Input::Mail(Mail::LogAck { seq: 1 }), now);
+    m.on(exit(3, 2), now);
+    assert_eq!(
+        story(&m.on(Input::Up, now)),
+        ["phase Setup", "phase Started", "runner resume 1"]
+    );
+    // What was still in the pipe comes out of order and is repeated: it is not passed on.
+    assert_eq!(story(&m.on(log(2), now)), [""; 0]);
+    m.on(hello(true), now);
+    assert_eq!(story(&m.on(log(2), now)), ["log"]);
+    assert_eq!(story(&m.on(exit(3, 2), now)), ["finish Failed"]);
+}
+
+#[tokio::test]
+async fn without_a_grant_nothing_starts() {
+    let now = clock::now();
+    let mut m = fresh(now);
+    m.on(hello(false), now);
+    m.on(Input::Frame(FromRunner::StartRequest), now);
+    assert_eq!(story(&m.on(Input::Up, now)), ["phase Setup", "ask"]);
+    assert_eq!(
+        story(&m.on(Input::Mail(Mail::Grant { granted: false }), now)),
+        ["runner start false", "finish NotStarted", "kill"]
+    );
+    assert_eq!(
+        story(&m.on(Input::Mail(Mail::Grant { granted: true }), now)),
+        [""; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_drops_what_has_not_started_and_nothing_else() {
+    let now = clock::now();
+    let mut waiting = fresh(now);
+    waiting.on(hello(false), now);
+    waiting.on(Input::Mail(Mail::Renewed), later(now, 10));
+    assert_eq!(story(&waiting.on(Input::Tick, later(now, 20))), ["runner ping"]);
+    assert!(waiting.on(Input::Tick, later(now, 25)).contains(&Action::Abandon));
+    let mut started = running(now);
+    assert_eq!(story(&started.on(Input::Tick, later(now, 25))), ["runner ping"]);
+}
+
+#[tokio::test]
+async fn a_cancel_kills_what_ignores_it() {
+    let now = clock::now();
+    let mut m = running(now);
+    assert_eq!(story(&m.on(Input::Mail(Mail::Cancel), now)), ["runner cancel"]);
+    assert_eq!(story(&m.on(Input::Mail(Mail::Cancel), now)), [""; 0]);
+    assert!(!m.on(Input::Tick, later(now, 11)).contains(&Action::Kill));
+    assert!(m.on(Input::Tick, later(now, 12)).contains(&Action::Kill));
+    let gone = Input::Gone {
+        autopsy: Autopsy::default(),
+        stderr: String::new(),
+    };
+    assert_eq!(story(&m.on(gone, later(now, 12))), ["finish Cancelled"]);
+    let mut early = fresh(now);
+    assert_eq!(
+        story(&early.on(Input::Mail(Mail::Cancel), now)),
+        ["finish Cancelled", "kill"]
+    );
+}
+
+#[tokio::test]
+async fn a_silent_runner_is_killed_after_its_time() {
+    let now = clock::now();
+    let mut m = running(now);
+    assert!(!m.on(Input::Tick, later(now, 99)).contains(&Action::Kill));
+    assert!(m.on(Input::Tick, later(now, 100)).contains(&Action::Kill));
+}
+
+#[tokio::test]
+async fn a_runner_that_vanishes_is_judged_by_what_it_had_done() {
+    let now = clock::now();
+    let gone = |out_of_memory| Input::Gone {
+        autopsy: Autopsy {
+            running: false,
+            out_of_memory,
+            exit_code: Some(137),
+        },
+        stderr: "why".into(),
+    };
+    let mut before = fresh(now);
+    before.on(hello(false), now);
+    assert_eq!(story(&before.on(gone(false), now)), ["finish NotStarted"]);
+    assert_eq!(story(&running(now).on(gone(false), now)), ["finish Lost"]);
+    assert_eq!(story(&running(now).on(gone(true), now)), ["finish Failed"]);
+}
+
+#[tokio::test]
+async fn an_unacknowledged_end_is_repeated() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(exit(0, 0), now);
+    assert_eq!(story(&m.on(Input::Tick, later(now, 1))), [""; 0]);
+    assert!(story(&m.on(Input::Tick, later(now, 5))).contains(&"finish Succeeded".to_owned()));
+}
+
+#[tokio::test]
+async fn an_adopted_runner_without_a_payload_is_given_up() {
+    let now = clock::now();
+    let origin = Origin::Adopted {
+        last_seq: 0,
+        started: false,
+    };
+    let mut m = Machine::new(facts(), origin, now);
+    assert_eq!(story(&m.begin()), ["runner resume 0"]);
+    m.on(hello(false), now);
+    let told = story(&m.on(Input::Tick, later(now, 10)));
+    assert!(
+        told.ends_with(&["finish NotStarted".into(), "kill".into()]),
+        "{told:?}"
+    );
+}

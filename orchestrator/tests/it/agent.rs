@@ -1,0 +1,239 @@
+//! An agent server as the orchestrator sees it: hands out what the test queues, keeps what it is told.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+use cronium_protocol::agent::{
+    AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, Phase, ServerToAgent,
+};
+use cronium_protocol::log::LogBlock;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+pub const KEY: &str = "a key for tests";
+
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub queue: VecDeque<Assignment>,
+    pub verify_key: [u8; 32],
+    pub deny: bool,
+    pub mute_grants: bool,
+    pub adopt_none: bool,
+    pub lose: Vec<Claim>,
+    pub phases: Vec<(Claim, Phase)>,
+    pub lines: HashMap<Uuid, BTreeMap<u64, String>>,
+    pub outcomes: HashMap<Uuid, (Claim, Outcome)>,
+    pub start_requests: usize,
+    pub adopts: usize,
+    pub connections: usize,
+    pub refused_keys: usize,
+    peer: Option<mpsc::UnboundedSender<Option<ServerToAgent>>>,
+}
+
+#[derive(Clone)]
+pub struct Agent {
+    pub address: SocketAddr,
+    kept: Arc<Mutex<Kept>>,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+impl Agent {
+    pub async fn start(verify_key: [u8; 32]) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let agent = Self {
+            address: listener.local_addr().unwrap(),
+            kept: Arc::new(Mutex::new(Kept {
+                verify_key,
+                ..Kept::default()
+            })),
+            changed: Arc::new(watch::Sender::new(0)),
+        };
+        let router = Router::new()
+            .route("/agent", get(upgrade))
+            .with_state(agent.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        agent
+    }
+
+    pub fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap()
+    }
+
+    pub fn tell(&self, message: ServerToAgent) {
+        if let Some(peer) = &self.kept().peer {
+            let _ = peer.send(Some(message));
+        }
+    }
+
+    /// Cuts the present connection.
+    pub fn cut(&self) {
+        if let Some(peer) = self.kept().peer.take() {
+            let _ = peer.send(None);
+        }
+    }
+
+    pub fn assign(&self, assignment: Assignment) {
+        self.kept().queue.push_back(assignment);
+        self.tell(ServerToAgent::Wake);
+    }
+
+    /// Waits until `look` sees what it wants.
+    pub async fn until<T>(&self, what: &str, limit: u64, look: impl Fn(&Kept) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        let found = async {
+            loop {
+                if let Some(found) = look(&self.kept()) {
+                    return found;
+                }
+                changed.changed().await.unwrap();
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(limit), found).await {
+            Ok(found) => found,
+            Err(_) => panic!("{what} did not happen in {limit} s: {:?}", self.kept()),
+        }
+    }
+
+    pub async fn outcome(&self, execution: Uuid) -> Outcome {
+        self.until("the outcome", 60, |k| {
+            k.outcomes.get(&execution).map(|o| o.1.clone())
+        })
+        .await
+    }
+
+    pub async fn line(&self, execution: Uuid, text: &str) {
+        self.until(&format!("the line {text:?}"), 30, |k| {
+            k.lines.get(&execution)?.values().any(|l| l == text).then_some(())
+        })
+        .await;
+    }
+
+    pub fn text(&self, execution: Uuid) -> String {
+        let kept = self.kept();
+        let lines = kept.lines.get(&execution);
+        lines.map_or(String::new(), |l| {
+            l.values().cloned().collect::<Vec<_>>().join("\n")
+        })
+    }
+
+    fn answer(&self, message: AgentToServer) -> Vec<ServerToAgent> {
+        let mut kept = self.kept();
+        match message {
+            AgentToServer::Hello { .. } => vec![ServerToAgent::Welcome {
+                verify_key: kept.verify_key,
+                lease_secs: 15,
+                renew_secs: 1,
+            }],
+            AgentToServer::Claim { free_slots } => {
+                let n = kept.queue.len().min(free_slots as usize);
+                let assignments = kept.queue.drain(..n).collect();
+                vec![ServerToAgent::Claimed { assignments }]
+            }
+            AgentToServer::Renew { .. } => {
+                let lost = std::mem::take(&mut kept.lose);
+                vec![ServerToAgent::Renewed { lost }]
+            }
+            AgentToServer::StartRequest { claim } => {
+                kept.start_requests += 1;
+                if kept.mute_grants {
+                    return Vec::new();
+                }
+                let granted = !kept.deny;
+                vec![ServerToAgent::StartGrant { claim, granted }]
+            }
+            AgentToServer::Phase { claim, phase, .. } => {
+                kept.phases.push((claim, phase));
+                Vec::new()
+            }
+            AgentToServer::Log { claim, block } => {
+                let block = LogBlock::decode(&block).unwrap();
+                let lines = kept.lines.entry(claim.execution_id).or_default();
+                let next = lines.last_key_value().map_or(1, |(seq, _)| seq + 1);
+                assert!(block.first_seq() <= next, "lines were skipped");
+                for line in block.lines {
+                    lines.insert(line.seq, line.text);
+                }
+                let seq = *lines.last_key_value().unwrap().0;
+                vec![ServerToAgent::LogAck { claim, seq }]
+            }
+            AgentToServer::Finish { claim, outcome } => {
+                kept.outcomes.insert(claim.execution_id, (claim, *outcome));
+                vec![ServerToAgent::FinishAck { claim }]
+            }
+            AgentToServer::Adopt { claims } => {
+                kept.adopts += 1;
+                let replies = claims.iter().map(|claim| kept.adopt(*claim)).collect();
+                vec![ServerToAgent::Adopted { replies }]
+            }
+            AgentToServer::Heartbeat { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Kept {
+    fn adopt(&self, claim: Claim) -> AdoptReply {
+        let lines = self.lines.get(&claim.execution_id);
+        let started =
+            |(c, phase): &(Claim, Phase)| c.execution_id == claim.execution_id && *phase == Phase::Started;
+        let go_on = Adopted {
+            claim: Claim {
+                epoch: claim.epoch + 1,
+                ..claim
+            },
+            last_seq: lines.and_then(|l| l.last_key_value()).map_or(0, |(seq, _)| *seq),
+            started: self.phases.iter().any(started),
+        };
+        AdoptReply {
+            claim,
+            go_on: (!self.adopt_none).then_some(go_on),
+        }
+    }
+}
+
+async fn upgrade(State(agent): State<Agent>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if headers.get("authorization").and_then(|v| v.to_str().ok()) != Some(&format!("Bearer {KEY}")) {
+        agent.kept().refused_keys += 1;
+        agent.changed.send_modify(|n| *n += 1);
+        return Response::builder().status(401).body("".into()).unwrap();
+    }
+    upgrade
+        .max_message_size(16 << 20)
+        .on_upgrade(move |socket| serve(agent, socket))
+}
+
+async fn serve(agent: Agent, mut socket: WebSocket) {
+    let (peer, mut told) = mpsc::unbounded_channel();
+    {
+        let mut kept = agent.kept();
+        kept.peer = Some(peer);
+        kept.connections += 1;
+    }
+    loop {
+        let answers = tokio::select! {
+            message = socket.recv() => match message {
+                Some(Ok(Message::Binary(bytes))) => agent.answer(rmp_serde::from_slice(&bytes).unwrap()),
+                Some(Ok(_)) => Vec::new(),
+                _ => return,
+            },
+            told = told.recv() => match told {
+                Some(Some(message)) => vec![message],
+                _ => return,
+            },
+        };
+        agent.changed.send_modify(|n| *n += 1);
+        for answer in answers {
+            let bytes = rmp_serde::to_vec_named(&answer).unwrap();
+            if socket.send(Message::Binary(bytes.into())).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Connections that break, orchestrators that crash, leases that end.
+
+use cronium_protocol::agent::{OutcomeKind, Phase};
+
+use crate::agent::KEY;
+use crate::world::{World, bash};
+
+const COUNT: &str = "for i in $(seq 1 40); do echo line $i; sleep 0.1; done";
+
+fn counted() -> String {
+    (1..=40)
+        .map(|i| format!("line {i}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[tokio::test]
+async fn a_crashed_orchestrator_loses_nothing() {
+    let mut world = World::new().await;
+    let id = world.assign(bash(COUNT));
+    world.agent.line(id, "line 5").await;
+    world.crash().await;
+    assert_eq!(world.left_behind().await.len(), 1);
+    world.start(KEY).await;
+    let outcome = world.agent.outcome(id).await;
+    assert_eq!(outcome.kind, OutcomeKind::Succeeded, "{outcome:?}");
+    assert_eq!(world.agent.text(id), counted());
+    assert!(outcome.setup_at_us.is_some() && outcome.started_at_us.is_some());
+    assert_eq!(world.agent.kept().outcomes[&id].0.epoch, 2);
+    // The second life asked for no second start.
+    assert_eq!(world.agent.kept().start_requests, 1);
+    world.until_clean().await;
+}
+
+#[tokio::test]
+async fn two_crashes_go_on_under_the_newest_epoch() {
+    let mut world = World::new().await;
+    let id = world.assign(bash(COUNT));
+    world.agent.line(id, "line 3").await;
+    world.crash().await;
+    world.start(KEY).await;
+    world.agent.line(id, "line 10").await;
+    world.crash().await;
+    world.start(KEY).await;
+    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    assert_eq!(world.agent.text(id), counted());
+    assert_eq!(world.agent.kept().outcomes[&id].0.epoch, 3);
+}
+
+#[tokio::test]
+async fn an_end_that_comes_while_nobody_listens_is_told_later() {
+    let mut world = World::new().await;
+    let id = world.assign(bash("echo begun; sleep 1; echo done"));
+    world.agent.line(id, "begun").await;
+    world.stop().await;
+    world.start(KEY).await;
+    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    assert_eq!(world.agent.text(id), "begun\ndone");
+    world.until_clean().await;
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_want_back_is_removed() {
+    let mut world = World::new().await;
+    let id = world.assign(bash("echo begun; sleep 600"));
+    world.agent.line(id, "begun").await;
+    world.crash().await;
+    world.agent.kept().adopt_none = true;
+    world.start(KEY).await;
+    world.until_clean().await;
+    assert!(world.agent.kept().outcomes.is_empty());
+}
+
+#[tokio::test]
+async fn broken_connections_cost_no_line() {
+    let world = World::new().await;
+    let id = world.assign(bash(COUNT));
+    for mark in ["line 4", "line 12", "line 20"] {
+        world.agent.line(id, mark).await;
+        world.agent.cut();
+    }
+    let outcome = world.agent.outcome(id).await;
+    assert_eq!(outcome.kind, OutcomeKind::Succeeded, "{outcome:?}");
+    assert_eq!(world.agent.text(id), counted());
+    assert_eq!(world.agent.kept().connections, 4);
+    world.until_clean().await;
+}
+
+#[tokio::test]
+async fn an_unanswered_start_request_starts_nothing_until_it_is_answered() {
+    let world = World::new().await;
+    world.agent.kept().mute_grants = true;
+    let id = world.assign(bash("echo ran"));
+    world
+        .agent
+        .until("a start request", 30, |k| (k.start_requests == 1).then_some(()))
+        .await;
+    let started = |k: &crate::agent::Kept| k.phases.iter().any(|(_, p)| *p == Phase::Started);
+    assert!(!started(&world.agent.kept()));
+    world.agent.kept().mute_grants = false;
+    // A new connection asks again.
+    world.agent.cut();
+    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    assert_eq!(world.agent.text(id), "ran");
+}
+
+#[tokio::test]
+async fn a_lost_lease_ends_the_run_without_a_word() {
+    let world = World::new().await;
+    let assignment = world.assignment(bash("echo begun; sleep 600"));
+    let claim = assignment.claim;
+    world.agent.assign(assignment);
+    world.agent.line(claim.execution_id, "begun").await;
+    world.agent.kept().lose.push(claim);
+    world.until_clean().await;
+    assert!(world.agent.kept().outcomes.is_empty());
+}
+
+#[tokio::test]
+async fn a_wrong_key_gets_no_work() {
+    let mut world = World::new().await;
+    world.stop().await;
+    let before = world.agent.kept().connections;
+    world.start("another key").await;
+    world
+        .agent
+        .until("a refusal", 10, |k| (k.refused_keys > 0).then_some(()))
+        .await;
+    assert_eq!(world.agent.kept().connections, before);
+}

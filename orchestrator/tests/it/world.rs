@@ -1,0 +1,211 @@
+//! One orchestrator with its agent server, and payloads for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::Docker;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
+use cronium_orchestrator::config::{Config, Hidden};
+use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR};
+use cronium_orchestrator::{clock, state::StateDir};
+use cronium_protocol::PROTOCOL_VERSION;
+use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, sha256, sign};
+use ed25519_dalek::SigningKey;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use crate::agent::{Agent, KEY};
+
+/// A script and what it may use.
+pub struct Script {
+    pub language: Language,
+    pub text: String,
+    pub timeout_ms: u64,
+    pub grace_ms: u64,
+    pub container: ContainerSpec,
+}
+
+pub fn bash(text: &str) -> Script {
+    script(Language::Bash, text)
+}
+
+pub fn script(language: Language, text: &str) -> Script {
+    Script {
+        language,
+        text: text.to_owned(),
+        timeout_ms: 60_000,
+        grace_ms: 1_000,
+        container: ContainerSpec {
+            image: None,
+            memory_bytes: 128 << 20,
+            cpu_millis: 1_000,
+            pids: 64,
+            network: false,
+        },
+    }
+}
+
+pub struct World {
+    pub agent: Agent,
+    pub docker: Docker,
+    pub id: Uuid,
+    signer: SigningKey,
+    state: tempfile::TempDir,
+    running: Option<AbortOnDropHandle<()>>,
+    pub stop: CancellationToken,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let signer = SigningKey::from_bytes(&[7; 32]);
+        let state = tempfile::tempdir().unwrap();
+        let mut world = Self {
+            agent: Agent::start(signer.verifying_key().to_bytes()).await,
+            docker: Docker::connect_with_defaults()
+                .unwrap()
+                .negotiate_version()
+                .await
+                .expect("these tests need a Docker engine"),
+            id: StateDir::open(state.path()).await.unwrap().orchestrator_id(),
+            signer,
+            state,
+            running: None,
+            stop: CancellationToken::new(),
+        };
+        world.start(KEY).await;
+        world
+    }
+
+    /// Starts the orchestrator (again) on the same state directory.
+    pub async fn start(&mut self, key: &str) {
+        let runner = std::env::var("CRONIUM_TEST_RUNNER")
+            .expect("CRONIUM_TEST_RUNNER must be the path of the static runner binary");
+        let config = Config {
+            agent_url: format!("ws://{}/agent", self.agent.address),
+            internal_api_key: Hidden::new(key),
+            apalis_url: None,
+            state_dir: self.state.path().to_owned(),
+            name: "test".into(),
+            capacity: 4,
+            runner: runner.into(),
+            exec_image: std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into()),
+            docker_host: None,
+            metrics_listen: None,
+            log: String::new(),
+            drain_secs: 1,
+            exit_with_parent: false,
+        };
+        let state = StateDir::open(&config.state_dir).await.unwrap();
+        let executor = DockerExecutor::connect(&config, self.id).await.unwrap();
+        self.stop = CancellationToken::new();
+        let stop = self.stop.clone();
+        self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            cronium_orchestrator::run(config, state, executor, stop)
+                .await
+                .unwrap();
+        })));
+    }
+
+    /// Ends the orchestrator in the middle of whatever it does.
+    pub async fn crash(&mut self) {
+        let running = self.running.take().unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+    }
+
+    /// Stops it as an operator does.
+    pub async fn stop(&mut self) {
+        self.stop.cancel();
+        self.running.take().unwrap().await.unwrap();
+    }
+
+    pub fn assignment(&self, script: Script) -> Assignment {
+        let claim = Claim {
+            execution_id: clock::new_id(),
+            epoch: 1,
+        };
+        let content = script.text.as_bytes();
+        let manifest = Manifest {
+            version: PROTOCOL_VERSION,
+            execution_id: claim.execution_id,
+            job_id: clock::new_id(),
+            attempt: 1,
+            target: format!("docker:{}", claim.execution_id),
+            language: script.language,
+            entry: "script".into(),
+            input: None,
+            env: BTreeMap::new(),
+            timeout_ms: script.timeout_ms,
+            grace_ms: script.grace_ms,
+            log_line_bytes: 16 << 10,
+            log_total_bytes: 8 << 20,
+            files: vec![FileEntry {
+                path: "script".into(),
+                sha256: sha256(content),
+                size: content.len() as u64,
+                mode: 0o644,
+            }],
+            expires_at_ms: now_ms() + 600_000,
+            nonce: clock::new_id(),
+        };
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_data(&mut header, "script", content).unwrap();
+        let bytes = manifest.encode().unwrap();
+        Assignment {
+            claim,
+            job_id: manifest.job_id,
+            attempt: 1,
+            container: script.container,
+            timeout_ms: script.timeout_ms,
+            signature: sign(&bytes, &self.signer),
+            manifest: bytes,
+            archive: archive.into_inner().unwrap(),
+        }
+    }
+
+    /// Hands it out; returns its execution's id.
+    pub fn assign(&self, script: Script) -> Uuid {
+        let assignment = self.assignment(script);
+        let id = assignment.claim.execution_id;
+        self.agent.assign(assignment);
+        id
+    }
+
+    /// Names of containers and networks that carry this orchestrator's label.
+    pub async fn left_behind(&self) -> Vec<String> {
+        let label = format!("{LABEL_ORCHESTRATOR}={}", self.id);
+        let filters = HashMap::from([("label".to_owned(), vec![label])]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters);
+        let containers = self.docker.list_containers(Some(options.build())).await.unwrap();
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let networks = self.docker.list_networks(Some(options)).await.unwrap();
+        let names = containers.into_iter().flat_map(|c| c.names.unwrap_or_default());
+        names.chain(networks.into_iter().filter_map(|n| n.name)).collect()
+    }
+
+    pub async fn until_clean(&self) {
+        let clean = async {
+            while !self.left_behind().await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), clean)
+            .await
+            .is_err()
+        {
+            panic!("left behind: {:?}", self.left_behind().await);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the runner compares with the true time")]
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
