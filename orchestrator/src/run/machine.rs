@@ -7,7 +7,7 @@ mod words;
 
 use std::time::Duration;
 
-use cronium_protocol::agent::{AgentToServer, CancelReport, Claim, Outcome, OutcomeKind, Phase};
+use cronium_protocol::agent::{AgentToServer, CancelReport, Outcome, OutcomeKind, Phase};
 use cronium_protocol::frame::{ExitReport, FromRunner, ToRunner, UsageReport};
 use tokio::time::Instant;
 

@@ -1,5 +1,6 @@
 //! The order of messages is the promise: each test plays one story and reads the actions.
 
+use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream};
 
 use super::*;
