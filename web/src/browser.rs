@@ -73,6 +73,13 @@ pub fn languages() -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// The scheme and host that this page came from, such as `https://cronium.example`.
+pub fn origin() -> String {
+    window()
+        .and_then(|window| window.location().origin().ok())
+        .unwrap_or_default()
+}
+
 /// The host name that this page came from.
 pub fn host() -> String {
     window()

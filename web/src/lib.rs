@@ -8,8 +8,10 @@
 pub mod api;
 pub mod app;
 pub mod browser;
+pub mod editor;
 pub mod i18n;
 pub mod layout;
+pub mod log;
 pub mod pages;
 pub mod params;
 pub mod routes;

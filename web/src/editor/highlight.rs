@@ -121,6 +121,11 @@ impl Source {
         &self.lines
     }
 
+    /// Whether a text is another one than this.
+    pub fn differs(&self, language: Language, text: &str) -> bool {
+        language != self.language || !self.lines.iter().map(|line| line.text.as_str()).eq(text.split('\n'))
+    }
+
     /// Takes in a new text. Gives the number of lines that were read again.
     pub fn update(&mut self, language: Language, text: &str) -> usize {
         if language != self.language {

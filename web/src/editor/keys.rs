@@ -66,6 +66,16 @@ pub fn new_line(edit: &Edit) -> Edit {
     replace(edit, from, to, &format!("\n{added}"))
 }
 
+/// What to replace to get from one text to another: from, to, and the new text between.
+pub fn difference(before: &str, after: &str) -> (u32, u32, String) {
+    let common = |a: &mut dyn Iterator<Item = (char, char)>| a.take_while(|(a, b)| a == b).map(|p| p.0.len_utf8()).sum();
+    let head: usize = common(&mut before.chars().zip(after.chars()));
+    let (left, right) = (&before[head..], &after[head..]);
+    let tail: usize = common(&mut left.chars().rev().zip(right.chars().rev()));
+    let from = units(&before[..head]);
+    (from, from + units(&left[..left.len() - tail]), right[..right.len() - tail].to_owned())
+}
+
 fn replace(edit: &Edit, from: usize, to: usize, with: &str) -> Edit {
     let text = format!("{}{with}{}", &edit.text[..from], &edit.text[to..]);
     let caret = edit.start + units(with);
@@ -122,6 +132,14 @@ mod tests {
         assert_eq!(new_line(&edit("if x:|")), edit("if x:\n    |"));
         assert_eq!(new_line(&edit("while true; do|\ndone")), edit("while true; do\n    |\ndone"));
         assert_eq!(new_line(&edit("  a|bc|d")), edit("  a\n  |d"));
+    }
+
+    #[test]
+    fn the_least_is_replaced() {
+        assert_eq!(difference("abc", "abXc"), (2, 2, "X".to_owned()));
+        assert_eq!(difference("😀aa", "😀a"), (3, 4, String::new()));
+        assert_eq!(difference("a", "a"), (1, 1, String::new()));
+        assert_eq!(difference("x\n    y", "x\ny"), (2, 6, String::new()));
     }
 
     #[test]

@@ -2,5 +2,8 @@
 //! Knows nothing of events.
 
 pub mod highlight;
-pub mod keys;
+mod keys;
 mod lex;
+mod view;
+
+pub use view::{Caret, Editor, position};

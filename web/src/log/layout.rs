@@ -18,8 +18,8 @@ pub struct Window {
     pub end: usize,
     /// Where the first row goes, from the top of the scrolled area, in pixels.
     pub offset: f64,
-    /// Height of the scrolled area, in pixels.
-    pub height: f64,
+    /// Height of the scrolled area below the last row, in pixels.
+    pub after: f64,
 }
 
 /// Heights of rows.
@@ -78,7 +78,9 @@ impl Layout {
         let first = self.row_at(top).min(self.rows()).saturating_sub(OVERSCAN);
         let end = (self.row_at(top + view) + 1 + OVERSCAN).min(self.rows());
         // The part of the content under the scroll position stays there, whatever the scale.
-        Window { first, end, offset: scroll - (top - self.top_of(first)), height }
+        let offset = scroll - (top - self.top_of(first));
+        let drawn = self.top_of(end) - self.top_of(first);
+        Window { first, end, offset, after: (height - offset - drawn).max(0.0) }
     }
 
     /// The scroll position that puts a row in the middle of the view.
@@ -120,6 +122,20 @@ impl Heights {
         *block = *block - u64::from(*held) + u64::from(lines);
         *held = lines;
         true
+    }
+
+    /// These heights with measured rows put right; none when all were right already.
+    pub fn corrected(&self, measured: &[(usize, f64)]) -> Option<Self> {
+        let lines = |height: f64| (height / ROW).round() as usize;
+        let wrong = |(row, height): &(usize, f64)| self.lines.get(*row).is_some_and(|l| usize::from(*l) != lines(*height));
+        if !measured.iter().any(wrong) {
+            return None;
+        }
+        let mut right = self.clone();
+        for (row, height) in measured {
+            right.set(*row, lines(*height));
+        }
+        Some(right)
     }
 
     pub fn len(&self) -> usize {
@@ -166,7 +182,7 @@ mod tests {
     fn a_short_log_is_drawn_whole() {
         let window = Layout::Uniform { rows: 5 }.window(0.0, 400.0);
         assert_eq!((window.first, window.end), (0, 5));
-        assert!(close(window.height, 100.0) && close(window.offset, 0.0));
+        assert!(close(window.after, 0.0) && close(window.offset, 0.0));
         assert_eq!(Layout::Uniform { rows: 0 }.window(50.0, 400.0), Window::default());
     }
 
@@ -174,7 +190,7 @@ mod tests {
     fn only_rows_near_the_view_are_drawn() {
         let window = Layout::Uniform { rows: 100_000 }.window(20_000.0, 400.0);
         assert_eq!((window.first, window.end), (1000 - 12, 1000 + 21 + 12));
-        assert!(close(window.offset, 988.0 * ROW));
+        assert!(close(window.offset, 988.0 * ROW) && close(window.after, (100_000.0 - 1033.0) * ROW));
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
         assert_eq!(window.end, 1_000_000);
         // The last row ends where the scrolled area ends.
         let rows = (window.end - window.first) as f64 * ROW;
-        assert!(close(window.offset + rows, layout.height()));
+        assert!(close(window.offset + rows, layout.height()) && close(window.after, 0.0));
         for row in [0, 1, 399_999, 400_000, 765_432, 999_999] {
             let window = layout.window(layout.scroll_to(row, 600.0), 600.0);
             assert!((window.first..window.end).contains(&row), "row {row} is in {window:?}");

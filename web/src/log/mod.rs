@@ -1,7 +1,16 @@
 //! The log viewer: reading styled lines, holding a large log cheaply, and drawing the part in view.
 //! Knows nothing of runs or events; it is given an execution's id.
 
-pub mod ansi;
-pub mod layout;
-pub mod model;
-pub mod search;
+mod ansi;
+mod data;
+pub mod dom;
+mod layout;
+mod model;
+mod pieces;
+mod search;
+mod state;
+mod toolbar;
+mod viewer;
+
+pub use toolbar::copy;
+pub use viewer::LogViewer;

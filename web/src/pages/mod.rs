@@ -8,7 +8,7 @@ mod not_found;
 mod overview;
 mod root;
 mod run;
-mod runs;
+pub mod runs;
 mod sign_in;
 
 pub use event_editor::{EventEditor, EventNew};

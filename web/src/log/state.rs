@@ -1,0 +1,293 @@
+//! What a log viewer keeps while it is on the page, and how its parts change it. Knows nothing of markup.
+
+use std::time::Duration;
+
+use dioxus::prelude::*;
+use futures::{FutureExt as _, StreamExt as _};
+
+use super::data;
+use super::dom::{self, Scrolled};
+use super::layout::{Heights, Layout, Window};
+use super::model::{Line, Log, Stream};
+use super::search::Search;
+use crate::api::{ApiError, Feed};
+use crate::browser;
+
+const WRAP: &str = "cronium-log-wrap";
+const TIMES: &str = "cronium-log-times";
+/// Rows that a search looks through before the page may draw again.
+const SLICE: usize = 20_000;
+/// Lines that come within this time are drawn together.
+const FRAME: Duration = Duration::from_millis(25);
+/// Width of a character of the log's type, and of what stands before the text, in pixels.
+const CHARACTER: f64 = 7.23;
+const BESIDE: f64 = 66.0;
+const TIME: f64 = 98.0;
+
+/// Whether lines still come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Flow {
+    Connecting,
+    Live,
+    Down,
+    /// All lines are here.
+    Complete,
+    Failed(ApiError),
+}
+
+/// The viewer's state: signals, so that it is copied freely.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Viewer {
+    pub log: Signal<Log>,
+    pub layout: Signal<Layout>,
+    pub scrolled: Signal<Scrolled>,
+    pub flow: Signal<Flow>,
+    pub follow: Signal<bool>,
+    pub wrap: Signal<bool>,
+    pub times: Signal<bool>,
+    pub search: Signal<Search>,
+    /// The line of the address.
+    pub here: Signal<Option<i64>>,
+    /// A line to scroll to as soon as it is there.
+    wanted: Signal<Option<i64>>,
+    /// The element that scrolls.
+    pub id: Signal<String>,
+}
+
+/// Makes a viewer's state; `line` is where to begin instead of at the end.
+pub fn use_viewer(id: &str, line: Option<i64>, compact: bool) -> Viewer {
+    let flag = |key: &str, usual: bool| browser::stored(key).map_or(usual, |value| value == "1");
+    Viewer {
+        log: use_signal(Log::default),
+        layout: use_signal(|| Layout::Uniform { rows: 0 }),
+        scrolled: use_signal(|| Scrolled { view: 600.0, width: 900.0, ..Scrolled::default() }),
+        flow: use_signal(|| Flow::Connecting),
+        follow: use_signal(|| line.is_none()),
+        wrap: use_signal(|| flag(WRAP, true)),
+        times: use_signal(|| !compact && flag(TIMES, true)),
+        search: use_signal(Search::default),
+        here: use_signal(|| line),
+        wanted: use_signal(|| line),
+        id: use_signal(|| id.to_owned()),
+    }
+}
+
+impl Viewer {
+    /// Takes in the log of an execution until it is complete.
+    pub async fn receive(mut self, execution: String) {
+        let log = self.log;
+        let mut feed = data::follow(execution, move || log.peek().last_seq());
+        self.flow.set(Flow::Connecting);
+        while let Some(first) = feed.next().await {
+            let mut lines: Vec<Line> = Vec::new();
+            let mut next = Some(first);
+            let mut flow = None;
+            while let Some(event) = next {
+                match event {
+                    Feed::Live => flow = Some(Flow::Live),
+                    Feed::Down => flow = Some(Flow::Down),
+                    Feed::Failed(error) => flow = Some(Flow::Failed(error)),
+                    Feed::Data(batch) => {
+                        lines.extend(batch.execution_log.lines.into_iter().map(Line::from));
+                        flow = Some(if batch.execution_log.is_final { Flow::Complete } else { Flow::Live });
+                    }
+                }
+                next = feed.next().now_or_never().flatten();
+            }
+            if !lines.is_empty() {
+                self.append(lines);
+            }
+            if let Some(flow) = flow {
+                let over = matches!(flow, Flow::Complete | Flow::Failed(_));
+                if *self.flow.peek() != flow {
+                    self.flow.set(flow);
+                }
+                if over {
+                    return;
+                }
+            }
+            browser::sleep(FRAME).await;
+        }
+        self.flow.set(Flow::Complete);
+    }
+
+    fn append(mut self, lines: Vec<Line>) {
+        if self.log.write().append(lines).added == 0 {
+            return;
+        }
+        self.lay_out(false);
+        if !self.search.peek().query().is_empty() {
+            self.go_on_searching();
+        }
+        self.go_to_wanted();
+    }
+
+    /// Characters in a row of the present width.
+    fn per_row(self) -> usize {
+        let times = if *self.times.peek() { TIME } else { 0.0 };
+        ((self.scrolled.peek().width - BESIDE - times) / CHARACTER).max(10.0) as usize
+    }
+
+    /// Brings the heights of rows up to date; `anew` when what was known of them no longer holds.
+    pub fn lay_out(mut self, anew: bool) {
+        let log = self.log.peek();
+        let rows = log.rows();
+        if !*self.wrap.peek() {
+            self.layout.set(Layout::Uniform { rows });
+            return;
+        }
+        let per_row = self.per_row();
+        let mut layout = self.layout.write();
+        if anew || !matches!(*layout, Layout::Wrapped(_)) || layout.rows() > rows {
+            *layout = Layout::Wrapped(Heights::default());
+        }
+        if let Layout::Wrapped(heights) = &mut *layout {
+            for row in heights.len()..rows {
+                heights.push(log.columns(row).div_ceil(per_row));
+            }
+        }
+    }
+
+    /// Corrects guessed heights by those of the rows that are drawn.
+    pub fn measure(mut self) {
+        let measured = dom::row_heights(&self.id.peek());
+        let known = if let Layout::Wrapped(heights) = &*self.layout.peek() { heights.corrected(&measured) } else { None };
+        if let Some(heights) = known {
+            self.layout.set(Layout::Wrapped(heights));
+        }
+    }
+
+    /// The rows to draw. While following, those at the end.
+    pub fn window(self) -> Window {
+        let layout = self.layout.read();
+        let scrolled = self.scrolled.read();
+        let top = if (self.follow)() { layout.height() } else { scrolled.top };
+        layout.window(top, scrolled.view)
+    }
+
+    /// Takes note of a scroll: upwards pauses following, to the end takes it up again.
+    pub fn scroll(mut self) {
+        let Some(now) = dom::scrolled(&self.id.peek()) else { return };
+        let before = *self.scrolled.peek();
+        let follow = *self.follow.peek();
+        if follow && now.top < before.top - 1.0 && !now.at_end() {
+            self.follow.set(false);
+        } else if !follow && now.at_end() && now.top > before.top {
+            self.follow.set(true);
+        }
+        if before != now {
+            self.scrolled.set(now);
+            if (before.width - now.width).abs() > 0.5 {
+                self.lay_out(true);
+            }
+        }
+    }
+
+    /// Keeps to the end of the log, or stays where it is.
+    pub fn set_follow(mut self, on: bool) {
+        self.follow.set(on);
+        if on {
+            dom::scroll_to_end(&self.id.peek());
+        }
+    }
+
+    fn show_row(mut self, row: usize) {
+        self.follow.set(false);
+        let view = dom::scrolled(&self.id.peek()).map_or(self.scrolled.peek().view, |now| now.view);
+        let top = self.layout.peek().scroll_to(row, view);
+        // The window moves first, so that the place to scroll to has rows when the browser draws it.
+        self.scrolled.write().top = top;
+        let id = self.id.peek().clone();
+        spawn(async move {
+            browser::sleep(Duration::ZERO).await;
+            dom::scroll_to(&id, top);
+        });
+    }
+
+    /// Chooses a line and shows it, now or when it comes.
+    pub fn go_to(mut self, line: i64) {
+        self.here.set(Some(line));
+        self.wanted.set(Some(line));
+        self.go_to_wanted();
+    }
+
+    fn go_to_wanted(mut self) {
+        let Some(line) = *self.wanted.peek() else { return };
+        let row = self.log.peek().row_of(line);
+        if let Some(row) = row {
+            self.wanted.set(None);
+            self.show_row(row);
+        }
+    }
+
+    pub fn set_wrap(mut self, on: bool) {
+        browser::store(WRAP, Some(if on { "1" } else { "0" }));
+        self.wrap.set(on);
+        self.lay_out(true);
+    }
+
+    pub fn set_times(mut self, on: bool) {
+        browser::store(TIMES, Some(if on { "1" } else { "0" }));
+        self.times.set(on);
+        self.lay_out(true);
+    }
+
+    pub fn set_filter(mut self, filter: Option<Stream>) {
+        self.log.write().set_filter(filter);
+        self.lay_out(true);
+        let query = self.search.peek().query().to_owned();
+        self.set_query(&query);
+    }
+
+    /// Searches anew, from the rows in view on.
+    pub fn set_query(mut self, query: &str) {
+        self.search.set(Search::new(query));
+        if query.is_empty() {
+            return;
+        }
+        let first = self.window().first;
+        spawn(async move {
+            self.search_all().await;
+            self.search.write().start_from(first);
+            self.show_match();
+        });
+    }
+
+    fn go_on_searching(self) {
+        spawn(async move { self.search_all().await });
+    }
+
+    async fn search_all(mut self) {
+        let query = self.search.peek().query().to_owned();
+        while self.search.write().advance(&self.log.peek(), SLICE) {
+            browser::sleep(Duration::ZERO).await;
+            if self.search.peek().query() != query {
+                return;
+            }
+        }
+    }
+
+    /// Chooses the next match, or the one before, and shows it.
+    pub fn step(mut self, forward: bool) {
+        self.search.write().step(forward);
+        self.show_match();
+    }
+
+    fn show_match(self) {
+        let current = self.search.peek().current();
+        if let Some((_, found)) = current {
+            self.show_row(found.row);
+        }
+    }
+
+    /// The text of the rows shown, for the clipboard.
+    pub fn text(self) -> String {
+        let log = self.log.peek();
+        let mut text = String::new();
+        for line in (0..log.rows()).filter_map(|row| log.row(row)) {
+            text.push_str(&super::ansi::strip(line.text));
+            text.push('\n');
+        }
+        text
+    }
+}

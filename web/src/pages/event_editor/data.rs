@@ -1,0 +1,305 @@
+//! What the page of an event asks the API for, and what it sends. Knows no page.
+
+use cynic::{MutationBuilder as _, QueryBuilder as _};
+
+use super::draft::{Checked, Draft, Variable};
+use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
+use crate::pages::events::data::EventStatus;
+use crate::pages::runs::actions::RunEventPayload;
+use crate::pages::runs::data::{EventType, JobRow, Permission, Person, Refusal, UserError, settled};
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    None,
+    Bridge,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct EnvVar {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct ContainerTarget {
+    pub image: Option<String>,
+    pub memory_bytes: f64,
+    pub cpus: f64,
+    pub pids: i32,
+    pub network: NetworkMode,
+}
+
+/// A version with its source and settings.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "EventVersion")]
+pub struct Version {
+    pub id: cynic::Id,
+    pub number: i32,
+    pub created_at: Timestamp,
+    pub created_by: Option<Person>,
+    pub comment: Option<String>,
+    #[cynic(rename = "type")]
+    pub kind: EventType,
+    pub source: String,
+    pub environment: Vec<EnvVar>,
+    pub input_schema: Option<Json>,
+    pub target: ContainerTarget,
+    pub timeout: IsoDuration,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: cynic::Id,
+    pub name: String,
+    pub description: String,
+    pub status: EventStatus,
+    pub tags: Vec<String>,
+    pub shared: bool,
+    pub version: Version,
+    pub viewer_can: Vec<Permission>,
+}
+
+impl Event {
+    /// The event as a form.
+    pub fn draft(&self) -> Draft {
+        let version = &self.version;
+        let seconds = version.timeout.get().map_or(0, |time| time.as_secs());
+        let figure = |value: f64| format!("{}", (value * 1000.0).round() / 1000.0);
+        Draft {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            tags: self.tags.join(", "),
+            shared: self.shared,
+            language: version.kind.name().to_owned(),
+            source: version.source.clone(),
+            environment: version
+                .environment
+                .iter()
+                .map(|v| Variable { name: v.name.clone(), value: v.value.clone() })
+                .collect(),
+            image: version.target.image.clone().unwrap_or_default(),
+            memory_mib: figure(version.target.memory_bytes / 1024.0 / 1024.0),
+            cpus: figure(version.target.cpus),
+            pids: version.target.pids.to_string(),
+            network: version.target.network == NetworkMode::Bridge,
+            timeout_minutes: (seconds / 60).to_string(),
+            timeout_seconds: (seconds % 60).to_string(),
+            input_schema: version
+                .input_schema
+                .as_ref()
+                .filter(|schema| !schema.is_null())
+                .and_then(|schema| serde_json::to_string_pretty(schema).ok())
+                .unwrap_or_default(),
+            input: Draft::default().input,
+        }
+    }
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct EventVariables {
+    id: cynic::Id,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Query", variables = "EventVariables")]
+pub struct EventQuery {
+    #[arguments(id: $id)]
+    event: Option<Event>,
+}
+
+/// An event by its id, if the viewer may see it.
+pub async fn event(id: &str) -> Result<Option<Event>, ApiError> {
+    Ok(api::run(EventQuery::build(EventVariables { id: id.into() })).await?.event)
+}
+
+#[derive(cynic::InputObject, Clone, Debug)]
+pub struct EnvVarInput {
+    name: String,
+    value: String,
+}
+
+#[derive(cynic::InputObject, Clone, Debug)]
+pub struct ContainerTargetInput {
+    image: Option<String>,
+    memory_bytes: Option<f64>,
+    cpus: Option<f64>,
+    pids: Option<i32>,
+    network: Option<NetworkMode>,
+}
+
+/// The parts of a form that make a version.
+struct Parts {
+    kind: EventType,
+    environment: Vec<EnvVarInput>,
+    target: ContainerTargetInput,
+    timeout: IsoDuration,
+}
+
+fn parts(draft: &Draft, checked: &Checked) -> Parts {
+    let environment = checked.environment.iter();
+    Parts {
+        kind: EventType::from_name(&draft.language).unwrap_or(EventType::Bash),
+        environment: environment.map(|v| EnvVarInput { name: v.name.clone(), value: v.value.clone() }).collect(),
+        target: ContainerTargetInput {
+            image: checked.image.clone(),
+            memory_bytes: Some(checked.memory_bytes),
+            cpus: Some(checked.cpus),
+            pids: Some(checked.pids),
+            network: Some(if draft.network { NetworkMode::Bridge } else { NetworkMode::None }),
+        },
+        timeout: IsoDuration(checked.timeout.clone()),
+    }
+}
+
+#[derive(cynic::InputObject, Clone, Debug)]
+pub struct CreateEventInput {
+    name: String,
+    description: String,
+    #[cynic(rename = "type")]
+    kind: EventType,
+    tags: Vec<String>,
+    shared: bool,
+    source: String,
+    environment: Vec<EnvVarInput>,
+    input_schema: Option<Json>,
+    target: Option<ContainerTargetInput>,
+    timeout: Option<IsoDuration>,
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct CreateVariables {
+    input: CreateEventInput,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug)]
+pub struct CreateEventPayload {
+    event: Option<Event>,
+    user_errors: Vec<UserError>,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Mutation", variables = "CreateVariables")]
+pub struct Create {
+    #[arguments(input: $input)]
+    create_event: CreateEventPayload,
+}
+
+/// Makes a new event of a form.
+pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
+    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let input = CreateEventInput {
+        name: draft.name.trim().to_owned(),
+        description: draft.description.clone(),
+        kind,
+        tags: checked.tags,
+        shared: draft.shared,
+        source: draft.source.clone(),
+        environment,
+        input_schema: checked.input_schema,
+        target: Some(target),
+        timeout: Some(timeout),
+    };
+    let payload = api::run(Create::build(CreateVariables { input })).await?.create_event;
+    settled(payload.event, payload.user_errors)
+}
+
+#[derive(cynic::InputObject, Clone, Debug)]
+pub struct UpdateEventInput {
+    id: cynic::Id,
+    expected_version: i32,
+    name: Option<String>,
+    description: Option<String>,
+    #[cynic(rename = "type")]
+    kind: Option<EventType>,
+    tags: Option<Vec<String>>,
+    shared: Option<bool>,
+    source: Option<String>,
+    environment: Option<Vec<EnvVarInput>>,
+    input_schema: Option<Json>,
+    target: Option<ContainerTargetInput>,
+    timeout: Option<IsoDuration>,
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct UpdateVariables {
+    input: UpdateEventInput,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug)]
+pub struct UpdateEventPayload {
+    event: Option<Event>,
+    user_errors: Vec<UserError>,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Mutation", variables = "UpdateVariables")]
+pub struct Update {
+    #[arguments(input: $input)]
+    update_event: UpdateEventPayload,
+}
+
+/// Saves a form over the version that was edited.
+pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
+    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let input = UpdateEventInput {
+        id: id.into(),
+        expected_version: version,
+        name: Some(draft.name.trim().to_owned()),
+        description: Some(draft.description.clone()),
+        kind: Some(kind),
+        tags: Some(checked.tags),
+        shared: Some(draft.shared),
+        source: Some(draft.source.clone()),
+        environment: Some(environment),
+        input_schema: checked.input_schema,
+        target: Some(target),
+        timeout: Some(timeout),
+    };
+    let payload = api::run(Update::build(UpdateVariables { input })).await?.update_event;
+    settled(payload.event, payload.user_errors)
+}
+
+#[derive(cynic::InputObject, Clone, Debug)]
+pub struct TestEventInput {
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    event_id: Option<cynic::Id>,
+    #[cynic(rename = "type")]
+    kind: EventType,
+    source: String,
+    environment: Vec<EnvVarInput>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    input_schema: Option<Json>,
+    target: Option<ContainerTargetInput>,
+    timeout: Option<IsoDuration>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    input: Option<Json>,
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct TestVariables {
+    input: TestEventInput,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Mutation", variables = "TestVariables")]
+pub struct Test {
+    #[arguments(input: $input)]
+    test_event: RunEventPayload,
+}
+
+/// Runs a form as it stands, saved or not. Gives the job.
+pub async fn test(event_id: Option<&str>, draft: &Draft, checked: Checked) -> Result<JobRow, Refusal> {
+    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let input = TestEventInput {
+        event_id: event_id.map(Into::into),
+        kind,
+        source: draft.source.clone(),
+        environment,
+        input_schema: checked.input_schema,
+        target: Some(target),
+        timeout: Some(timeout),
+        input: checked.input,
+    };
+    let payload = api::run(Test::build(TestVariables { input })).await?.test_event;
+    settled(payload.job, payload.user_errors)
+}

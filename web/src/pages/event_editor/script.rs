@@ -1,0 +1,90 @@
+//! The script of an event in its editor.
+
+use dioxus::prelude::*;
+
+use super::diff;
+use super::draft::starter;
+use super::form::Form;
+use crate::editor::highlight::Language;
+use crate::editor::{Caret, Editor, position};
+use crate::i18n::{t, tf, tn};
+use crate::pages::runs::data::EventType;
+use crate::ui::{Icon, duration};
+
+fn language(name: &str) -> Language {
+    match name {
+        "PYTHON" => Language::Python,
+        "NODEJS" => Language::JavaScript,
+        _ => Language::Bash,
+    }
+}
+
+/// The pane with the source.
+#[component]
+pub fn Script(form: Form, read_only: bool) -> Element {
+    let mut caret = use_signal::<Caret>(|| (1, 1));
+    let changed = use_memo(move || match &*form.event.read() {
+        Some(_) => diff::changed_lines(&form.saved.read().source, &form.draft.read().source),
+        None => Vec::new(),
+    });
+    let draft = form.draft.read();
+    let error = form.error("source").or_else(|| form.error("type"));
+    let image = if draft.image.trim().is_empty() { t("editor.default_image") } else { draft.image.clone() };
+    let limit = draft.timeout().map(|seconds| duration(std::time::Duration::from_secs(seconds)));
+    let name = if draft.name.trim().is_empty() { t("nav.new_event") } else { draft.name.clone() };
+    let lines = draft.source.split('\n').count() as u64;
+    let version = form.event.read().as_ref().map(|event| event.version.number.to_string());
+    rsx! {
+        section { class: "ev-edit", "aria-label": t("editor.script"),
+            div { class: "ev-bar",
+                label { class: "sr", r#for: "language", {t("editor.language")} }
+                select {
+                    class: "select input-sm",
+                    id: "language",
+                    disabled: read_only,
+                    onchange: move |event| {
+                        form.edit("type", |draft| {
+                            let fresh = draft.source.trim().is_empty() || draft.source == starter(&draft.language);
+                            draft.language = event.value();
+                            if fresh {
+                                starter(&draft.language).clone_into(&mut draft.source);
+                            }
+                        });
+                    },
+                    for kind in EventType::ALL {
+                        option { key: "{kind.name()}", value: kind.name(), selected: kind.name() == draft.language, {kind.title()} }
+                    }
+                }
+                span { class: "facts",
+                    span { Icon { name: "box" } span { class: "num", "{image}" } }
+                    if let Some(limit) = limit {
+                        span { class: "lo", Icon { name: "clock" } "{limit}" }
+                    }
+                }
+            }
+            Editor {
+                id: "source",
+                label: tf("editor.source_of", &[("name", &name)]),
+                language: language(&draft.language),
+                text: draft.source.clone(),
+                changed: changed(),
+                read_only,
+                invalid: error.is_some(),
+                onchange: move |text: String| form.edit("source", |draft| draft.source = text),
+                oncaret: move |at| caret.set(at),
+            }
+            if let Some(error) = error {
+                p { class: "error editor-error", role: "alert", Icon { name: "alert" } "{error}" }
+            }
+            div { class: "ev-foot",
+                span { class: "num", {position(caret())} }
+                span { {tn("log.lines", lines)} }
+                if let Some(version) = version {
+                    if !changed.read().is_empty() {
+                        span { class: "md", {tn("editor.changed", changed.read().len() as u64).replace("{version}", &version)} }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A test run of the script as it stands, with its log beside the editor.
+
+use std::time::Duration;
+
+use dioxus::prelude::*;
+
+use super::data;
+use super::form::Form;
+use crate::i18n::{Locale, t, tf};
+use crate::log::LogViewer;
+use crate::pages::run::json::JsonBlock;
+use crate::pages::run::use_job;
+use crate::pages::runs::data::JobStatus;
+use crate::pages::runs::{actions, say};
+use crate::routes::Route;
+use crate::ui::{Empty, ErrorNotice, Icon, StatusPill, duration, elapsed, use_now};
+
+/// The test run of a page.
+#[derive(Clone, Copy, PartialEq)]
+pub struct TestRun {
+    form: Form,
+    job: Signal<Option<String>>,
+    busy: Signal<bool>,
+    running: Signal<bool>,
+}
+
+/// Makes the state of a test run.
+pub fn use_test_run(form: Form) -> TestRun {
+    TestRun { form, job: use_signal(|| None), busy: use_signal(|| false), running: use_signal(|| false) }
+}
+
+impl TestRun {
+    /// Runs the script as it stands.
+    pub async fn start(mut self) {
+        if *self.busy.peek() {
+            return;
+        }
+        let Some(checked) = self.form.check(false) else { return };
+        self.busy.set(true);
+        let draft = self.form.draft.peek().clone();
+        let event = self.form.event.peek().as_ref().map(|event| event.id.inner().to_owned());
+        match data::test(event.as_deref(), &draft, checked).await {
+            Ok(job) => {
+                self.running.set(true);
+                self.job.set(Some(job.id.into_inner()));
+            }
+            Err(refusal) => self.form.refuse(t("test.failed"), &refusal),
+        }
+        self.busy.set(false);
+    }
+}
+
+/// The pane of the test run.
+#[component]
+pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool) -> Element {
+    let error = form.error("input");
+    let invalid = error.is_some();
+    let job = (test.job)();
+    let running = (test.running)() && job.is_some();
+    let stopping = job.clone();
+    rsx! {
+        section { class: "ev-test", "aria-label": t("test.title"),
+            div { class: "ev-bar",
+                h2 { {t("test.title")} }
+                if form.dirty() {
+                    span { class: "badge", {t("test.unsaved")} }
+                }
+                span { class: "end",
+                    if running {
+                        button {
+                            class: "btn btn-sm",
+                            r#type: "button",
+                            onclick: move |_| {
+                                let id = stopping.clone().unwrap_or_default();
+                                async move {
+                                    if let Err(refusal) = actions::cancel(&id).await {
+                                        say(t("runs.cancel_failed"), &refusal);
+                                    }
+                                }
+                            },
+                            Icon { name: "stop" }
+                            {t("test.stop")}
+                        }
+                    }
+                    button {
+                        class: "btn btn-sm btn-primary",
+                        r#type: "button",
+                        disabled: (test.busy)() || running || !may_run,
+                        "aria-busy": if (test.busy)() { "true" },
+                        "aria-keyshortcuts": "Control+Enter Meta+Enter",
+                        onclick: move |_| test.start(),
+                        Icon { name: "play" }
+                        {t("test.run")}
+                        kbd { "{super::command_key()}↵" }
+                    }
+                }
+            }
+            div { class: "ev-test-input",
+                label { class: "label", r#for: "test-input", {t("test.input")} span { class: "opt", "JSON" } }
+                textarea {
+                    class: "textarea",
+                    id: "test-input",
+                    rows: "2",
+                    spellcheck: "false",
+                    "aria-invalid": if invalid { "true" },
+                    "aria-describedby": "test-input-note",
+                    value: "{form.draft.read().input}",
+                    oninput: move |event| form.edit("input", |draft| draft.input = event.value()),
+                }
+                if let Some(error) = error {
+                    p { class: "error", id: "test-input-note", role: "alert", Icon { name: "alert" } "{error}" }
+                } else {
+                    p { class: "sr", id: "test-input-note", {t("test.input_hint")} }
+                }
+            }
+            if let Some(id) = job {
+                TestJob { key: "{id}", locale, id: id.clone(), running: test.running }
+            } else {
+                Empty { icon: "play", title: t("test.none"), text: t("test.none_text") }
+            }
+        }
+    }
+}
+
+#[component]
+fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Element {
+    let mut job = use_job(id);
+    let now = use_now(Duration::from_millis(500));
+    use_effect(move || {
+        let over = job.data.read().iter().flatten().any(|job| job.status.is_final());
+        if over && *running.peek() {
+            running.set(false);
+        }
+    });
+    let held = job.data.read();
+    let Some(held) = held.iter().flatten().next() else {
+        return rsx! {
+            if let Some(error) = (job.error)() {
+                ErrorNotice { error, onretry: move |()| job.reload() }
+            } else {
+                div { class: "ev-state", role: "status", StatusPill { status: JobStatus::Queued } }
+            }
+        };
+    };
+    let length = match (held.started_at, held.status.is_final()) {
+        (_, true) => held.duration.as_ref().and_then(|length| length.get()).map(duration),
+        (Some(at), false) => Some(duration(elapsed(at, now()))),
+        (None, false) => Some(tf("runs.queued_for", &[("time", &duration(elapsed(held.created_at, now())))])),
+    };
+    let execution = held.executions.last();
+    let output = execution.and_then(|e| e.output.clone()).or_else(|| held.output.clone()).filter(|v| !v.is_null());
+    rsx! {
+        div { class: "ev-state",
+            span { role: "status", StatusPill { status: held.status } }
+            if let Some(length) = length {
+                span { class: "num", "{length}" }
+            }
+            span { class: "sub ev-reason", title: held.status_reason.clone(), {held.status_reason.clone().unwrap_or_default()} }
+            Link { class: "num", to: Route::run(locale, held.id.inner()), "#{held.number}" }
+        }
+        if let Some(execution) = execution {
+            LogViewer {
+                key: "{execution.id.inner()}",
+                execution: execution.id.inner().to_owned(),
+                label: t("test.log"),
+                id: "test-log",
+                compact: true,
+            }
+        } else {
+            div { class: "log log-compact", p { class: "empty", role: "status", {t("test.waiting")} } }
+        }
+        if let Some(value) = output {
+            details { class: "ev-out", open: true,
+                summary { {t("test.output")} }
+                JsonBlock { value }
+            }
+        }
+    }
+}

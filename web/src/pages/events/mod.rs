@@ -1,0 +1,248 @@
+//! The list of events: filtered by the address, with the last result of each.
+
+pub mod data;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use dioxus::prelude::*;
+
+use self::data::{EventFilter, EventOrder, EventOrderField, EventRow, EventStatus};
+use crate::i18n::{Locale, group_digits, t, tf};
+use crate::layout::{Crumb, use_crumbs};
+use crate::pages::runs::data::{EventType, OrderDirection, Permission};
+use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
+use crate::pages::runs::table::TableSkeleton;
+use crate::pages::runs::{Pager, actions, say};
+use crate::params::Params;
+use crate::routes::Route;
+use crate::ui::{Empty, ErrorNotice, Icon, Status, TimeAgo, toast, use_now, use_query};
+
+/// The word for where an event is in its life.
+pub fn status_text(status: EventStatus) -> String {
+    match status {
+        EventStatus::Draft => t("events.status.draft"),
+        EventStatus::Active => t("events.status.active"),
+        EventStatus::Paused => t("events.status.paused"),
+        EventStatus::Archived => t("events.status.archived"),
+    }
+}
+
+/// The badge of an event's status.
+#[component]
+pub fn StatusBadge(status: EventStatus) -> Element {
+    let class = if status == EventStatus::Active { "badge badge-accent" } else { "badge" };
+    rsx! {
+        span { class, {status_text(status)} }
+    }
+}
+
+fn filter(params: &Params) -> EventFilter {
+    EventFilter {
+        text: params.get("q").map(str::to_owned),
+        kind: filters::list(params, "type", EventType::from_name),
+        status: filters::list(params, "status", EventStatus::from_name),
+        tag: params.get("tag").map(str::to_owned),
+    }
+}
+
+fn order(params: &Params) -> EventOrder {
+    let (field, direction) = match params.get("sort") {
+        Some("name") => (EventOrderField::Name, OrderDirection::Asc),
+        Some("created") => (EventOrderField::CreatedAt, OrderDirection::Desc),
+        _ => (EventOrderField::UpdatedAt, OrderDirection::Desc),
+    };
+    EventOrder { field, direction }
+}
+
+/// The list of events.
+#[component]
+pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
+    use_crumbs(vec![Crumb::here(t("nav.events"))]);
+    let navigator = use_navigator();
+    let now = use_now(Duration::from_secs(5));
+    let mut page = use_query(move || {
+        let params = query();
+        data::page(filter(&params), order(&params), filters::place(&params))
+    });
+    let go = move |params: Params| {
+        navigator.push(Route::Events { locale, query: params });
+    };
+    let params = query();
+    let held = page.data.read();
+    let sorts = [("", "events.sort.updated"), ("name", "events.sort.name"), ("created", "events.sort.created")];
+    rsx! {
+        div { class: "toolbar runs-filters",
+            TextFilter { id: "events-search", label: t("events.search"), params: params.clone(), onchange: go }
+            ChoiceFilter {
+                name: "type",
+                label: t("events.type"),
+                choices: EventType::ALL.iter().map(|k| (k.name().to_owned(), k.title().to_owned())).collect::<Vec<_>>(),
+                params: params.clone(),
+                onchange: go,
+            }
+            ChoiceFilter {
+                name: "status",
+                label: t("events.status"),
+                choices: EventStatus::ALL.iter().map(|s| (s.name().to_owned(), status_text(*s))).collect::<Vec<_>>(),
+                params: params.clone(),
+                onchange: go,
+            }
+            if let Some(tag) = params.get("tag") {
+                button {
+                    class: "chip chip-on",
+                    r#type: "button",
+                    "aria-label": "{t(\"filter.clear\")}: {tag}",
+                    onclick: {
+                        let without = filters::with(&params, "tag", "");
+                        move |_| go(without.clone())
+                    },
+                    {t("events.tag")}
+                    " "
+                    b { "{tag}" }
+                    Icon { name: "x" }
+                }
+            }
+            label { class: "sr", r#for: "events-sort", {t("events.sort")} }
+            select {
+                class: "select input-sm events-sort md",
+                id: "events-sort",
+                onchange: {
+                    let params = params.clone();
+                    move |event: FormEvent| go(filters::with(&params, "sort", &event.value()))
+                },
+                for (value, key) in sorts {
+                    option { key: "{value}", value, selected: params.get("sort").unwrap_or_default() == value, {t(key)} }
+                }
+            }
+            span { class: "end",
+                Link { class: "btn btn-primary btn-sm", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
+            }
+        }
+        div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.events"),
+            match (&*held, (page.error)()) {
+                (_, Some(error)) if !error.is_offline() || held.is_none() => rsx! {
+                    ErrorNotice { error, onretry: move |()| page.reload() }
+                },
+                (None, _) => rsx! { TableSkeleton {} },
+                (Some(list), _) if list.nodes.is_empty() && filters::place(&params) == Default::default() => rsx! {
+                    NoEvents { locale, filtered: !params.is_empty() }
+                },
+                (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), params: params.clone(), now } },
+            }
+        }
+        if let Some(list) = &*held {
+            Pager { shown: list.nodes.len(), total: list.total_count, info: list.page_info.clone(), params: params.clone(), onchange: go }
+        }
+    }
+}
+
+#[component]
+fn NoEvents(locale: Locale, filtered: bool) -> Element {
+    let (title, text) = if filtered { ("events.none_match", "events.none_match_text") } else { ("events.none", "events.none_text") };
+    rsx! {
+        Empty { icon: "event", title: t(title), text: t(text),
+            if filtered {
+                Link { class: "btn", to: Route::Events { locale, query: Params::default() }, {t("filter.clear_all")} }
+            } else {
+                Link { class: "btn btn-primary", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
+            }
+        }
+    }
+}
+
+#[component]
+fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signal<f64>) -> Element {
+    let running = use_signal(BTreeSet::<String>::new);
+    rsx! {
+        table { class: "table",
+            thead {
+                tr {
+                    th { {t("events.name")} }
+                    th { class: "lo", {t("events.tags")} }
+                    th { class: "md", {t("events.status")} }
+                    th { {t("events.last_result")} }
+                    th { class: "num md", {t("events.last_run")} }
+                    th { class: "num lo", {t("events.runs")} }
+                    th { class: "num lo", {t("runs.version")} }
+                    th { class: "num md", {t("events.changed")} }
+                    th { class: "tight", span { class: "sr", {t("runs.actions")} } }
+                }
+            }
+            tbody {
+                for event in events {
+                    EventLine { key: "{event.id.inner()}", locale, event, params: params.clone(), now, running }
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn EventLine(locale: Locale, event: EventRow, params: Params, now: Signal<f64>, running: Signal<BTreeSet<String>>) -> Element {
+    let navigator = use_navigator();
+    let id = event.id.inner().to_owned();
+    let busy = running.read().contains(&id);
+    let may_run = event.viewer_can.contains(&Permission::Run) && event.status != EventStatus::Archived;
+    let run = move |_| {
+        let id = id.clone();
+        async move {
+            running.write().insert(id.clone());
+            match actions::run_event(&id, None).await {
+                Ok(job) => {
+                    toast(job.status, tf("events.run_started", &[("number", &job.number.to_string())]), job.title);
+                    navigator.push(Route::run(locale, job.id.inner()));
+                }
+                Err(refusal) => say(t("events.run_failed"), &refusal),
+            }
+            running.write().remove(&id);
+        }
+    };
+    rsx! {
+        tr {
+            td { class: "grow",
+                span { class: "cell-main",
+                    span { class: "kind", title: event.kind.title(), {event.kind.mark()} }
+                    Link { to: Route::event(locale, event.id.inner()), "{event.name}" }
+                    if !event.description.is_empty() {
+                        span { class: "sub md", title: "{event.description}", "{event.description}" }
+                    }
+                }
+            }
+            td { class: "lo",
+                for tag in event.tags.iter() {
+                    Link { key: "{tag}", class: "badge badge-line tag", to: Route::Events { locale, query: filters::with(&params, "tag", tag) }, "{tag}" }
+                }
+            }
+            td { class: "md", StatusBadge { status: event.status } }
+            td {
+                if let Some(job) = &event.last_job {
+                    Link { class: "plain", to: Route::run(locale, job.id.inner()), title: job.status_reason.clone(), Status { status: job.status } }
+                } else {
+                    span { class: "dim", {t("events.never")} }
+                }
+            }
+            td { class: "num dim md",
+                if let Some(job) = &event.last_job {
+                    TimeAgo { at: job.created_at, now }
+                }
+            }
+            td { class: "num dim lo", {group_digits(u64::try_from(event.run_count).unwrap_or(0))} }
+            td { class: "num dim lo", "v{event.version.number}" }
+            td { class: "num dim md", TimeAgo { at: event.updated_at, now } }
+            td { class: "tight",
+                if may_run {
+                    button {
+                        class: "icon-btn icon-btn-sm",
+                        r#type: "button",
+                        disabled: busy,
+                        "aria-label": tf("events.run", &[("name", &event.name)]),
+                        title: tf("events.run", &[("name", &event.name)]),
+                        onclick: run,
+                        Icon { name: "play" }
+                    }
+                }
+            }
+        }
+    }
+}

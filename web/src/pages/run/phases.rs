@@ -1,0 +1,174 @@
+//! The phases of each attempt on one axis of time.
+
+use std::time::Duration;
+
+use dioxus::prelude::*;
+
+use super::data::{JobDetail, JobTiming};
+use crate::api::IsoDuration;
+use crate::i18n::{t, tf};
+use crate::ui::{JobStatus, StatusIcon, duration, elapsed};
+
+/// One attempt's phases, in seconds: what class and word, where it begins, how long it is.
+#[derive(Debug, Clone, PartialEq)]
+struct Bar {
+    class: &'static str,
+    key: &'static str,
+    start: f64,
+    length: f64,
+}
+
+fn seconds(length: Option<&IsoDuration>) -> Option<f64> {
+    length.and_then(IsoDuration::get).map(|length| length.as_secs_f64())
+}
+
+/// The bars of an attempt that begins at `start`. While it is open, the phase begun last grows up to `now`.
+fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
+    let phases = [
+        ("ph-queued", "run.phase.queued", seconds(timing.queued.as_ref())),
+        ("ph-setup", "run.phase.setup", seconds(timing.setup.as_ref())),
+        ("ph-run", "run.phase.run", seconds(timing.run.as_ref())),
+        ("ph-cleanup", "run.phase.cleanup", seconds(timing.cleanup.as_ref())),
+    ];
+    let mut at = start;
+    let mut bars: Vec<Bar> = Vec::new();
+    for (class, key, length) in phases {
+        let Some(length) = length else { continue };
+        bars.push(Bar { class, key, start: at, length });
+        at += length;
+    }
+    if let Some(now) = now {
+        match bars.last_mut() {
+            Some(last) => last.length = (now - last.start).max(last.length),
+            None => bars.push(Bar { class: "ph-queued", key: "run.phase.queued", start, length: (now - start).max(0.0) }),
+        }
+    }
+    bars
+}
+
+/// A step of the axis that gives two to five marks.
+fn step(total: f64) -> f64 {
+    let rough = total / 4.0;
+    let steps = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+    steps.into_iter().find(|step| *step >= rough).unwrap_or(7200.0 * (rough / 7200.0).ceil())
+}
+
+fn text(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// The timeline of a job.
+#[component]
+pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
+    let open = !job.status.is_final();
+    let age = if open { Some(elapsed(job.created_at, now()).as_secs_f64()) } else { None };
+    let mut start = 0.0;
+    let mut rows: Vec<(String, JobStatus, Vec<Bar>)> = Vec::new();
+    let last = job.executions.len().saturating_sub(1);
+    for (at, execution) in job.executions.iter().enumerate() {
+        let growing = age.filter(|_| at == last && !execution.status.is_final());
+        let bars = bars(&execution.timing, start, growing);
+        start = bars.last().map_or(start, |bar| bar.start + bar.length);
+        let name = tf("run.attempt", &[("n", &execution.attempt.to_string())]);
+        rows.push((name, execution.status, bars));
+    }
+    if rows.is_empty() {
+        rows.push((tf("run.attempt", &[("n", "1")]), job.status, bars(&job.timing, 0.0, age)));
+    }
+    let total = rows.iter().flat_map(|row| row.2.last()).map(|bar| bar.start + bar.length).fold(0.1, f64::max);
+    let step = step(total);
+    let width = total * 1.02;
+    let x = move |seconds: f64| seconds / width * 1000.0;
+    let marks: Vec<f64> = (0..).map(|n| f64::from(n) * step).take_while(|at| *at <= total).take(8).collect();
+    rsx! {
+        section { class: "run-top", "aria-label": t("run.phases"),
+            div { class: "phases",
+                span { class: "sub", {t("run.attempts")} }
+                svg { class: "phase-scale", height: "14", role: "presentation", "aria-hidden": "true",
+                    for at in marks.clone() {
+                        text { key: "{at}", x: "{x(at) / 10.0}%", y: "11", {text(at)} }
+                    }
+                }
+                span { class: "sub", {t("run.run_time")} }
+                for (at, (name, status, bars)) in rows.into_iter().enumerate() {
+                    span { key: "{at}", class: "phase-name", StatusIcon { status } "{name}" }
+                    span { "data-status": status.name(),
+                        svg {
+                            class: "phase-bar",
+                            view_box: "0 0 1000 12",
+                            preserve_aspect_ratio: "none",
+                            role: "img",
+                            "aria-label": described(&name, &bars),
+                            for mark in marks.iter().skip(1) {
+                                line { key: "{mark}", class: "grid", x1: "{x(*mark)}", x2: "{x(*mark)}", y1: "-8", y2: "20" }
+                            }
+                            for bar in bars.iter() {
+                                rect { key: "{bar.class}", class: bar.class, x: "{x(bar.start):.1}", y: "1", width: "{x(bar.length).max(1.5) - 1.0:.1}", height: "10",
+                                    title { {format!("{} {}", t(bar.key), text(bar.length))} }
+                                }
+                            }
+                        }
+                    }
+                    span { class: "num dim",
+                        {bars.iter().find(|bar| bar.class == "ph-run").map_or("—".to_owned(), |bar| text(bar.length))}
+                    }
+                }
+            }
+            div { class: "legend",
+                for (class, key) in [("ph-queued", "run.phase.queued"), ("ph-setup", "run.phase.setup"), ("ph-run", "run.phase.run"), ("ph-cleanup", "run.phase.cleanup")] {
+                    span { key: "{class}", "data-status": job.status.name(),
+                        svg { width: "8", height: "8", "aria-hidden": "true", rect { class, width: "8", height: "8", rx: "2" } }
+                        {t(key)}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn described(name: &str, bars: &[Bar]) -> String {
+    let parts: Vec<String> = bars.iter().map(|bar| format!("{} {}", t(bar.key), text(bar.length))).collect();
+    format!("{name}: {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timing(lengths: [Option<&str>; 4]) -> JobTiming {
+        let [queued, setup, run, cleanup] = lengths.map(|l| l.map(|l| IsoDuration(l.to_owned())));
+        JobTiming { queued, setup, run, cleanup }
+    }
+
+    fn spans(bars: &[Bar]) -> Vec<(&str, f64, f64)> {
+        bars.iter().map(|b| (b.class, b.start, b.length)).collect()
+    }
+
+    #[test]
+    fn phases_follow_each_other() {
+        let done = bars(&timing([Some("PT1S"), Some("PT2S"), Some("PT4S"), Some("PT0.5S")]), 0.0, None);
+        assert_eq!(spans(&done), [
+            ("ph-queued", 0.0, 1.0),
+            ("ph-setup", 1.0, 2.0),
+            ("ph-run", 3.0, 4.0),
+            ("ph-cleanup", 7.0, 0.5)
+        ]);
+    }
+
+    #[test]
+    fn the_phase_begun_last_grows() {
+        let open = bars(&timing([Some("PT1S"), Some("PT2S"), None, None]), 0.0, Some(10.0));
+        assert_eq!(spans(&open), [("ph-queued", 0.0, 1.0), ("ph-setup", 1.0, 9.0)]);
+        let waiting = bars(&timing([None; 4]), 0.0, Some(3.0));
+        assert_eq!(spans(&waiting), [("ph-queued", 0.0, 3.0)]);
+        assert!(bars(&timing([None; 4]), 0.0, None).is_empty());
+    }
+
+    #[test]
+    fn the_axis_has_a_few_round_marks() {
+        for total in [0.3, 2.0, 41.0, 125.0, 5000.0, 90_000.0] {
+            let marks = (total / step(total)) as usize;
+            assert!((1..=5).contains(&marks), "{total}: {marks}");
+        }
+    }
+}

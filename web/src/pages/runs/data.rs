@@ -1,0 +1,305 @@
+//! What the list of runs asks the API for, and the parts of a job that other pages share with it.
+//! Knows no page.
+
+use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
+
+use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
+pub use crate::ui::JobStatus;
+
+/// Rows of a page of a list.
+pub const PAGE: i32 = 50;
+
+/// What began a job.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    Manual,
+    Api,
+    Retry,
+    Test,
+}
+
+impl Trigger {
+    pub const ALL: [Self; 4] = [Self::Manual, Self::Api, Self::Retry, Self::Test];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Manual => "MANUAL",
+            Self::Api => "API",
+            Self::Retry => "RETRY",
+            Self::Test => "TEST",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trigger| trigger.name() == name)
+    }
+}
+
+/// A language of scripts.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventType {
+    Bash,
+    Python,
+    #[cynic(rename = "NODEJS")]
+    NodeJs,
+}
+
+impl EventType {
+    pub const ALL: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "BASH",
+            Self::Python => "PYTHON",
+            Self::NodeJs => "NODEJS",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The short mark in lists.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Bash => "sh",
+            Self::Python => "py",
+            Self::NodeJs => "js",
+        }
+    }
+
+    /// A proper name, the same in every language.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bash => "Bash",
+            Self::Python => "Python",
+            Self::NodeJs => "Node.js",
+        }
+    }
+}
+
+/// What the viewer may do with a thing.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    Read,
+    Change,
+    Run,
+    Cancel,
+    Retry,
+    Delete,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "User")]
+pub struct Person {
+    pub name: String,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Event")]
+pub struct EventRef {
+    pub id: cynic::Id,
+    pub name: String,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "EventVersion")]
+pub struct VersionRef {
+    pub number: i32,
+    pub ad_hoc: bool,
+    #[cynic(rename = "type")]
+    pub kind: EventType,
+}
+
+/// A job in a list.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Job")]
+pub struct JobRow {
+    pub id: cynic::Id,
+    pub number: i32,
+    pub status: JobStatus,
+    pub status_reason: Option<String>,
+    pub title: String,
+    pub trigger: Trigger,
+    pub actor: Option<Person>,
+    pub event: Option<EventRef>,
+    pub event_version: VersionRef,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub duration: Option<IsoDuration>,
+    pub viewer_can: Vec<Permission>,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct PageInfo {
+    pub has_previous_page: bool,
+    pub has_next_page: bool,
+    pub start_cursor: Option<String>,
+    pub end_cursor: Option<String>,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "JobConnection")]
+pub struct JobPage {
+    pub nodes: Vec<JobRow>,
+    pub page_info: PageInfo,
+    pub total_count: i32,
+}
+
+#[derive(cynic::InputObject, Clone, Debug, PartialEq, Default)]
+pub struct JobFilter {
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Vec<JobStatus>>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<cynic::Id>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Vec<Trigger>>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub created_after: Option<Timestamp>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<Timestamp>,
+}
+
+/// Where a page of a keyset list lies.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Place {
+    #[default]
+    First,
+    After(String),
+    Before(String),
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobOrderField {
+    CreatedAt,
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderDirection {
+    Asc,
+    Desc,
+}
+
+#[derive(cynic::InputObject, Clone, Debug, PartialEq)]
+pub struct JobOrder {
+    field: JobOrderField,
+    direction: OrderDirection,
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct RunsVariables {
+    filter: Option<JobFilter>,
+    order_by: Option<JobOrder>,
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Query", variables = "RunsVariables")]
+pub struct RunsQuery {
+    #[arguments(filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    pub jobs: JobPage,
+}
+
+/// A page of jobs, newest first.
+pub async fn page(filter: JobFilter, place: Place) -> Result<JobPage, ApiError> {
+    let (mut first, mut after, mut last, mut before) = (Some(PAGE), None, None, None);
+    match place {
+        Place::First => {}
+        Place::After(cursor) => after = Some(cursor),
+        Place::Before(cursor) => (first, last, before) = (None, Some(PAGE), Some(cursor)),
+    }
+    let order_by = Some(JobOrder { field: JobOrderField::CreatedAt, direction: OrderDirection::Desc });
+    let variables = RunsVariables { filter: Some(filter), order_by, first, after, last, before };
+    Ok(api::run(RunsQuery::build(variables)).await?.jobs)
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct ChangesVariables {
+    filter: Option<JobFilter>,
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobChangeKind {
+    Created,
+    Updated,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct JobChange {
+    pub kind: JobChangeKind,
+    pub job: JobRow,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug)]
+#[cynic(graphql_type = "Subscription", variables = "ChangesVariables")]
+pub struct RunsChanged {
+    #[arguments(filter: $filter)]
+    pub jobs_changed: JobChange,
+}
+
+/// Jobs that appear or change and pass the filter.
+pub fn changes(filter: JobFilter) -> Subscription<RunsChanged> {
+    api::subscribe(move || RunsChanged::build(ChangesVariables { filter: Some(filter.clone()) }))
+}
+
+/// What a person can mend, as the API says it.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct UserError {
+    pub code: UserErrorCode,
+    pub message: String,
+    pub field: Option<Vec<String>>,
+}
+
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserErrorCode {
+    Invalid,
+    Required,
+    TooLong,
+    Taken,
+    NotFound,
+    Forbidden,
+    Conflict,
+    InUse,
+    LimitReached,
+    Unreachable,
+    Unsupported,
+}
+
+/// Why an action did not happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The request failed as a whole.
+    Failed(ApiError),
+    /// The API refused for reasons that it names.
+    Refused(Vec<UserError>),
+}
+
+impl Refusal {
+    /// The reasons in one line.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Failed(error) => error.message.clone(),
+            Self::Refused(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
+        }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The thing an action gives, or why it did not happen.
+pub fn settled<T>(thing: Option<T>, errors: Vec<UserError>) -> Result<T, Refusal> {
+    match thing {
+        Some(thing) if errors.is_empty() => Ok(thing),
+        _ => Err(Refusal::Refused(errors)),
+    }
+}

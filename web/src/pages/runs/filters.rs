@@ -1,0 +1,194 @@
+//! The filters of the list of runs: how they stand in the address, and the controls that set them.
+
+use dioxus::prelude::*;
+
+use super::data::{JobFilter, JobStatus, Place, Trigger};
+use crate::i18n::t;
+use crate::params::Params;
+use crate::ui::Icon;
+
+/// Statuses of jobs that may still change.
+pub const OPEN: &str = "QUEUED,DISPATCHING,RUNNING";
+/// Statuses that ask for a person.
+pub const UNSUCCESSFUL: &str = "FAILED,TIMED_OUT,LOST,PARTIAL";
+
+/// The names in a list of an address that a table knows.
+pub fn list<T>(params: &Params, name: &str, read: fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let values: Vec<T> = params.get(name)?.split(',').filter_map(read).collect();
+    (!values.is_empty()).then_some(values)
+}
+
+/// The filter of an address.
+pub fn filter(params: &Params) -> JobFilter {
+    JobFilter {
+        status: list(params, "status", JobStatus::from_name),
+        event_id: params.get("event").map(Into::into),
+        trigger: list(params, "trigger", Trigger::from_name),
+        text: params.get("q").map(str::to_owned),
+        created_after: None,
+        created_before: None,
+    }
+}
+
+/// The page of a list that an address names.
+pub fn place(params: &Params) -> Place {
+    match (params.get("after"), params.get("before")) {
+        (Some(cursor), _) => Place::After(cursor.to_owned()),
+        (None, Some(cursor)) => Place::Before(cursor.to_owned()),
+        (None, None) => Place::First,
+    }
+}
+
+/// The address with one filter changed, back on the first page.
+pub fn with(params: &Params, name: &str, value: &str) -> Params {
+    params.with("after", "").with("before", "").with(name, value)
+}
+
+/// A list of an address with one name put in or taken out.
+pub fn toggled(params: &Params, name: &str, value: &str) -> String {
+    let mut values: Vec<&str> = params.get(name).into_iter().flat_map(|list| list.split(',')).collect();
+    match values.iter().position(|v| *v == value) {
+        Some(at) => drop(values.remove(at)),
+        None => values.push(value),
+    }
+    values.join(",")
+}
+
+/// A filter with a list of choices behind a chip. `choices` are names for the address and words.
+#[component]
+pub fn ChoiceFilter(
+    name: String,
+    label: String,
+    choices: Vec<(String, String)>,
+    params: Params,
+    onchange: EventHandler<Params>,
+) -> Element {
+    let chosen: Vec<String> = params.get(&name).map(|l| l.split(',').map(str::to_owned).collect()).unwrap_or_default();
+    let words: Vec<&str> = choices.iter().filter(|c| chosen.contains(&c.0)).map(|c| c.1.as_str()).collect();
+    let words = words.join(", ");
+    let menu = format!("filter-{name}");
+    let cleared = with(&params, &name, "");
+    rsx! {
+        span { class: "filter",
+            button {
+                class: if words.is_empty() { "chip" } else { "chip chip-on" },
+                r#type: "button",
+                "popovertarget": "{menu}",
+                "aria-haspopup": "true",
+                if words.is_empty() {
+                    Icon { name: "plus" }
+                    "{label}"
+                } else {
+                    "{label} "
+                    b { "{words}" }
+                    Icon { name: "down" }
+                }
+            }
+            if !words.is_empty() {
+                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": "{t(\"filter.clear\")}: {label}", title: t("filter.clear"), onclick: move |_| onchange.call(cleared.clone()),
+                    Icon { name: "x" }
+                }
+            }
+            div { class: "menu menu-pop filter-menu", id: "{menu}", "popover": "auto", role: "group", "aria-label": "{label}",
+                for (value, word) in choices.clone() {
+                    label { key: "{value}", class: "menu-item check",
+                        input {
+                            r#type: "checkbox",
+                            checked: chosen.contains(&value),
+                            onchange: {
+                                let next = with(&params, &name, &toggled(&params, &name, &value));
+                                move |_| onchange.call(next.clone())
+                            },
+                        }
+                        "{word}"
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The search field of a list; what is typed reaches the address a moment later.
+#[component]
+pub fn TextFilter(id: String, label: String, params: Params, onchange: EventHandler<Params>) -> Element {
+    let mut typed = use_signal(|| params.get("q").unwrap_or_default().to_owned());
+    let mut stroke = use_signal(|| 0_u32);
+    let mut latest = use_signal(|| params.clone());
+    if *latest.peek() != params {
+        // Another way led to another text, such as the browser's back button.
+        if latest.peek().get("q") != params.get("q") && typed.peek().trim() != params.get("q").unwrap_or_default() {
+            typed.set(params.get("q").unwrap_or_default().to_owned());
+        }
+        latest.set(params.clone());
+    }
+    let input = id.clone();
+    crate::log::dom::use_listener("keydown", false, false, move |event| {
+        if crate::log::dom::plain_key(&event).as_deref() == Some("/") && !crate::log::dom::typing() {
+            event.prevent_default();
+            crate::browser::focus(&input);
+        }
+    });
+    rsx! {
+        div { class: "affix log-search",
+            Icon { name: "search" }
+            input {
+                class: "input input-sm",
+                id: "{id}",
+                r#type: "search",
+                value: "{typed}",
+                placeholder: "{label}",
+                "aria-label": "{label}",
+                oninput: move |event| {
+                    typed.set(event.value());
+                    stroke += 1;
+                    let now = stroke();
+                    spawn(async move {
+                        crate::browser::sleep(std::time::Duration::from_millis(300)).await;
+                        if now == *stroke.peek() {
+                            onchange.call(with(&latest.peek(), "q", typed.peek().trim()));
+                        }
+                    });
+                },
+            }
+            span { class: "end", kbd { class: "kbd", "/" } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_which_runs() {
+        let params = Params::from("status=FAILED,LOST,NONSENSE&trigger=TEST&q=disk%20full&event=abc&after=cur");
+        let filter = filter(&params);
+        assert_eq!(filter.status, Some(vec![JobStatus::Failed, JobStatus::Lost]));
+        assert_eq!(filter.trigger, Some(vec![Trigger::Test]));
+        assert_eq!((filter.text.as_deref(), filter.event_id), (Some("disk full"), Some("abc".into())));
+        assert_eq!(place(&params), Place::After("cur".into()));
+        assert_eq!(super::filter(&Params::from("status=NONSENSE")).status, None);
+    }
+
+    #[test]
+    fn a_changed_filter_begins_at_the_first_page() {
+        let params = with(&Params::from("after=x&q=a"), "status", "LOST");
+        assert_eq!(place(&params), Place::First);
+        assert_eq!((params.get("q"), params.get("status")), (Some("a"), Some("LOST")));
+    }
+
+    #[test]
+    fn names_are_put_in_and_taken_out() {
+        let params = Params::from("status=LOST,FAILED");
+        assert_eq!(toggled(&params, "status", "LOST"), "FAILED");
+        assert_eq!(toggled(&params, "status", "QUEUED"), "LOST,FAILED,QUEUED");
+        assert_eq!(toggled(&Params::default(), "status", "QUEUED"), "QUEUED");
+    }
+
+    #[test]
+    fn views_name_real_statuses() {
+        for status in OPEN.split(',').chain(UNSUCCESSFUL.split(',')) {
+            assert!(JobStatus::from_name(status).is_some(), "{status}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The list of runs: live, filtered by the address, page by page.
+
+pub mod actions;
+pub mod data;
+pub mod filters;
+pub mod table;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use dioxus::prelude::*;
+use futures::StreamExt as _;
+
+use self::data::{JobChange, JobChangeKind, JobFilter, JobPage, JobRow, JobStatus, Refusal, Trigger};
+use self::filters::{ChoiceFilter, OPEN, TextFilter, UNSUCCESSFUL};
+use self::table::{Ask, RunsTable, TableSkeleton, can_cancel, can_retry};
+use crate::api::{Feed, Timestamp};
+use crate::browser;
+use crate::i18n::{Locale, t, tf, tn};
+use crate::layout::{Crumb, use_crumbs};
+use crate::params::Params;
+use crate::routes::Route;
+use crate::ui::{Empty, ErrorNotice, Icon, Live, clock, toast, toast_error, use_now, use_query};
+
+/// The word for what began a job.
+pub fn trigger_text(trigger: Trigger) -> String {
+    match trigger {
+        Trigger::Manual => t("trigger.manual"),
+        Trigger::Api => t("trigger.api"),
+        Trigger::Retry => t("trigger.retry"),
+        Trigger::Test => t("trigger.test"),
+    }
+}
+
+/// A moment in a list: the time for today, the day too for any other.
+pub fn moment(at: Timestamp) -> String {
+    let ms = at.timestamp_millis() as f64;
+    let day = |ms: f64| ((ms - browser::utc_offset_minutes(ms) * 60_000.0) / 86_400_000.0).floor();
+    let time = clock(ms, true);
+    if (day(ms) - day(browser::now_ms())).abs() < 0.5 { time } else { format!("{} {time}", date(ms)) }
+}
+
+/// The day of a moment in the person's zone, as `2026-03-17`.
+pub fn date(ms: f64) -> String {
+    let local = (ms - browser::utc_offset_minutes(ms) * 60_000.0) as i64;
+    Timestamp::from_timestamp_millis(local).map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default()
+}
+
+/// Says why something was not done.
+pub fn say(title: String, refusal: &Refusal) {
+    match refusal {
+        Refusal::Failed(error) => toast_error(title, error),
+        Refusal::Refused(_) => toast(JobStatus::Failed, title, refusal.text()),
+    }
+}
+
+/// Takes a change into a page of rows. True when it is of a job that the page does not have.
+fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter) -> bool {
+    let known = page.nodes.iter_mut().find(|job| job.id == change.job.id);
+    match known {
+        Some(job) => {
+            *job = change.job;
+            false
+        }
+        None => {
+            change.kind == JobChangeKind::Created
+                && filter.status.as_ref().is_none_or(|wanted| wanted.contains(&change.job.status))
+        }
+    }
+}
+
+/// The list of runs.
+#[component]
+pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
+    use_crumbs(vec![Crumb::here(t("nav.runs"))]);
+    let navigator = use_navigator();
+    let mut page = use_query(move || {
+        let params = query();
+        data::page(filters::filter(&params), filters::place(&params))
+    });
+    let mut newer = use_signal(BTreeSet::<String>::new);
+    let mut live = use_signal(|| true);
+    let mut flowing = use_signal(|| false);
+    let mut selected = use_signal(BTreeSet::<String>::new);
+    let now = use_now(Duration::from_secs(1));
+    use_resource(move || {
+        let filter = filters::filter(&query());
+        let on = live();
+        async move {
+            newer.write().clear();
+            selected.write().clear();
+            // All statuses are followed, so that a row may leave the status that was asked for.
+            let followed = JobFilter { status: None, ..filter.clone() };
+            if !on {
+                return;
+            }
+            let mut feed = data::changes(followed);
+            let mut lost = false;
+            while let Some(event) = feed.next().await {
+                match event {
+                    Feed::Live => {
+                        flowing.set(true);
+                        if std::mem::take(&mut lost) {
+                            page.reload();
+                        }
+                    }
+                    Feed::Down => {
+                        lost = true;
+                        flowing.set(false);
+                    }
+                    Feed::Failed(_) => flowing.set(false),
+                    Feed::Data(change) => {
+                        let change = change.jobs_changed;
+                        let id = change.job.id.inner().to_owned();
+                        let new = page.data.write().as_mut().is_some_and(|held| apply(held, change, &filter));
+                        if new {
+                            newer.write().insert(id);
+                        }
+                    }
+                }
+            }
+            flowing.set(false);
+        }
+    });
+    let go = move |params: Params| {
+        navigator.push(Route::Runs { locale, query: params });
+    };
+    let onask = move |ask: Ask| match ask {
+        Ask::Select(id, true) => drop(selected.write().insert(id)),
+        Ask::Select(id, false) => drop(selected.write().remove(&id)),
+        Ask::SelectAll(on) => {
+            let held = page.data.peek();
+            let ids = held.iter().flat_map(|page| &page.nodes).map(|job| job.id.inner().to_owned());
+            selected.set(if on { ids.collect() } else { BTreeSet::new() });
+        }
+        Ask::Cancel(id) => cancel(id),
+        Ask::Retry(id) => retry(id),
+    };
+    let params = query();
+    let held = page.data.read();
+    let chosen: Vec<JobRow> =
+        held.iter().flat_map(|p| &p.nodes).filter(|job| selected.read().contains(job.id.inner())).cloned().collect();
+    rsx! {
+        Views { locale, params: params.clone() }
+        div { class: "toolbar runs-filters",
+            TextFilter { id: "runs-search", label: t("runs.search"), params: params.clone(), onchange: go }
+            ChoiceFilter {
+                name: "status",
+                label: t("runs.status"),
+                choices: JobStatus::ALL.iter().map(|s| (s.name().to_owned(), s.word())).collect::<Vec<_>>(),
+                params: params.clone(),
+                onchange: go,
+            }
+            ChoiceFilter {
+                name: "trigger",
+                label: t("runs.trigger"),
+                choices: Trigger::ALL.iter().map(|s| (s.name().to_owned(), trigger_text(*s))).collect::<Vec<_>>(),
+                params: params.clone(),
+                onchange: go,
+            }
+            if let Some(id) = params.get("event") {
+                EventChip { id: id.to_owned(), jobs: held.as_ref().map(|p| p.nodes.clone()).unwrap_or_default(), params: params.clone(), onchange: go }
+            }
+            span { class: "end",
+                if live() {
+                    Live { on: flowing() }
+                } else {
+                    span { class: "sub", {t("runs.paused")} }
+                }
+                button {
+                    class: "icon-btn icon-btn-sm",
+                    r#type: "button",
+                    "aria-label": if live() { t("runs.pause") } else { t("runs.resume") },
+                    title: if live() { t("runs.pause") } else { t("runs.resume") },
+                    onclick: move |_| {
+                        let on = !live();
+                        live.set(on);
+                        if on {
+                            page.reload();
+                        }
+                    },
+                    Icon { name: if live() { "pause" } else { "play" } }
+                }
+            }
+        }
+        if !newer.read().is_empty() {
+            button {
+                class: "newer",
+                r#type: "button",
+                onclick: {
+                    let first = filters::with(&params, "after", "");
+                    move |_| {
+                        newer.write().clear();
+                        if first == *query.peek() { page.reload() } else { go(first.clone()) }
+                    }
+                },
+                {tn("runs.newer", newer.read().len() as u64)}
+            }
+        }
+        div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.runs"),
+            match (&*held, (page.error)()) {
+                (_, Some(error)) if !error.is_offline() || held.is_none() => rsx! {
+                    ErrorNotice { error, onretry: move |()| page.reload() }
+                },
+                (None, _) => rsx! { TableSkeleton {} },
+                (Some(list), _) if list.nodes.is_empty() => rsx! { NoRuns { locale, filtered: !params.is_empty() } },
+                (Some(list), _) => rsx! {
+                    RunsTable { locale, jobs: list.nodes.clone(), now, selected: selected(), onask }
+                },
+            }
+        }
+        if !chosen.is_empty() {
+            Bulk { jobs: chosen, ondone: move |()| selected.write().clear() }
+        }
+        if let Some(list) = &*held {
+            Pager { shown: list.nodes.len(), total: list.total_count, info: list.page_info.clone(), params: params.clone(), onchange: go }
+        }
+    }
+}
+
+/// Asks for a job to be stopped; the list learns of the outcome by itself.
+fn cancel(id: String) {
+    spawn(async move {
+        match actions::cancel(&id).await {
+            Ok(job) => {
+                let number = job.number.to_string();
+                toast(job.status, tf("runs.cancel_asked", &[("number", &number)]), "");
+            }
+            Err(refusal) => say(t("runs.cancel_failed"), &refusal),
+        }
+    });
+}
+
+fn retry(id: String) {
+    spawn(async move {
+        match actions::retry(&id).await {
+            Ok(job) => {
+                let number = job.number.to_string();
+                toast(job.status, tf("runs.retry_asked", &[("number", &number)]), job.title);
+            }
+            Err(refusal) => say(t("runs.retry_failed"), &refusal),
+        }
+    });
+}
+
+#[component]
+fn Views(locale: Locale, params: Params) -> Element {
+    let views = [("runs.view.all", ""), ("runs.view.open", OPEN), ("runs.view.unsuccessful", UNSUCCESSFUL)];
+    let now = params.get("status").unwrap_or_default().to_owned();
+    rsx! {
+        div { class: "tabs-row",
+            nav { class: "tabs", "aria-label": t("runs.views"),
+                for (key, status) in views {
+                    Link {
+                        key: "{key}",
+                        class: "tab",
+                        to: Route::Runs { locale, query: filters::with(&params, "status", status) },
+                        "aria-current": (now == status).then_some("page"),
+                        {t(key)}
+                    }
+                }
+            }
+            div { class: "acts md",
+                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
+                    Icon { name: "play" }
+                    {t("runs.run_event")}
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn EventChip(id: String, jobs: Vec<JobRow>, params: Params, onchange: EventHandler<Params>) -> Element {
+    let event = jobs.into_iter().filter_map(|job| job.event).find(|event| event.id.inner() == id);
+    let name = event.map_or_else(|| t("runs.one_event"), |event| event.name);
+    rsx! {
+        button {
+            class: "chip chip-on",
+            r#type: "button",
+            "aria-label": "{t(\"filter.clear\")}: {name}",
+            onclick: move |_| onchange.call(filters::with(&params, "event", "")),
+            {t("runs.event")}
+            " "
+            b { "{name}" }
+            Icon { name: "x" }
+        }
+    }
+}
+
+#[component]
+fn NoRuns(locale: Locale, filtered: bool) -> Element {
+    let (title, text) = if filtered { ("runs.none_match", "runs.none_match_text") } else { ("runs.none", "runs.none_text") };
+    rsx! {
+        Empty { icon: "runs", title: t(title), text: t(text),
+            if filtered {
+                Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
+            } else {
+                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
+            }
+        }
+    }
+}
+
+#[component]
+fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
+    let open: Vec<String> = jobs.iter().filter(|j| can_cancel(j)).map(|j| j.id.inner().to_owned()).collect();
+    let done: Vec<String> = jobs.iter().filter(|j| can_retry(j)).map(|j| j.id.inner().to_owned()).collect();
+    let (cancels, retries) = (open.len(), done.len());
+    rsx! {
+        div { class: "bulk-at",
+            div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
+                b { {tn("runs.selected", jobs.len() as u64)} }
+                button {
+                    class: "btn btn-sm",
+                    r#type: "button",
+                    disabled: cancels == 0,
+                    onclick: move |_| {
+                        open.iter().cloned().for_each(cancel);
+                        ondone.call(());
+                    },
+                    Icon { name: "stop" }
+                    {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
+                }
+                button {
+                    class: "btn btn-sm",
+                    r#type: "button",
+                    disabled: retries == 0,
+                    onclick: move |_| {
+                        done.iter().cloned().for_each(retry);
+                        ondone.call(());
+                    },
+                    Icon { name: "retry" }
+                    {tf("runs.retry_some", &[("n", &retries.to_string())])}
+                }
+                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
+                    Icon { name: "x" }
+                }
+            }
+        }
+    }
+}
+
+/// How much of a list is shown, and the way to the rest.
+#[component]
+pub fn Pager(shown: usize, total: i32, info: data::PageInfo, params: Params, onchange: EventHandler<Params>) -> Element {
+    let total = tn("runs.total", u64::try_from(total).unwrap_or(0));
+    let newer = info.start_cursor.clone().filter(|_| info.has_previous_page);
+    let older = info.end_cursor.clone().filter(|_| info.has_next_page);
+    let turn = move |name: &'static str, cursor: Option<String>| {
+        let next = filters::with(&params, name, cursor.as_deref().unwrap_or_default());
+        move |_: MouseEvent| onchange.call(next.clone())
+    };
+    rsx! {
+        div { class: "pager",
+            span { {tf("runs.shown", &[("shown", &shown.to_string()), ("total", &total)])} }
+            span { class: "toolbar",
+                button { class: "btn btn-sm", r#type: "button", disabled: newer.is_none(), onclick: turn("before", newer.clone()),
+                    Icon { name: "left" }
+                    {t("runs.newer_page")}
+                }
+                button { class: "btn btn-sm", r#type: "button", disabled: older.is_none(), onclick: turn("after", older.clone()),
+                    {t("runs.older_page")}
+                    Icon { name: "right" }
+                }
+            }
+        }
+    }
+}
