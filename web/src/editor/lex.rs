@@ -83,16 +83,12 @@ impl Lexer<'_> {
                     if begun.is_some() {
                         self.spans.pop();
                     }
-                    match self.inside(&open) {
-                        true => {
-                            self.span(start, self.at, open.kind());
-                            State::Code
-                        }
-                        false => {
-                            self.span(start, self.text.len(), open.kind());
-                            return open;
-                        }
+                    if !self.inside(&open) {
+                        self.span(start, self.text.len(), open.kind());
+                        return open;
                     }
+                    self.span(start, self.at, open.kind());
+                    State::Code
                 }
             };
         }
@@ -147,7 +143,7 @@ impl Lexer<'_> {
                     continue;
                 }
                 self.span(start, self.text.len(), Kind::Comment);
-                return Some(self.to_end(State::BlockComment));
+                return Some(self.left_open(State::BlockComment));
             }
             if let Some(open) = self.quote(start) {
                 return Some(open);
@@ -167,7 +163,7 @@ impl Lexer<'_> {
     }
 
     /// After a comment that fills the line, the state is all that is left.
-    fn to_end(&mut self, state: State) -> State {
+    fn left_open(&mut self, state: State) -> State {
         self.at = self.text.len();
         state
     }
@@ -213,7 +209,7 @@ impl Lexer<'_> {
         self.inside(&state);
         self.span(start, self.at, Kind::String);
         // A backslash at the end carries a short string on to the next line.
-        (!self.ended(start, open + prefix, close) && self.text.ends_with('\\')).then_some(state).map(|s| self.to_end(s))
+        (!self.ended(start, open + prefix, close) && self.text.ends_with('\\')).then_some(state).map(|s| self.left_open(s))
     }
 
     fn ended(&self, start: usize, open: usize, close: &str) -> bool {

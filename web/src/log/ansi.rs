@@ -58,7 +58,7 @@ const NEUTRAL: char = '\u{FFFD}';
 
 /// True when the line has nothing to interpret, so that its text is its visible text.
 pub fn is_plain(line: &str) -> bool {
-    line.bytes().all(|b| (b >= 0x20 && b < 0x7f) || b == b'\t')
+    line.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\t')
 }
 
 /// The visible text of a line, without its styles.

@@ -142,10 +142,6 @@ impl Heights {
         self.lines.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
-
     fn before(&self, row: usize) -> u64 {
         let row = row.min(self.lines.len());
         let whole: u64 = self.blocks.iter().take(row / BLOCK).sum();

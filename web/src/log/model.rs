@@ -121,10 +121,6 @@ impl Log {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Lines of the error stream.
     pub fn errors(&self) -> usize {
         self.errors

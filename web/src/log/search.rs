@@ -62,10 +62,6 @@ impl Search {
         self.matches.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.matches.is_empty()
-    }
-
     /// The match that is chosen, and its number from 1.
     pub fn current(&self) -> Option<(usize, Match)> {
         self.matches.get(self.current).map(|m| (self.current + 1, *m))

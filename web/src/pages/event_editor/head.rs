@@ -65,7 +65,7 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
                                 oninput: move |event| form.edit("name", |draft| draft.name = event.value()),
                             }
                             span { class: "kind", title: kind.title(), {kind.mark()} }
-                            if let Some(error) = name_error {
+                            if let Some(error) = name_error.clone() {
                                 span { class: "error", id: "new-name-note", role: "alert", Icon { name: "alert" } "{error}" }
                             }
                         },

@@ -101,18 +101,13 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
     let save = move || {
         spawn(async move {
             let new = form.event.peek().is_none();
-            match form.save().await {
-                Some(event) if new => {
-                    navigator.replace(Route::event(locale, event.id.inner()));
-                }
-                Some(_) => {}
-                // What has to be mended comes into view.
-                None if form.error("source").is_none() && form.wrong_settings() => {
-                    if !(new && form.error("name").is_some() && form.errors.peek().len() == 1) {
-                        go("settings");
-                    }
-                }
-                None => {}
+            let saved = form.save().await;
+            // The name of a new event stands in the head; all else that is wrong comes into view.
+            let in_head = new && form.error("name").is_some() && form.errors.peek().len() == 1;
+            match saved {
+                Some(event) if new => drop(navigator.replace(Route::event(locale, event.id.inner()))),
+                None if form.error("source").is_none() && form.wrong_settings() && !in_head => go("settings"),
+                _ => {}
             }
         });
     };

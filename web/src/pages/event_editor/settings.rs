@@ -231,7 +231,7 @@ fn Row(form: Form, at: usize, row: Variable) -> Element {
             },
             Icon { name: "trash" }
         }
-        if let Some(error) = error {
+        if let Some(error) = error.clone() {
             p { class: "error", id: "env-{at}-note", role: "alert", Icon { name: "alert" } "{error}" }
         }
     }

@@ -143,7 +143,7 @@ fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Ele
         };
     };
     let length = match (held.started_at, held.status.is_final()) {
-        (_, true) => held.duration.as_ref().and_then(|length| length.get()).map(duration),
+        (_, true) => held.duration.as_ref().and_then(crate::api::IsoDuration::get).map(duration),
         (Some(at), false) => Some(duration(elapsed(at, now()))),
         (None, false) => Some(tf("runs.queued_for", &[("time", &duration(elapsed(held.created_at, now())))])),
     };

@@ -144,7 +144,7 @@ fn Comparison(form: Form, chosen: Version, before: Option<Version>, current: i32
             if same {
                 p { class: "hint editor-error", {t("versions.same")} }
             }
-            Diff { old: before.map(|before| before.source), new: chosen.source, label: title }
+            Diff { old: before.map(|before| before.source), new: chosen.source, label: title.clone() }
         }
     }
 }

@@ -125,7 +125,7 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
                     ErrorNotice { error, onretry: move |()| page.reload() }
                 },
                 (None, _) => rsx! { TableSkeleton {} },
-                (Some(list), _) if list.nodes.is_empty() && filters::place(&params) == Default::default() => rsx! {
+                (Some(list), _) if list.nodes.is_empty() && filters::place(&params) == filters::Place::default() => rsx! {
                     NoEvents { locale, filtered: !params.is_empty() }
                 },
                 (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), params: params.clone(), now } },

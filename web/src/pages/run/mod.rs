@@ -139,7 +139,7 @@ fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: Read
 fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
     let started = job.started_at.unwrap_or(job.created_at);
     let length = match (job.status.is_final(), job.started_at) {
-        (true, _) => job.duration.as_ref().and_then(|d| d.get()).map(duration),
+        (true, _) => job.duration.as_ref().and_then(crate::api::IsoDuration::get).map(duration),
         (false, Some(at)) => Some(duration(elapsed(at, now()))),
         (false, None) => Some(tf("runs.queued_for", &[("time", &duration(elapsed(job.created_at, now())))])),
     };

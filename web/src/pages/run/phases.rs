@@ -75,7 +75,7 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
     if rows.is_empty() {
         rows.push((tf("run.attempt", &[("n", "1")]), job.status, bars(&job.timing, 0.0, age)));
     }
-    let total = rows.iter().flat_map(|row| row.2.last()).map(|bar| bar.start + bar.length).fold(0.1, f64::max);
+    let total = rows.iter().filter_map(|row| row.2.last()).map(|bar| bar.start + bar.length).fold(0.1, f64::max);
     let step = step(total);
     let width = total * 1.02;
     let x = move |seconds: f64| seconds / width * 1000.0;

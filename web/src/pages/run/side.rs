@@ -144,7 +144,7 @@ fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> E
 
 #[component]
 fn Resources(execution: Execution, limit: f64) -> Element {
-    let cpu = execution.cpu_time.as_ref().and_then(|time| time.get());
+    let cpu = execution.cpu_time.as_ref().and_then(crate::api::IsoDuration::get);
     let cpu = cpu.map_or("—".to_owned(), |time| {
         if time.as_secs() < 60 { format!("{} s", number(time.as_secs_f64(), 2)) } else { duration(time) }
     });

@@ -2,7 +2,8 @@
 
 use dioxus::prelude::*;
 
-use super::data::{JobFilter, JobStatus, Place, Trigger};
+use super::data::{JobFilter, JobStatus, Trigger};
+pub use super::data::Place;
 use crate::i18n::t;
 use crate::params::Params;
 use crate::ui::Icon;

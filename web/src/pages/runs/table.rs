@@ -89,7 +89,7 @@ fn Row(locale: Locale, job: JobRow, now: Option<Signal<f64>>, chosen: Option<boo
         }
         (None, _) => (moment(job.created_at), "—".to_owned()),
         (Some(at), status) if !status.is_final() => (moment(at), duration(elapsed(at, now_ms))),
-        (Some(at), _) => (moment(at), job.duration.as_ref().and_then(|d| d.get()).map_or("—".to_owned(), duration)),
+        (Some(at), _) => (moment(at), job.duration.as_ref().and_then(crate::api::IsoDuration::get).map_or("—".to_owned(), duration)),
     };
     let version = if job.event_version.ad_hoc { t("runs.draft") } else { format!("v{}", job.event_version.number) };
     let kind = job.event_version.kind;
