@@ -1,14 +1,12 @@
 // What an integrator does: make events, run them, wait, read logs and mistakes.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { Product, until } from "./harness.mjs";
 
-/** @type {Product} */
-let product;
-before(async () => { product = await Product.start("api"); });
-after(async () => { await product?.stop(); });
+const product = await Product.start("api");
+after(() => product.stop());
 
 const printed = (job, stream = "STDOUT") =>
   job.executions[0].log.lines.filter((line) => line.stream === stream).map((line) => line.text);

@@ -3,37 +3,31 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { chromium } from "playwright-core";
 import { Product, browserPath, output } from "./harness.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PATIENCE = 20_000;
 
-/** @type {Product} */
-let product;
-let browser, context, page;
 const broken = [];
-
-before(async () => {
-  product = await Product.start("browser");
-  browser = await chromium.launch({
-    executablePath: browserPath(),
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", colorScheme: "light" });
-  context.setDefaultTimeout(PATIENCE);
-  page = await context.newPage();
-  page.on("pageerror", (error) => broken.push(`page: ${error.message}`));
-  page.on("console", (message) => {
-    if (message.type() === "error" || /content security policy/i.test(message.text())) broken.push(message.text());
-  });
+const product = await Product.start("browser");
+const browser = await chromium.launch({
+  executablePath: browserPath(),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", colorScheme: "light" });
+context.setDefaultTimeout(PATIENCE);
+const page = await context.newPage();
+page.on("pageerror", (error) => broken.push(`page: ${error.message}`));
+page.on("console", (message) => {
+  if (message.type() === "error" || /content security policy/i.test(message.text())) broken.push(message.text());
 });
 after(async () => {
-  await page?.screenshot({ path: join(output, "last.png") }).catch(() => {});
-  await browser?.close();
-  await product?.stop();
+  await page.screenshot({ path: join(output, "last.png") }).catch(() => {});
+  await browser.close();
+  await product.stop();
 });
 
 const main = () => page.getByRole("main");

@@ -1,15 +1,13 @@
 // The protocols, asked by their reference clients: GraphQL over HTTP and graphql-transport-ws.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { serverAudits } from "graphql-http";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { Product, until } from "./harness.mjs";
 
-/** @type {Product} */
-let product;
-before(async () => { product = await Product.start("conformance"); });
-after(async () => { await product?.stop(); });
+const product = await Product.start("conformance");
+after(() => product.stop());
 
 describe("GraphQL over HTTP", () => {
   const audits = serverAudits({

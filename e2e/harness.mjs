@@ -40,6 +40,8 @@ function freePort() {
   });
 }
 
+const masked = (text) => text.replace(/(password:\s+)\S+/g, "$1***");
+
 export class Product {
   /** Starts `cronium serve` and signs its admin in. `name` names the log file under test-output/. */
   static async start(name, env = {}) {
@@ -71,7 +73,7 @@ export class Product {
       });
     } catch (error) {
       await product.stop();
-      throw new Error(`${error.message}\n--- end of the server's output\n${product.text.slice(-3000)}`);
+      throw new Error(`${error.message}\n--- end of the server's output\n${masked(product.text).slice(-3000)}`);
     }
     return product;
   }
@@ -87,7 +89,7 @@ export class Product {
       stream.setEncoding("utf8");
       stream.on("data", (chunk) => {
         this.text += chunk;
-        this.log.write(chunk.replace(/(password:\s+)\S+/g, "$1***"));
+        this.log.write(masked(chunk));
       });
     }
     await until("the server is ready", async () => {

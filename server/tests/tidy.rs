@@ -202,7 +202,20 @@ fn only_stores_speak_to_sea_orm() {
         .iter()
         .filter(|s| !s.path.ends_with("/store.rs") && !s.path.contains("/store/"))
         .filter(|s| !ground.iter().any(|g| s.path.starts_with(g)))
-        .flat_map(|s| uses(s, &["sea_orm::", "ActiveModel", "::Entity", "::Column"]))
+        .flat_map(|s| {
+            uses(
+                s,
+                &[
+                    "EntityTrait",
+                    "QueryFilter",
+                    "QuerySelect",
+                    "sea_query",
+                    "ActiveModel",
+                    "::Entity",
+                    "::Column",
+                ],
+            )
+        })
         .collect();
     none("only a store knows how a table is asked", &found);
 }
