@@ -47,26 +47,33 @@ schema_is_current() {
   }
 }
 
-number() { sed -nE "s/$1/\1/p" "$2" | tail -n 1; }
+number() {
+  local found
+  found=$(sed -nE "s/$1/\1/p" "$2" | tail -n 1)
+  printf '%s' "${found:-0}"
+}
+
+# count <exit code> <ran> <good>: a run that failed without a failing test counts as one failure.
+count() {
+  local code=$1 ran=${2:-0} good=${3:-0}
+  passed=$((passed + good)) failed=$((failed + ran - good))
+  if [ "$code" != 0 ] && [ "$ran" = "$good" ]; then failed=$((failed + 1)); fi
+}
 
 rust_tests() {
-  local log="$out/nextest.log" ran good
-  scripts/with-postgres.sh cargo nextest run --locked --workspace --no-fail-fast --color never --hide-progress-bar \
-    --status-level fail --final-status-level fail 2>&1 </dev/null | tee "$log" | grep -Ev '^ +(Compiling|Finished|Starting) ' || true
-  ran=$(number '^ *Summary .* ([0-9]+)(\/[0-9]+)? tests? run:.*' "$log")
-  good=$(number '.* run: ([0-9]+) passed.*' "$log")
-  if [ -z "$ran" ]; then failed=$((failed + 1)); return; fi
-  passed=$((passed + ${good:-0})) failed=$((failed + ran - ${good:-0}))
+  local log="$out/nextest.log" code=0
+  scripts/with-postgres.sh cargo nextest run --locked --workspace --no-fail-fast --color never \
+    --status-level fail --final-status-level fail 2>&1 </dev/null | tee "$log" | { grep -Ev '^ +(Compiling|Finished|Starting) ' || true; } || code=1
+  count "$code" "$(number '^ *Summary .* ([0-9]+)(\/[0-9]+)? tests? run:.*' "$log")" "$(number '.* run: ([0-9]+) passed.*' "$log")"
 }
 
 browser_tests() {
-  local log="$out/e2e.log" good bad
+  local log="$out/e2e.log" code=0 good bad
   CRONIUM_BIN="$CARGO_TARGET_DIR/debug" CRONIUM_BROWSER="$(browser)" CRONIUM_TEST_OUTPUT="$out" \
-    "$(node_for_tests)" --test --test-reporter=spec --test-concurrency=1 e2e/*.test.mjs 2>&1 </dev/null | tee "$log" || true
-  good=$(number '^. pass ([0-9]+)$' "$log")
-  bad=$(number '^. fail ([0-9]+)$' "$log")
-  if [ -z "$good" ]; then failed=$((failed + 1)); return; fi
-  passed=$((passed + good)) failed=$((failed + ${bad:-0}))
+    "$(node_for_tests)" --test --test-reporter=spec --test-concurrency=1 e2e/*.test.mjs 2>&1 </dev/null | tee "$log" || code=1
+  good=$(number '^[^a-z]* pass ([0-9]+)$' "$log")
+  bad=$(($(number '^[^a-z]* fail ([0-9]+)$' "$log") + $(number '^[^a-z]* cancelled ([0-9]+)$' "$log")))
+  count "$code" "$((good + bad))" "$good"
 }
 
 "$ROOT/scripts/setup.sh" --tests

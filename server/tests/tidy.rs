@@ -1,6 +1,8 @@
 //! Habits that can be checked by reading the source: who may depend on whom, sizes, ambient time, lints.
 //! Text-based on purpose, so that it is quick and needs no compiler. Must not know what the code does.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
