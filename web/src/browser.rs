@@ -150,6 +150,22 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Closes every open menu and drawer.
+pub fn close_popovers() {
+    use wasm_bindgen::JsCast as _;
+    let open = document().and_then(|document| document.query_selector_all(":popover-open").ok());
+    let Some(open) = open else { return };
+    for at in 0..open.length() {
+        if let Some(element) = open
+            .get(at)
+            .and_then(|node| node.dyn_into::<web_sys::HtmlElement>().ok())
+        {
+            // Fails only for one that closed meanwhile.
+            let _ = element.hide_popover();
+        }
+    }
+}
+
 /// Puts text on the clipboard; false where the browser refuses.
 pub async fn copy(text: &str) -> bool {
     let Some(window) = window() else { return false };

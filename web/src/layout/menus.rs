@@ -92,7 +92,12 @@ pub(super) fn AccountMenu(viewer: Viewer) -> Element {
     } else {
         viewer.name.clone()
     };
-    let label = tf("account.title", &[("name", &name)]);
+    // The spoken name holds the visible letters, so that who speaks to the browser can say them.
+    let label = format!(
+        "{} ({})",
+        tf("account.title", &[("name", &name)]),
+        initials(&viewer)
+    );
     rsx! {
         button { class: "avatar", r#type: "button", "popovertarget": "menu-account", "aria-label": "{label}", title: "{label}",
             {initials(&viewer)}

@@ -70,6 +70,8 @@ pub fn Shell(locale: Locale) -> Element {
 fn PageFrame() -> Element {
     use_future(status::follow);
     let route = use_route::<Route>();
+    // Whoever chose a page in a menu or in the drawer is done with it.
+    use_effect(use_reactive((&route,), |_| browser::close_popovers()));
     // Work pages fill the window and scroll inside their panes.
     let class = match route {
         Route::Events { .. }
@@ -193,7 +195,7 @@ fn Navigation(locale: Locale) -> Element {
 #[component]
 fn PhoneDrawer(locale: Locale) -> Element {
     rsx! {
-        div { class: "phone-nav", id: "phone-nav", "popover": "auto",
+        div { class: "phone-nav", id: "phone-nav", "popover": "auto", role: "dialog", "aria-label": t("nav.main"),
             div { class: "phone-nav-head",
                 Brand { locale }
                 button { class: "icon-btn", r#type: "button", "popovertarget": "phone-nav", "popovertargetaction": "hide", "aria-label": t("nav.close"), title: t("nav.close"),

@@ -75,7 +75,7 @@ pub(super) const TEXTS: Texts = &[
     ("monitoring.col.memory", "Memoria"),
     ("monitoring.col.disk", "Disco"),
     ("monitoring.col.load", "Carga"),
-    ("monitoring.col.up", "Activo desde hace"),
+    ("monitoring.col.up", "Activo"),
     ("monitoring.col.seen", "Visto"),
     ("first_run.title", "Primeros pasos"),
     ("first_run.orchestrator", "Hay un orquestador conectado"),

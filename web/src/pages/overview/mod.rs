@@ -32,7 +32,7 @@ use crate::ui::{
 /// How long changes are gathered before the figures are asked for again.
 const GATHER: Duration = Duration::from_millis(900);
 /// Without any change the figures still age: the axis ends now.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 
 fn count(figure: i32) -> String {
     group_digits(u64::try_from(figure).unwrap_or(0))
@@ -54,7 +54,7 @@ pub fn Overview(locale: Locale, query: Params) -> Element {
             running: JobFilter { status: Some(active) },
         }))
     });
-    let live = use_changes(load);
+    let live = use_changes(&load);
     let data = (load.data)();
     rsx! {
         div { class: "pane",
@@ -106,7 +106,8 @@ pub fn Overview(locale: Locale, query: Params) -> Element {
 }
 
 /// Loads again when runs change, and now and then anyway. Says whether news flow.
-fn use_changes(load: Query<OverviewQuery>) -> Signal<bool> {
+fn use_changes(load: &Query<OverviewQuery>) -> Signal<bool> {
+    let load = *load;
     let mut live = use_signal(|| false);
     let changed = use_hook(|| Rc::new(Cell::new(false)));
     let seen = changed.clone();
