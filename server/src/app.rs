@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::identity::Identity;
+use crate::insight::Insight;
 use crate::kernel::{Error, Kernel, Result};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Origins, origin_of};
@@ -78,6 +79,7 @@ impl App {
         let identity = Identity::new(kernel.clone());
         let schema = schema::builder()
             .data(identity.clone())
+            .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
             .finish();
         Self {

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod events;
 pub mod identity;
+pub mod insight;
 pub mod kernel;
 pub mod postgres;
 pub mod supervise;

@@ -3,14 +3,16 @@
 use async_graphql::{Context, ID, Interface, Object};
 
 use crate::identity::{Identity, User};
+use crate::insight::{Insight, Orchestrator};
 use crate::kernel::api::{ApiResult, op, visible};
-use crate::kernel::ids::{self, NodeKind, UserId};
+use crate::kernel::ids::{self, NodeKind, OrchestratorId, UserId};
 
 /// Anything with a global id.
 #[derive(Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
 pub enum Node {
     User(User),
+    Orchestrator(Orchestrator),
 }
 
 /// Any node by its id.
@@ -46,6 +48,11 @@ async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         NodeKind::User => {
             let found = ctx.data::<Identity>()?.user(op(ctx)?, UserId(uuid)).await;
             visible(ctx, found)?.map(|row| Node::User(User(row)))
+        }
+        NodeKind::Orchestrator => {
+            let found = ctx.data::<Insight>()?;
+            let found = found.orchestrator(op(ctx)?, OrchestratorId(uuid)).await;
+            visible(ctx, found)?.map(|seen| Node::Orchestrator(Orchestrator(seen)))
         }
         _ => None,
     })

@@ -1,9 +1,12 @@
 //! The one public schema, put together from the slices.
 
-use async_graphql::{EmptySubscription, MergedObject, Object, SDLExportOptions, SchemaBuilder, SimpleObject};
+use async_graphql::{
+    MergedObject, MergedSubscription, Object, SDLExportOptions, SchemaBuilder, SimpleObject,
+};
 
 use crate::events::{EventsMutation, EventsQuery};
 use crate::identity::{IdentityMutation, IdentityQuery};
+use crate::insight::{InsightQuery, InsightSubscription};
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 
@@ -11,14 +14,15 @@ use super::node::NodeQuery;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery);
+pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery, InsightQuery);
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]
 pub struct Mutation(IdentityMutation, EventsMutation);
 
 /// Watching.
-pub type Subscription = EmptySubscription;
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(InsightSubscription);
 
 /// The schema of the API.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -21,8 +21,9 @@ fn next(body: &serde_json::Value) -> Event {
     Event::default().event("next").data(body.to_string())
 }
 
+/// With data, because browsers drop an event that has none.
 fn complete() -> Event {
-    Event::default().event("complete").data("")
+    Event::default().event("complete").data("null")
 }
 
 /// Runs the operation until it ends, or the session does.

@@ -1,0 +1,11 @@
+//! How work goes and how the installation is: counts, durations, queue, orchestrators. Only reads.
+
+mod graphql;
+mod live;
+mod model;
+mod service;
+mod store;
+
+pub use graphql::{InsightQuery, Orchestrator};
+pub use live::InsightSubscription;
+pub use service::Insight;
