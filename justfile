@@ -12,13 +12,9 @@ up:
 test:
     scripts/test.sh
 
-# measure against floors and peers, write docs/benchmarks.md
-bench:
-    scripts/bench.sh
-
 # write schema.graphql from the code
 schema:
-    cargo run -q --bin cronium -- schema > schema.graphql.new
+    cargo run -q --locked --bin cronium -- schema > schema.graphql.new
     mv schema.graphql.new schema.graphql
 
 fmt:
