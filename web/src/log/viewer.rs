@@ -3,6 +3,7 @@
 use dioxus::prelude::*;
 
 use super::dom;
+use super::model::{LineRef, Stream};
 use super::pieces::{Mark, pieces};
 use super::state::{Flow, Viewer, use_viewer};
 use super::toolbar::LogBar;
@@ -119,7 +120,7 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
                         key: "{line.seq}",
                         "data-row": "{row}",
                         "data-stream": line.stream.name(),
-                        class: if here == Some(line.seq) { "here" },
+                        class: row_class(here == Some(line.seq), line),
                         "aria-setsize": "{rows}",
                         "aria-posinset": "{row + 1}",
                         a {
@@ -158,6 +159,17 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
                 li { class: "gap", {waiting_text(&viewer.flow.read(), log.len())} }
             }
         }
+    }
+}
+
+/// What sets a row apart: the line of the address, or a record of what is not in the log.
+fn row_class(here: bool, line: LineRef<'_>) -> Option<&'static str> {
+    // The runner's own words for a cut line and for a log at its limit; nobody else writes to this stream.
+    let cut = line.stream == Stream::System && line.text.contains(" dropped");
+    match (here, cut) {
+        (true, _) => Some("here"),
+        (false, true) => Some("cut"),
+        (false, false) => None,
     }
 }
 

@@ -54,6 +54,9 @@ fn step(total: f64) -> f64 {
 }
 
 fn text(seconds: f64) -> String {
+    if seconds <= 0.0 {
+        return "0s".to_owned();
+    }
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
