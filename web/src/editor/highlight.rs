@@ -112,7 +112,10 @@ pub struct Source {
 
 impl Source {
     pub fn new(language: Language, text: &str) -> Self {
-        let mut source = Self { language, lines: Vec::new() };
+        let mut source = Self {
+            language,
+            lines: Vec::new(),
+        };
         source.update(language, text);
         source
     }
@@ -123,7 +126,12 @@ impl Source {
 
     /// Whether a text is another one than this.
     pub fn differs(&self, language: Language, text: &str) -> bool {
-        language != self.language || !self.lines.iter().map(|line| line.text.as_str()).eq(text.split('\n'))
+        language != self.language
+            || !self
+                .lines
+                .iter()
+                .map(|line| line.text.as_str())
+                .eq(text.split('\n'))
     }
 
     /// Takes in a new text. Gives the number of lines that were read again.
@@ -133,10 +141,21 @@ impl Source {
             self.lines.clear();
         }
         let texts: Vec<&str> = text.split('\n').collect();
-        let same = self.lines.iter().zip(&texts).take_while(|(line, text)| line.text == **text).count();
+        let same = self
+            .lines
+            .iter()
+            .zip(&texts)
+            .take_while(|(line, text)| line.text == **text)
+            .count();
         let most = self.lines.len().min(texts.len()) - same;
-        let tail =
-            self.lines.iter().rev().zip(texts.iter().rev()).take(most).take_while(|(l, t)| l.text == **t).count();
+        let tail = self
+            .lines
+            .iter()
+            .rev()
+            .zip(texts.iter().rev())
+            .take(most)
+            .take_while(|(l, t)| l.text == **t)
+            .count();
         let old_tail = self.lines.split_off(self.lines.len() - tail);
         self.lines.truncate(same);
         let mut state = self.lines.last().map_or(State::Code, |line| line.after.clone());
@@ -162,7 +181,12 @@ impl Source {
 
     fn read(&self, text: &str, before: State) -> Line {
         let (spans, after) = lex::line(self.language, text, &before);
-        Line { text: text.to_owned(), spans, before, after }
+        Line {
+            text: text.to_owned(),
+            spans,
+            before,
+            after,
+        }
     }
 }
 
@@ -173,7 +197,10 @@ mod tests {
     /// The coloured pieces of a text, as `class:text`, line by line.
     fn colours(language: Language, text: &str) -> Vec<String> {
         let piece = |line: &Line| {
-            let coloured = line.pieces().into_iter().filter_map(|(text, kind)| Some(format!("{}:{text}", kind?.class())));
+            let coloured = line
+                .pieces()
+                .into_iter()
+                .filter_map(|(text, kind)| Some(format!("{}:{text}", kind?.class())));
             coloured.collect::<Vec<_>>().join(" ")
         };
         Source::new(language, text).lines().iter().map(piece).collect()
@@ -182,12 +209,19 @@ mod tests {
     #[test]
     fn python_has_its_colours() {
         assert_eq!(
-            colours(Language::Python, "def main(n=200): # note\n    return f\"{n}\" if n is not None else MAX_N"),
-            ["k:def f:main n:200 c:# note", "k:return s:f\"{n}\" k:if k:is k:not t:None k:else t:MAX_N"]
+            colours(
+                Language::Python,
+                "def main(n=200): # note\n    return f\"{n}\" if n is not None else MAX_N"
+            ),
+            [
+                "k:def f:main n:200 c:# note",
+                "k:return s:f\"{n}\" k:if k:is k:not t:None k:else t:MAX_N"
+            ]
         );
-        assert_eq!(colours(Language::Python, r#"x = "a # b" + rb'\'' + 1.5e3 + é("")"#), [
-            r#"s:"a # b" s:rb'\'' n:1.5e3 f:é s:"""#
-        ]);
+        assert_eq!(
+            colours(Language::Python, r#"x = "a # b" + rb'\'' + 1.5e3 + é("")"#),
+            [r#"s:"a # b" s:rb'\'' n:1.5e3 f:é s:"""#]
+        );
     }
 
     #[test]
@@ -196,27 +230,38 @@ mod tests {
             colours(Language::Python, "a = \"\"\"one\nif 'two'\nthree\"\"\" + 1\nif x"),
             ["s:\"\"\"one", "s:if 'two'", "s:three\"\"\" n:1", "k:if"]
         );
-        assert_eq!(colours(Language::Python, "'''a''' in '''b\n'''\nin"), ["s:'''a''' k:in s:'''b", "s:'''", "k:in"]);
+        assert_eq!(
+            colours(Language::Python, "'''a''' in '''b\n'''\nin"),
+            ["s:'''a''' k:in s:'''b", "s:'''", "k:in"]
+        );
     }
 
     #[test]
     fn a_string_left_open_ends_with_its_line() {
         assert_eq!(colours(Language::Python, "x = 'open\nif y"), ["s:'open", "k:if"]);
-        assert_eq!(colours(Language::JavaScript, "x = 'a\\\nb'; if"), ["s:'a\\", "s:b' k:if"]);
+        assert_eq!(
+            colours(Language::JavaScript, "x = 'a\\\nb'; if"),
+            ["s:'a\\", "s:b' k:if"]
+        );
     }
 
     #[test]
     fn bash_has_its_colours() {
-        assert_eq!(colours(Language::Bash, "for f in \"$HOME\"/*.log; do echo ${#f} $1 log-in # end\ndone"), [
-            "k:for k:in s:\"$HOME\" k:do t:${#f} t:$1 c:# end",
-            "k:done"
-        ]);
-        assert_eq!(colours(Language::Bash, "run() { local n=3; }"), ["f:run k:local n:3"]);
-        assert_eq!(colours(Language::Bash, "echo 'it\\' # no\nx='a\nif b' fi"), [
-            "s:'it\\' c:# no",
-            "s:'a",
-            "s:if b' k:fi"
-        ]);
+        assert_eq!(
+            colours(
+                Language::Bash,
+                "for f in \"$HOME\"/*.log; do echo ${#f} $1 log-in # end\ndone"
+            ),
+            ["k:for k:in s:\"$HOME\" k:do t:${#f} t:$1 c:# end", "k:done"]
+        );
+        assert_eq!(
+            colours(Language::Bash, "run() { local n=3; }"),
+            ["f:run k:local n:3"]
+        );
+        assert_eq!(
+            colours(Language::Bash, "echo 'it\\' # no\nx='a\nif b' fi"),
+            ["s:'it\\' c:# no", "s:'a", "s:if b' k:fi"]
+        );
         assert_eq!(colours(Language::Bash, "a=b#c; echo a$"), [""]);
     }
 
@@ -226,22 +271,38 @@ mod tests {
             colours(Language::Bash, "cat <<EOF | sort\nif $x\nEOF \nEOF\nif"),
             ["k:<<EOF", "s:if $x", "s:EOF ", "k:EOF", "k:if"]
         );
-        assert_eq!(colours(Language::Bash, "cat <<-'X Y'\n\tX Y\nfi"), ["k:<<-'X Y'", "k:\tX Y", "k:fi"]);
+        assert_eq!(
+            colours(Language::Bash, "cat <<-'X Y'\n\tX Y\nfi"),
+            ["k:<<-'X Y'", "k:\tX Y", "k:fi"]
+        );
         assert_eq!(colours(Language::Bash, "read <<<word\nif"), ["", "k:if"]);
     }
 
     #[test]
     fn javascript_has_its_colours() {
         assert_eq!(
-            colours(Language::JavaScript, "const a = `one\nif ${x} \\` two`; /* c\nif */ run(0xff); // end"),
-            ["k:const s:`one", "s:if ${x} \\` two` c:/* c", "c:if */ f:run n:0xff c:// end"]
+            colours(
+                Language::JavaScript,
+                "const a = `one\nif ${x} \\` two`; /* c\nif */ run(0xff); // end"
+            ),
+            [
+                "k:const s:`one",
+                "s:if ${x} \\` two` c:/* c",
+                "c:if */ f:run n:0xff c:// end"
+            ]
         );
-        assert_eq!(colours(Language::JavaScript, "x.default = this; /**/ null"), ["t:this c:/**/ t:null"]);
+        assert_eq!(
+            colours(Language::JavaScript, "x.default = this; /**/ null"),
+            ["t:this c:/**/ t:null"]
+        );
     }
 
     #[test]
     fn spans_never_cut_a_character_or_overlap() {
-        let texts = ["", "\"", "'''", "\\", "`é\\", "<<", "<<'", "<<-", "$", "${", "é$é", "1.é", "/*é", "f'", "\"\\é", "rb"];
+        let texts = [
+            "", "\"", "'''", "\\", "`é\\", "<<", "<<'", "<<-", "$", "${", "é$é", "1.é", "/*é", "f'", "\"\\é",
+            "rb",
+        ];
         for language in [Language::Bash, Language::Python, Language::JavaScript] {
             for a in texts {
                 for b in texts {
@@ -249,7 +310,10 @@ mod tests {
                     for line in Source::new(language, &text).lines() {
                         let whole: String = line.pieces().into_iter().map(|(text, _)| text).collect();
                         assert_eq!(whole, line.text, "{language:?} {text:?}");
-                        assert!(line.spans.windows(2).all(|w| w[0].end <= w[1].start), "{language:?} {text:?}");
+                        assert!(
+                            line.spans.windows(2).all(|w| w[0].end <= w[1].start),
+                            "{language:?} {text:?}"
+                        );
                     }
                 }
             }
@@ -258,7 +322,10 @@ mod tests {
 
     #[test]
     fn an_edit_reads_only_what_it_touches() {
-        let text = (0..1000).map(|n| format!("x{n} = {n}")).collect::<Vec<_>>().join("\n");
+        let text = (0..1000)
+            .map(|n| format!("x{n} = {n}"))
+            .collect::<Vec<_>>()
+            .join("\n");
         let mut source = Source::new(Language::Python, &text);
         let edited = text.replace("x500 = 500", "x500 = 'five'");
         assert_eq!(source.update(Language::Python, &edited), 1);

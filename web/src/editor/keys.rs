@@ -41,7 +41,13 @@ pub fn indent(edit: &Edit) -> Edit {
     if !edit.text[from..to].contains('\n') {
         return replace(edit, from, to, STEP);
     }
-    change_lines(edit, from, to, |line| if line.is_empty() { String::new() } else { format!("{STEP}{line}") })
+    change_lines(edit, from, to, |line| {
+        if line.is_empty() {
+            String::new()
+        } else {
+            format!("{STEP}{line}")
+        }
+    })
 }
 
 /// Takes one step of indent from each line that is touched.
@@ -68,34 +74,55 @@ pub fn new_line(edit: &Edit) -> Edit {
 
 /// What to replace to get from one text to another: from, to, and the new text between.
 pub fn difference(before: &str, after: &str) -> (u32, u32, String) {
-    let common = |a: &mut dyn Iterator<Item = (char, char)>| a.take_while(|(a, b)| a == b).map(|p| p.0.len_utf8()).sum();
+    let common = |a: &mut dyn Iterator<Item = (char, char)>| {
+        a.take_while(|(a, b)| a == b).map(|p| p.0.len_utf8()).sum()
+    };
     let head: usize = common(&mut before.chars().zip(after.chars()));
     let (left, right) = (&before[head..], &after[head..]);
     let tail: usize = common(&mut left.chars().rev().zip(right.chars().rev()));
     let from = units(&before[..head]);
-    (from, from + units(&left[..left.len() - tail]), right[..right.len() - tail].to_owned())
+    (
+        from,
+        from + units(&left[..left.len() - tail]),
+        right[..right.len() - tail].to_owned(),
+    )
 }
 
 fn replace(edit: &Edit, from: usize, to: usize, with: &str) -> Edit {
     let text = format!("{}{with}{}", &edit.text[..from], &edit.text[to..]);
     let caret = edit.start + units(with);
-    Edit { text, start: caret, end: caret }
+    Edit {
+        text,
+        start: caret,
+        end: caret,
+    }
 }
 
 fn change_lines(edit: &Edit, from: usize, to: usize, change: impl Fn(&str) -> String) -> Edit {
     let first = edit.text[..from].rfind('\n').map_or(0, |at| at + 1);
     // A selection that ends before the first character of a line does not touch that line.
-    let to = if to > from && edit.text[..to].ends_with('\n') { to - 1 } else { to };
+    let to = if to > from && edit.text[..to].ends_with('\n') {
+        to - 1
+    } else {
+        to
+    };
     let last = edit.text[to..].find('\n').map_or(edit.text.len(), |at| to + at);
     let old: Vec<&str> = edit.text[first..last].split('\n').collect();
     let new: Vec<String> = old.iter().map(|line| change(line)).collect();
     let moved = |old: &str, new: &str| i64::from(units(new)) - i64::from(units(old));
-    let first_moved = old.first().zip(new.first()).map_or(0, |(old, new)| moved(old, new));
+    let first_moved = old
+        .first()
+        .zip(new.first())
+        .map_or(0, |(old, new)| moved(old, new));
     let all_moved: i64 = old.iter().zip(&new).map(|(old, new)| moved(old, new)).sum();
     let line_start = i64::from(units(&edit.text[..first]));
     let at = |position: u32, by: i64| u32::try_from((i64::from(position) + by).max(line_start)).unwrap_or(0);
     let text = format!("{}{}{}", &edit.text[..first], new.join("\n"), &edit.text[last..]);
-    Edit { start: at(edit.start, first_moved), end: at(edit.end, all_moved), text }
+    Edit {
+        start: at(edit.start, first_moved),
+        end: at(edit.end, all_moved),
+        text,
+    }
 }
 
 #[cfg(test)]
@@ -106,8 +133,16 @@ mod tests {
     fn edit(marked: &str) -> Edit {
         let start = units(&marked[..marked.find('|').unwrap()]);
         let end = marked.rfind('|').unwrap();
-        let end = if marked.matches('|').count() == 2 { units(&marked[..end]) - 1 } else { start };
-        Edit { text: marked.replace('|', ""), start, end }
+        let end = if marked.matches('|').count() == 2 {
+            units(&marked[..end]) - 1
+        } else {
+            start
+        };
+        Edit {
+            text: marked.replace('|', ""),
+            start,
+            end,
+        }
     }
 
     #[test]
@@ -130,7 +165,10 @@ mod tests {
     fn a_new_line_keeps_its_indent() {
         assert_eq!(new_line(&edit("    a|")), edit("    a\n    |"));
         assert_eq!(new_line(&edit("if x:|")), edit("if x:\n    |"));
-        assert_eq!(new_line(&edit("while true; do|\ndone")), edit("while true; do\n    |\ndone"));
+        assert_eq!(
+            new_line(&edit("while true; do|\ndone")),
+            edit("while true; do\n    |\ndone")
+        );
         assert_eq!(new_line(&edit("  a|bc|d")), edit("  a\n  |d"));
     }
 

@@ -11,28 +11,62 @@ struct Words {
 
 const BASH: Words = Words {
     keywords: &[
-        "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "function",
-        "select", "time", "return", "break", "continue", "exit", "local", "export", "readonly", "declare", "unset",
-        "set", "shift", "trap", "source", "eval", "exec",
+        "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in",
+        "function", "select", "time", "return", "break", "continue", "exit", "local", "export", "readonly",
+        "declare", "unset", "set", "shift", "trap", "source", "eval", "exec",
     ],
     constants: &["true", "false"],
 };
 
 const PYTHON: Words = Words {
     keywords: &[
-        "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
-        "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass",
-        "raise", "return", "try", "while", "with", "yield", "match", "case",
+        "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+        "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
+        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "match", "case",
     ],
     constants: &["None", "True", "False", "self", "cls"],
 };
 
 const JAVASCRIPT: Words = Words {
     keywords: &[
-        "async", "await", "break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete",
-        "do", "else", "export", "extends", "finally", "for", "from", "function", "if", "import", "in", "instanceof",
-        "let", "new", "of", "return", "static", "super", "switch", "throw", "try", "typeof", "var", "void", "while",
-        "with", "yield",
+        "async",
+        "await",
+        "break",
+        "case",
+        "catch",
+        "class",
+        "const",
+        "continue",
+        "debugger",
+        "default",
+        "delete",
+        "do",
+        "else",
+        "export",
+        "extends",
+        "finally",
+        "for",
+        "from",
+        "function",
+        "if",
+        "import",
+        "in",
+        "instanceof",
+        "let",
+        "new",
+        "of",
+        "return",
+        "static",
+        "super",
+        "switch",
+        "throw",
+        "try",
+        "typeof",
+        "var",
+        "void",
+        "while",
+        "with",
+        "yield",
     ],
     constants: &["null", "undefined", "true", "false", "this", "NaN", "Infinity"],
 };
@@ -47,7 +81,13 @@ fn words(language: Language) -> &'static Words {
 
 /// Colours one line.
 pub fn line(language: Language, text: &str, state: &State) -> (Vec<Span>, State) {
-    let mut lexer = Lexer { language, text, at: 0, spans: Vec::new(), waiting: None };
+    let mut lexer = Lexer {
+        language,
+        text,
+        at: 0,
+        spans: Vec::new(),
+        waiting: None,
+    };
     let end = lexer.run(state.clone());
     (lexer.spans, end)
 }
@@ -64,9 +104,17 @@ struct Lexer<'a> {
 impl Lexer<'_> {
     fn run(&mut self, state: State) -> State {
         if let State::HereDocument { delimiter, tabs } = &state {
-            let text = if *tabs { self.text.trim_start_matches('\t') } else { self.text };
+            let text = if *tabs {
+                self.text.trim_start_matches('\t')
+            } else {
+                self.text
+            };
             let ends = text == delimiter;
-            self.span(0, self.text.len(), if ends { Kind::Keyword } else { Kind::String });
+            self.span(
+                0,
+                self.text.len(),
+                if ends { Kind::Keyword } else { Kind::String },
+            );
             return if ends { State::Code } else { state };
         }
         let mut state = state;
@@ -78,7 +126,10 @@ impl Lexer<'_> {
                     None => return self.waiting.take().unwrap_or(State::Code),
                 },
                 open => {
-                    let begun = self.spans.last().filter(|s| s.end == self.at && s.kind == Kind::String);
+                    let begun = self
+                        .spans
+                        .last()
+                        .filter(|s| s.end == self.at && s.kind == Kind::String);
                     let start = begun.map_or(self.at, |s| s.start);
                     if begun.is_some() {
                         self.spans.pop();
@@ -173,10 +224,15 @@ impl Lexer<'_> {
             // In Bash a hash inside a word, as in ${#list} or a#b, opens nothing.
             Language::Bash => {
                 self.rest().starts_with('#')
-                    && self.text[..start].chars().next_back().is_none_or(|c| c.is_whitespace() || ";|&(".contains(c))
+                    && self.text[..start]
+                        .chars()
+                        .next_back()
+                        .is_none_or(|c| c.is_whitespace() || ";|&(".contains(c))
             }
             Language::Python => self.rest().starts_with('#'),
-            Language::JavaScript => self.rest().starts_with("//") || (start == 0 && self.rest().starts_with("#!")),
+            Language::JavaScript => {
+                self.rest().starts_with("//") || (start == 0 && self.rest().starts_with("#!"))
+            }
         };
         if opens {
             self.span(start, self.text.len(), Kind::Comment);
@@ -187,7 +243,11 @@ impl Lexer<'_> {
 
     /// A string that begins here: coloured when it ends on this line, given back as a state when it may not.
     fn quote(&mut self, start: usize) -> Option<State> {
-        let prefix = if self.language == Language::Python { self.python_prefix() } else { 0 };
+        let prefix = if self.language == Language::Python {
+            self.python_prefix()
+        } else {
+            0
+        };
         let rest = &self.rest()[prefix..];
         let (open, close, many_lines): (usize, &'static str, bool) = match self.language {
             Language::Python if rest.starts_with("\"\"\"") => (3, "\"\"\"", true),
@@ -209,18 +269,29 @@ impl Lexer<'_> {
         self.inside(&state);
         self.span(start, self.at, Kind::String);
         // A backslash at the end carries a short string on to the next line.
-        (!self.ended(start, open + prefix, close) && self.text.ends_with('\\')).then_some(state).map(|s| self.left_open(s))
+        (!self.ended(start, open + prefix, close) && self.text.ends_with('\\'))
+            .then_some(state)
+            .map(|s| self.left_open(s))
     }
 
     fn ended(&self, start: usize, open: usize, close: &str) -> bool {
-        self.text.get(start + open..self.at).is_some_and(|body| body.ends_with(close))
+        self.text
+            .get(start + open..self.at)
+            .is_some_and(|body| body.ends_with(close))
     }
 
     /// Length of the letters before a Python string, such as `f` or `rb`.
     fn python_prefix(&self) -> usize {
         let rest = self.rest().as_bytes();
-        let letters = rest.iter().take(2).take_while(|b| b"rRbBfFuU".contains(b)).count();
-        (1..=letters).rev().find(|n| matches!(rest.get(*n), Some(b'"' | b'\''))).unwrap_or(0)
+        let letters = rest
+            .iter()
+            .take(2)
+            .take_while(|b| b"rRbBfFuU".contains(b))
+            .count();
+        (1..=letters)
+            .rev()
+            .find(|n| matches!(rest.get(*n), Some(b'"' | b'\'')))
+            .unwrap_or(0)
     }
 
     fn variable(&mut self, start: usize) {
@@ -249,7 +320,10 @@ impl Lexer<'_> {
         let quoted = rest.chars().next().filter(|c| matches!(c, '\'' | '"'));
         let delimiter: String = match quoted {
             Some(quote) => rest[1..].chars().take_while(|c| *c != quote).collect(),
-            None => rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect(),
+            None => rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect(),
         };
         if delimiter.is_empty() {
             return;
@@ -274,7 +348,12 @@ impl Lexer<'_> {
 
     fn name(&mut self) {
         let name = |c: &char| c.is_alphanumeric() || *c == '_';
-        self.at += self.rest().chars().take_while(name).map(char::len_utf8).sum::<usize>();
+        self.at += self
+            .rest()
+            .chars()
+            .take_while(name)
+            .map(char::len_utf8)
+            .sum::<usize>();
     }
 
     fn word(&mut self, start: usize) {
@@ -291,7 +370,10 @@ impl Lexer<'_> {
         } else if self.is_function(before, after) {
             Some(Kind::Function)
         } else {
-            let upper = word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            let upper = word.len() > 1
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
             upper.then_some(Kind::Constant)
         };
         if let Some(kind) = kind {

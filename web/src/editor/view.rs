@@ -20,19 +20,31 @@ fn state(id: &str) -> Option<Edit> {
     let field = field(id)?;
     let start = field.selection_start().ok()??;
     let end = field.selection_end().ok()??;
-    Some(Edit { text: field.value(), start, end })
+    Some(Edit {
+        text: field.value(),
+        start,
+        end,
+    })
 }
 
 /// Puts an edit into the field. The browser's own editing command keeps the undo history.
 fn put(id: &str, before: &Edit, after: &Edit) {
-    let (Some(field), Some(document)) = (field(id), browser::document()) else { return };
+    let (Some(field), Some(document)) = (field(id), browser::document()) else {
+        return;
+    };
     let (from, to, with) = keys::difference(&before.text, &after.text);
     // Positions within a text are always valid.
     let _ = field.set_selection_range(from, to);
-    let typed = document.dyn_ref::<web_sys::HtmlDocument>().is_some_and(|document| {
-        let done = if with.is_empty() { document.exec_command("delete") } else { insert(document, &with) };
-        done.unwrap_or(false)
-    });
+    let typed = document
+        .dyn_ref::<web_sys::HtmlDocument>()
+        .is_some_and(|document| {
+            let done = if with.is_empty() {
+                document.exec_command("delete")
+            } else {
+                insert(document, &with)
+            };
+            done.unwrap_or(false)
+        });
     if !typed {
         field.set_value(&after.text);
     }
@@ -151,5 +163,8 @@ pub fn Editor(
 
 /// The caret in words.
 pub fn position((line, column): Caret) -> String {
-    tf("editor.position", &[("line", &line.to_string()), ("column", &column.to_string())])
+    tf(
+        "editor.position",
+        &[("line", &line.to_string()), ("column", &column.to_string())],
+    )
 }

@@ -123,7 +123,10 @@ impl Output {
 
     fn flush(&mut self) {
         if !self.text.is_empty() {
-            self.spans.push(Span { text: std::mem::take(&mut self.text), style: self.text_style });
+            self.spans.push(Span {
+                text: std::mem::take(&mut self.text),
+                style: self.text_style,
+            });
         }
     }
 
@@ -210,7 +213,11 @@ fn select_graphics(parameters: &str, style: &mut Style) {
 
 /// A parameter; an empty one is zero, one too large is a number that means nothing.
 fn number(text: &str) -> u32 {
-    if text.is_empty() { 0 } else { text.parse().unwrap_or(u32::MAX) }
+    if text.is_empty() {
+        0
+    } else {
+        text.parse().unwrap_or(u32::MAX)
+    }
 }
 
 /// The base colours. Black and white are the text colour, which suits either theme.
@@ -279,7 +286,10 @@ mod tests {
     use super::*;
 
     fn spans(line: &str) -> Vec<(String, &'static str)> {
-        parse(line).into_iter().map(|s| (s.text, s.style.class())).collect()
+        parse(line)
+            .into_iter()
+            .map(|s| (s.text, s.style.class()))
+            .collect()
     }
 
     fn one(text: &str, class: &'static str) -> Vec<(String, &'static str)> {
@@ -298,10 +308,21 @@ mod tests {
     fn colours_and_weight_make_spans() {
         assert_eq!(
             spans("a \u{1b}[31mred \u{1b}[1mbold\u{1b}[0m b"),
-            vec![("a ".into(), ""), ("red ".into(), "a-r"), ("bold".into(), "a-r a-bold"), (" b".into(), "")]
+            vec![
+                ("a ".into(), ""),
+                ("red ".into(), "a-r"),
+                ("bold".into(), "a-r a-bold"),
+                (" b".into(), "")
+            ]
         );
-        assert_eq!(spans("\u{1b}[92mok\u{1b}[m!"), vec![("ok".into(), "a-g a-bold"), ("!".into(), "")]);
-        assert_eq!(spans("\u{1b}[2mx\u{1b}[22my"), vec![("x".into(), "a-d"), ("y".into(), "")]);
+        assert_eq!(
+            spans("\u{1b}[92mok\u{1b}[m!"),
+            vec![("ok".into(), "a-g a-bold"), ("!".into(), "")]
+        );
+        assert_eq!(
+            spans("\u{1b}[2mx\u{1b}[22my"),
+            vec![("x".into(), "a-d"), ("y".into(), "")]
+        );
         assert_eq!(spans("\u{1b}[37mwhite"), one("white", ""));
         assert_eq!(spans("\u{1b}[90mgrey"), one("grey", "a-d"));
     }
@@ -331,7 +352,10 @@ mod tests {
     #[test]
     fn operating_system_commands_leave_nothing() {
         assert_eq!(strip("\u{1b}]0;title\u{7}text"), "text");
-        assert_eq!(strip("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{1b}\\"), "link");
+        assert_eq!(
+            strip("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{1b}\\"),
+            "link"
+        );
         assert_eq!(strip("\u{9d}52;c;aGk=\u{9c}text"), "text");
         assert_eq!(strip("\u{1b}Pq#0\u{1b}\\text"), "text");
         assert_eq!(strip("text\u{1b}]0;never ends"), "text");
@@ -350,7 +374,10 @@ mod tests {
 
     #[test]
     fn text_that_would_be_reordered_is_marked() {
-        assert_eq!(strip("a\u{202e}b\u{2066}c\u{2069}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(
+            strip("a\u{202e}b\u{2066}c\u{2069}d"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}d"
+        );
         assert_eq!(strip("a\u{200f}\u{61c}\u{2028}b"), "a\u{fffd}\u{fffd}\u{fffd}b");
     }
 

@@ -27,7 +27,12 @@ impl From<LogLine> for Line {
             LogStream::Stderr => Stream::Stderr,
             LogStream::System => Stream::System,
         };
-        Self { seq: i64::from(line.seq), at: line.at.timestamp_millis(), stream, text: line.text }
+        Self {
+            seq: i64::from(line.seq),
+            at: line.at.timestamp_millis(),
+            stream,
+            text: line.text,
+        }
     }
 }
 
@@ -55,6 +60,9 @@ pub struct ExecutionLog {
 pub fn follow(execution_id: String, last: impl Fn() -> i64 + 'static) -> Subscription<ExecutionLog> {
     api::subscribe(move || {
         let after_seq = i32::try_from(last()).unwrap_or(i32::MAX);
-        ExecutionLog::build(LogVariables { execution_id: execution_id.as_str().into(), after_seq })
+        ExecutionLog::build(LogVariables {
+            execution_id: execution_id.as_str().into(),
+            after_seq,
+        })
     })
 }

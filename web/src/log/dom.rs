@@ -57,15 +57,21 @@ pub fn row_heights(id: &str) -> Vec<(usize, f64)> {
     let rows = element(id).and_then(|element| element.query_selector_all("[data-row]").ok());
     let Some(rows) = rows else { return Vec::new() };
     let rows = (0..rows.length()).filter_map(|at| rows.item(at)?.dyn_into::<web_sys::Element>().ok());
-    rows.filter_map(|row| Some((row.get_attribute("data-row")?.parse().ok()?, row.get_bounding_client_rect().height())))
-        .collect()
+    rows.filter_map(|row| {
+        Some((
+            row.get_attribute("data-row")?.parse().ok()?,
+            row.get_bounding_client_rect().height(),
+        ))
+    })
+    .collect()
 }
 
 /// Whether what has the focus takes text.
 pub fn typing() -> bool {
     let active = browser::document().and_then(|document| document.active_element());
     active.is_some_and(|element| {
-        matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || element.has_attribute("contenteditable")
+        matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+            || element.has_attribute("contenteditable")
     })
 }
 
@@ -92,15 +98,31 @@ pub struct Listener {
 impl Listener {
     fn target(on_window: bool) -> Option<web_sys::EventTarget> {
         let document = browser::document()?;
-        if on_window { document.default_view().map(Into::into) } else { Some(document.into()) }
+        if on_window {
+            document.default_view().map(Into::into)
+        } else {
+            Some(document.into())
+        }
     }
 
-    fn new(kind: &'static str, on_window: bool, capture: bool, run: impl FnMut(web_sys::Event) + 'static) -> Option<Self> {
+    fn new(
+        kind: &'static str,
+        on_window: bool,
+        capture: bool,
+        run: impl FnMut(web_sys::Event) + 'static,
+    ) -> Option<Self> {
         let target = Self::target(on_window)?;
         let closure = Closure::<dyn FnMut(web_sys::Event)>::new(run);
         let function = closure.as_ref().unchecked_ref();
-        target.add_event_listener_with_callback_and_bool(kind, function, capture).ok()?;
-        Some(Self { kind, closure, capture, on_window })
+        target
+            .add_event_listener_with_callback_and_bool(kind, function, capture)
+            .ok()?;
+        Some(Self {
+            kind,
+            closure,
+            capture,
+            on_window,
+        })
     }
 }
 
@@ -115,7 +137,12 @@ impl Drop for Listener {
 }
 
 /// Hears an event of the window or the document while the component lives; `capture` hears it first.
-pub fn use_listener(kind: &'static str, on_window: bool, capture: bool, run: impl FnMut(web_sys::Event) + 'static) {
+pub fn use_listener(
+    kind: &'static str,
+    on_window: bool,
+    capture: bool,
+    run: impl FnMut(web_sys::Event) + 'static,
+) {
     let run = use_hook(|| std::rc::Rc::new(std::cell::RefCell::new(run)));
     let runtime = use_hook(dioxus::core::Runtime::current);
     let scope = use_hook(dioxus::core::current_scope_id);

@@ -67,7 +67,11 @@ impl Layout {
     /// Pixels of content for each pixel of scrolling.
     fn scale(&self, view: f64) -> f64 {
         let (total, height) = (self.total(), self.height());
-        if total <= LIMIT || height <= view { 1.0 } else { (total - view) / (height - view) }
+        if total <= LIMIT || height <= view {
+            1.0
+        } else {
+            (total - view) / (height - view)
+        }
     }
 
     /// The rows to draw at a scroll position in a view of this height.
@@ -80,7 +84,12 @@ impl Layout {
         // The part of the content under the scroll position stays there, whatever the scale.
         let offset = scroll - (top - self.top_of(first));
         let drawn = self.top_of(end) - self.top_of(first);
-        Window { first, end, offset, after: (height - offset - drawn).max(0.0) }
+        Window {
+            first,
+            end,
+            offset,
+            after: (height - offset - drawn).max(0.0),
+        }
     }
 
     /// The scroll position that puts a row in the middle of the view.
@@ -127,7 +136,11 @@ impl Heights {
     /// These heights with measured rows put right; none when all were right already.
     pub fn corrected(&self, measured: &[(usize, f64)]) -> Option<Self> {
         let lines = |height: f64| (height / ROW).round() as usize;
-        let wrong = |(row, height): &(usize, f64)| self.lines.get(*row).is_some_and(|l| usize::from(*l) != lines(*height));
+        let wrong = |(row, height): &(usize, f64)| {
+            self.lines
+                .get(*row)
+                .is_some_and(|l| usize::from(*l) != lines(*height))
+        };
         if !measured.iter().any(wrong) {
             return None;
         }
@@ -145,7 +158,11 @@ impl Heights {
     fn before(&self, row: usize) -> u64 {
         let row = row.min(self.lines.len());
         let whole: u64 = self.blocks.iter().take(row / BLOCK).sum();
-        whole + self.lines[row / BLOCK * BLOCK..row].iter().map(|l| u64::from(*l)).sum::<u64>()
+        whole
+            + self.lines[row / BLOCK * BLOCK..row]
+                .iter()
+                .map(|l| u64::from(*l))
+                .sum::<u64>()
     }
 
     fn row_at(&self, line: u64) -> usize {
@@ -209,7 +226,10 @@ mod tests {
         assert!(close(window.offset + rows, layout.height()) && close(window.after, 0.0));
         for row in [0, 1, 399_999, 400_000, 765_432, 999_999] {
             let window = layout.window(layout.scroll_to(row, 600.0), 600.0);
-            assert!((window.first..window.end).contains(&row), "row {row} is in {window:?}");
+            assert!(
+                (window.first..window.end).contains(&row),
+                "row {row} is in {window:?}"
+            );
             assert!(window.end - window.first < 80);
         }
     }
@@ -222,7 +242,15 @@ mod tests {
         }
         assert_eq!(heights.before(10), 12);
         assert_eq!(heights.before(5000), 6000);
-        assert_eq!((heights.row_at(0), heights.row_at(2), heights.row_at(3), heights.row_at(12)), (0, 0, 1, 10));
+        assert_eq!(
+            (
+                heights.row_at(0),
+                heights.row_at(2),
+                heights.row_at(3),
+                heights.row_at(12)
+            ),
+            (0, 0, 1, 10)
+        );
         assert_eq!(heights.row_at(5999), 4999);
         assert_eq!(heights.row_at(6000), 5000);
         let layout = Layout::Wrapped(heights);
@@ -237,7 +265,10 @@ mod tests {
         assert!(heights.set(1500, 4));
         assert!(!heights.set(1500, 4));
         assert!(!heights.set(9000, 4));
-        assert_eq!((heights.before(1500), heights.before(1501), heights.before(2000)), (1500, 1504, 2003));
+        assert_eq!(
+            (heights.before(1500), heights.before(1501), heights.before(2000)),
+            (1500, 1504, 2003)
+        );
         assert_eq!(heights.row_at(1503), 1500);
         assert!(heights.set(1500, 0));
         assert_eq!(heights.before(2000), 2000);

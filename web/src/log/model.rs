@@ -104,10 +104,17 @@ impl Log {
         if self.len.is_multiple_of(CHUNK) {
             self.chunks.push(Chunk::default());
         }
-        let Some(chunk) = self.chunks.last_mut() else { return };
+        let Some(chunk) = self.chunks.last_mut() else {
+            return;
+        };
         chunk.text.push_str(&line.text);
         let end = u32::try_from(chunk.text.len()).unwrap_or(u32::MAX);
-        chunk.entries.push(Entry { seq: line.seq, at: line.at, end, stream: line.stream });
+        chunk.entries.push(Entry {
+            seq: line.seq,
+            at: line.at,
+            end,
+            stream: line.stream,
+        });
         if self.filter == Some(line.stream) {
             self.shown.push(u32::try_from(self.len).unwrap_or(u32::MAX));
         }
@@ -138,7 +145,10 @@ impl Log {
 
     /// The last sequence held, from which a lost connection goes on; 0 for an empty log.
     pub fn last_seq(&self) -> i64 {
-        self.chunks.last().and_then(|c| c.entries.last()).map_or(0, |e| e.seq)
+        self.chunks
+            .last()
+            .and_then(|c| c.entries.last())
+            .map_or(0, |e| e.seq)
     }
 
     /// A line by its index among all lines.
@@ -146,14 +156,25 @@ impl Log {
         let chunk = self.chunks.get(index / CHUNK)?;
         let within = index % CHUNK;
         let entry = chunk.entries.get(within)?;
-        let start = if within == 0 { 0 } else { chunk.entries.get(within - 1)?.end };
+        let start = if within == 0 {
+            0
+        } else {
+            chunk.entries.get(within - 1)?.end
+        };
         let text = chunk.text.get(start as usize..entry.end as usize)?;
-        Some(LineRef { seq: entry.seq, at: entry.at, stream: entry.stream, text })
+        Some(LineRef {
+            seq: entry.seq,
+            at: entry.at,
+            stream: entry.stream,
+            text,
+        })
     }
 
     /// The index of the line with this number, or of the first one after it.
     pub fn index_of(&self, seq: i64) -> Option<usize> {
-        let chunk = self.chunks.partition_point(|c| c.entries.last().is_some_and(|e| e.seq < seq));
+        let chunk = self
+            .chunks
+            .partition_point(|c| c.entries.last().is_some_and(|e| e.seq < seq));
         let entries = &self.chunks.get(chunk)?.entries;
         Some(chunk * CHUNK + entries.partition_point(|e| e.seq < seq))
     }
@@ -167,8 +188,10 @@ impl Log {
         self.shown.clear();
         if let Some(stream) = filter {
             let entries = self.chunks.iter().flat_map(|c| &c.entries).enumerate();
-            self.shown =
-                entries.filter(|(_, e)| e.stream == stream).filter_map(|(i, _)| u32::try_from(i).ok()).collect();
+            self.shown = entries
+                .filter(|(_, e)| e.stream == stream)
+                .filter_map(|(i, _)| u32::try_from(i).ok())
+                .collect();
         }
     }
 
@@ -178,12 +201,20 @@ impl Log {
 
     /// Rows on the page.
     pub fn rows(&self) -> usize {
-        if self.filter.is_some() { self.shown.len() } else { self.len }
+        if self.filter.is_some() {
+            self.shown.len()
+        } else {
+            self.len
+        }
     }
 
     /// The line that a row shows.
     pub fn row(&self, row: usize) -> Option<LineRef<'_>> {
-        let index = if self.filter.is_some() { *self.shown.get(row)? as usize } else { row };
+        let index = if self.filter.is_some() {
+            *self.shown.get(row)? as usize
+        } else {
+            row
+        };
         self.line(index)
     }
 
@@ -203,7 +234,10 @@ impl Log {
             if ansi::is_plain(line.text) {
                 line.text.len() + 3 * line.text.bytes().filter(|b| *b == b'\t').count()
             } else {
-                ansi::strip(line.text).chars().map(|c| if c == '\t' { 4 } else { 1 }).sum()
+                ansi::strip(line.text)
+                    .chars()
+                    .map(|c| if c == '\t' { 4 } else { 1 })
+                    .sum()
             }
         })
     }
@@ -214,7 +248,12 @@ mod tests {
     use super::*;
 
     fn line(seq: i64, stream: Stream, text: &str) -> Line {
-        Line { seq, at: seq * 10, stream, text: text.to_owned() }
+        Line {
+            seq,
+            at: seq * 10,
+            stream,
+            text: text.to_owned(),
+        }
     }
 
     fn out(seq: i64) -> Line {
@@ -224,7 +263,13 @@ mod tests {
     #[test]
     fn lines_come_back_as_they_were_given() {
         let mut log = Log::default();
-        assert_eq!(log.append((1..=3000).map(out)), Appended { added: 3000, missing: 0 });
+        assert_eq!(
+            log.append((1..=3000).map(out)),
+            Appended {
+                added: 3000,
+                missing: 0
+            }
+        );
         assert_eq!(log.line(0).map(|l| l.text), Some("line 1"));
         assert_eq!(log.line(1023).map(|l| l.text), Some("line 1024"));
         assert_eq!(log.line(1024).map(|l| l.text), Some("line 1025"));
@@ -268,7 +313,13 @@ mod tests {
     #[test]
     fn a_filter_holds_for_lines_that_come_later() {
         let mut log = Log::default();
-        let stream = |n: i64| if n % 3 == 0 { Stream::Stderr } else { Stream::Stdout };
+        let stream = |n: i64| {
+            if n % 3 == 0 {
+                Stream::Stderr
+            } else {
+                Stream::Stdout
+            }
+        };
         log.append((1..=9).map(|n| line(n, stream(n), "x")));
         log.set_filter(Some(Stream::Stderr));
         assert_eq!((log.rows(), log.len(), log.errors()), (3, 9, 3));

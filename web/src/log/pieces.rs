@@ -32,14 +32,30 @@ pub fn pieces(line: &str, query: &str, current: Option<usize>) -> Vec<Piece> {
         begun = end;
         let mut push = |from: usize, to: usize, mark| {
             if let Some(text) = text.get(from..to).filter(|text| !text.is_empty()) {
-                out.push(Piece { text: text.to_owned(), class: span.style.class(), mark });
+                out.push(Piece {
+                    text: text.to_owned(),
+                    class: span.style.class(),
+                    mark,
+                });
             }
         };
         let mut at = start;
-        for (nth, (from, to)) in matches.iter().enumerate().filter(|(_, (from, to))| *from < end && *to > start) {
+        for (nth, (from, to)) in matches
+            .iter()
+            .enumerate()
+            .filter(|(_, (from, to))| *from < end && *to > start)
+        {
             let (from, to) = ((*from).max(start), (*to).min(end));
             push(at, from, Mark::None);
-            push(from, to, if current == Some(nth) { Mark::Current } else { Mark::Match });
+            push(
+                from,
+                to,
+                if current == Some(nth) {
+                    Mark::Current
+                } else {
+                    Mark::Match
+                },
+            );
             at = to;
         }
         push(at, end, Mark::None);
@@ -57,7 +73,11 @@ mod tests {
             Mark::Match => format!("{}:[{}]", piece.class, piece.text),
             Mark::Current => format!("{}:<{}>", piece.class, piece.text),
         };
-        pieces(line, query, current).into_iter().map(one).collect::<Vec<_>>().join("|")
+        pieces(line, query, current)
+            .into_iter()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join("|")
     }
 
     #[test]
@@ -68,7 +88,10 @@ mod tests {
 
     #[test]
     fn a_match_may_cross_colours() {
-        assert_eq!(drawn("xe\u{1b}[31mrr\u{1b}[0mor!", "error", None), ":x|:[e]|a-r:[rr]|:[or]|:!");
+        assert_eq!(
+            drawn("xe\u{1b}[31mrr\u{1b}[0mor!", "error", None),
+            ":x|:[e]|a-r:[rr]|:[or]|:!"
+        );
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub struct Search {
 
 impl Search {
     pub fn new(query: &str) -> Self {
-        Self { query: query.to_owned(), ..Self::default() }
+        Self {
+            query: query.to_owned(),
+            ..Self::default()
+        }
     }
 
     pub fn query(&self) -> &str {
@@ -71,7 +74,11 @@ impl Search {
     pub fn step(&mut self, forward: bool) {
         let count = self.matches.len();
         if count > 0 {
-            self.current = if forward { self.current + 1 } else { self.current + count - 1 } % count;
+            self.current = if forward {
+                self.current + 1
+            } else {
+                self.current + count - 1
+            } % count;
         }
     }
 
@@ -145,14 +152,26 @@ mod tests {
     fn extend(log: &mut Log, lines: &[&str]) {
         let first = log.last_seq() + 1;
         log.append(lines.iter().zip(first..).map(|(text, seq)| {
-            let stream = if text.contains("err") { Stream::Stderr } else { Stream::Stdout };
-            Line { seq, at: 0, stream, text: (*text).to_owned() }
+            let stream = if text.contains("err") {
+                Stream::Stderr
+            } else {
+                Stream::Stdout
+            };
+            Line {
+                seq,
+                at: 0,
+                stream,
+                text: (*text).to_owned(),
+            }
         }));
     }
 
     #[test]
     fn case_is_of_no_regard() {
-        assert_eq!(find("Emerg emerg EMERG", "emerg"), vec![(0, 5), (6, 11), (12, 17)]);
+        assert_eq!(
+            find("Emerg emerg EMERG", "emerg"),
+            vec![(0, 5), (6, 11), (12, 17)]
+        );
         assert_eq!(find("aaaa", "aa"), vec![(0, 2), (2, 4)]);
         assert_eq!(find("año AÑO", "Ñ"), vec![(1, 3), (6, 8)]);
         assert_eq!(find("x", ""), vec![]);

@@ -60,7 +60,11 @@ pub fn use_viewer(id: &str, line: Option<i64>, compact: bool) -> Viewer {
     Viewer {
         log: use_signal(Log::default),
         layout: use_signal(|| Layout::Uniform { rows: 0 }),
-        scrolled: use_signal(|| Scrolled { view: 600.0, width: 900.0, ..Scrolled::default() }),
+        scrolled: use_signal(|| Scrolled {
+            view: 600.0,
+            width: 900.0,
+            ..Scrolled::default()
+        }),
         flow: use_signal(|| Flow::Connecting),
         follow: use_signal(|| line.is_none()),
         wrap: use_signal(|| flag(WRAP, true)),
@@ -89,7 +93,11 @@ impl Viewer {
                     Feed::Failed(error) => flow = Some(Flow::Failed(error)),
                     Feed::Data(batch) => {
                         lines.extend(batch.execution_log.lines.into_iter().map(Line::from));
-                        flow = Some(if batch.execution_log.is_final { Flow::Complete } else { Flow::Live });
+                        flow = Some(if batch.execution_log.is_final {
+                            Flow::Complete
+                        } else {
+                            Flow::Live
+                        });
                     }
                 }
                 next = feed.next().now_or_never().flatten();
@@ -151,7 +159,11 @@ impl Viewer {
     /// Corrects guessed heights by those of the rows that are drawn.
     pub fn measure(mut self) {
         let measured = dom::row_heights(&self.id.peek());
-        let known = if let Layout::Wrapped(heights) = &*self.layout.peek() { heights.corrected(&measured) } else { None };
+        let known = if let Layout::Wrapped(heights) = &*self.layout.peek() {
+            heights.corrected(&measured)
+        } else {
+            None
+        };
         if let Some(heights) = known {
             self.layout.set(Layout::Wrapped(heights));
         }
@@ -161,13 +173,19 @@ impl Viewer {
     pub fn window(self) -> Window {
         let layout = self.layout.read();
         let scrolled = self.scrolled.read();
-        let top = if (self.follow)() { layout.height() } else { scrolled.top };
+        let top = if (self.follow)() {
+            layout.height()
+        } else {
+            scrolled.top
+        };
         layout.window(top, scrolled.view)
     }
 
     /// Takes note of a scroll: upwards pauses following, to the end takes it up again.
     pub fn scroll(mut self) {
-        let Some(now) = dom::scrolled(&self.id.peek()) else { return };
+        let Some(now) = dom::scrolled(&self.id.peek()) else {
+            return;
+        };
         let before = *self.scrolled.peek();
         let follow = *self.follow.peek();
         if follow && now.top < before.top - 1.0 && !now.at_end() {

@@ -27,14 +27,23 @@ fn Toggle(icon: String, label: String, on: bool, onclick: EventHandler) -> Eleme
 
 /// The bar of a viewer. `online` hears of the line that a copied link names.
 #[component]
-pub fn LogBar(viewer: Viewer, execution: String, compact: bool, online: Option<EventHandler<i64>>) -> Element {
+pub fn LogBar(
+    viewer: Viewer,
+    execution: String,
+    compact: bool,
+    online: Option<EventHandler<i64>>,
+) -> Element {
     let (follow, wrap, times) = ((viewer.follow)(), (viewer.wrap)(), (viewer.times)());
     let flow = (viewer.flow)();
     let log = viewer.log.read();
     let (filter, errors, lines) = (log.filter(), log.errors(), log.len());
     let running = !matches!(flow, Flow::Complete | Flow::Failed(_));
     let file = |kind: &str| format!("/api/executions/{}/log.{kind}", encode(&execution));
-    let streams = [(None, "log.all"), (Some(Stream::Stdout), "log.output"), (Some(Stream::Stderr), "log.errors")];
+    let streams = [
+        (None, "log.all"),
+        (Some(Stream::Stdout), "log.output"),
+        (Some(Stream::Stderr), "log.errors"),
+    ];
     rsx! {
         div { class: "log-bar",
             if compact {

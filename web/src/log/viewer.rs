@@ -40,7 +40,9 @@ pub fn LogViewer(
         asked.set(line);
     }
     use_effect(move || {
-        if let Some(line) = asked() && *viewer.here.peek() != Some(line) {
+        if let Some(line) = asked()
+            && *viewer.here.peek() != Some(line)
+        {
             viewer.go_to(line);
         }
     });

@@ -42,7 +42,10 @@ pub(super) const TEXTS: Texts = &[
     ("runs.run_event", "Run an event"),
     ("runs.one_event", "one event"),
     ("runs.none", "No runs yet"),
-    ("runs.none_text", "Run an event, and its run appears here with its log."),
+    (
+        "runs.none_text",
+        "Run an event, and its run appears here with its log.",
+    ),
     ("runs.none_match", "No run matches"),
     ("runs.none_match_text", "No run passes all of these filters."),
     ("runs.total.one", "{n} in all"),
@@ -63,7 +66,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.phase.cleanup", "Cleanup"),
     ("run.log_of", "Log of {title}"),
     ("run.waiting", "Waiting for an orchestrator"),
-    ("run.waiting_text", "The run is queued. Its log begins when an orchestrator takes it."),
+    (
+        "run.waiting_text",
+        "The run is queued. Its log begins when an orchestrator takes it.",
+    ),
     ("run.details", "Details"),
     ("run.output", "Output"),
     ("run.no_output", "The run gave no output."),
@@ -104,7 +110,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.retry", "Retry"),
     ("run.keep", "Keep it running"),
     ("run.cancel_title", "Cancel run #{number}?"),
-    ("run.cancel_text", "The script gets a signal to stop, and is killed when it does not. What it did so far stays done."),
+    (
+        "run.cancel_text",
+        "The script gets a signal to stop, and is killed when it does not. What it did so far stays done.",
+    ),
     ("run.cancel_done", "It had not begun."),
     ("run.cancel_under_way", "The receipt appears beside the log."),
 ];

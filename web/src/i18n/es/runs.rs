@@ -42,9 +42,15 @@ pub(super) const TEXTS: Texts = &[
     ("runs.run_event", "Ejecutar un evento"),
     ("runs.one_event", "un evento"),
     ("runs.none", "Aún no hay ejecuciones"),
-    ("runs.none_text", "Ejecuta un evento y su ejecución aparecerá aquí con su registro."),
+    (
+        "runs.none_text",
+        "Ejecuta un evento y su ejecución aparecerá aquí con su registro.",
+    ),
     ("runs.none_match", "Ninguna ejecución coincide"),
-    ("runs.none_match_text", "Ninguna ejecución cumple todos estos filtros."),
+    (
+        "runs.none_match_text",
+        "Ninguna ejecución cumple todos estos filtros.",
+    ),
     ("runs.total.one", "{n} en total"),
     ("runs.total.other", "{n} en total"),
     ("runs.shown", "{shown} en pantalla · {total}"),
@@ -63,7 +69,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.phase.cleanup", "Limpieza"),
     ("run.log_of", "Registro de {title}"),
     ("run.waiting", "Esperando un orquestador"),
-    ("run.waiting_text", "La ejecución está en cola. Su registro empieza cuando un orquestador la toma."),
+    (
+        "run.waiting_text",
+        "La ejecución está en cola. Su registro empieza cuando un orquestador la toma.",
+    ),
     ("run.details", "Detalles"),
     ("run.output", "Salida"),
     ("run.no_output", "La ejecución no dio salida."),
@@ -104,7 +113,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.retry", "Reintentar"),
     ("run.keep", "Dejar que siga"),
     ("run.cancel_title", "¿Cancelar la ejecución #{number}?"),
-    ("run.cancel_text", "El guion recibe una señal para parar, y se le obliga si no lo hace. Lo hecho hasta ahora queda hecho."),
+    (
+        "run.cancel_text",
+        "El guion recibe una señal para parar, y se le obliga si no lo hace. Lo hecho hasta ahora queda hecho.",
+    ),
     ("run.cancel_done", "No había empezado."),
     ("run.cancel_under_way", "El recibo aparece junto al registro."),
 ];

@@ -33,7 +33,12 @@ pub struct SetStatus {
 
 /// Pauses an event, or takes it up again.
 pub async fn set_status(id: &str, status: EventStatus) -> Result<Event, Refusal> {
-    let variables = StatusVariables { input: SetEventStatusInput { id: id.into(), status } };
+    let variables = StatusVariables {
+        input: SetEventStatusInput {
+            id: id.into(),
+            status,
+        },
+    };
     let payload = api::run(SetStatus::build(variables)).await?.set_event_status;
     settled(payload.event, payload.user_errors)
 }
@@ -63,7 +68,9 @@ pub struct Delete {
 
 /// Removes an event.
 pub async fn delete(id: &str) -> Result<cynic::Id, Refusal> {
-    let variables = DeleteVariables { input: DeleteEventInput { id: id.into() } };
+    let variables = DeleteVariables {
+        input: DeleteEventInput { id: id.into() },
+    };
     let payload = api::run(Delete::build(variables)).await?.delete_event;
     settled(payload.deleted_id, payload.user_errors)
 }
@@ -95,8 +102,14 @@ pub struct Restore {
 
 /// Makes an old version the newest again.
 pub async fn restore(id: &str, version_id: &cynic::Id, expected_version: i32) -> Result<Event, Refusal> {
-    let input = RestoreEventVersionInput { id: id.into(), version_id: version_id.clone(), expected_version };
-    let payload = api::run(Restore::build(RestoreVariables { input })).await?.restore_event_version;
+    let input = RestoreEventVersionInput {
+        id: id.into(),
+        version_id: version_id.clone(),
+        expected_version,
+    };
+    let payload = api::run(Restore::build(RestoreVariables { input }))
+        .await?
+        .restore_event_version;
     settled(payload.event, payload.user_errors)
 }
 
@@ -130,6 +143,13 @@ pub struct VersionsQuery {
 
 /// A page of an event's versions, newest first.
 pub async fn versions(id: &str, after: Option<String>) -> Result<Option<VersionPage>, ApiError> {
-    let variables = VersionsVariables { id: id.into(), first: Some(50), after };
-    Ok(api::run(VersionsQuery::build(variables)).await?.event.map(|event| event.versions))
+    let variables = VersionsVariables {
+        id: id.into(),
+        first: Some(50),
+        after,
+    };
+    Ok(api::run(VersionsQuery::build(variables))
+        .await?
+        .event
+        .map(|event| event.versions))
 }

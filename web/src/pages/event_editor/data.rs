@@ -75,7 +75,10 @@ impl Event {
             environment: version
                 .environment
                 .iter()
-                .map(|v| Variable { name: v.name.clone(), value: v.value.clone() })
+                .map(|v| Variable {
+                    name: v.name.clone(),
+                    value: v.value.clone(),
+                })
                 .collect(),
             image: version.target.image.clone().unwrap_or_default(),
             memory_mib: figure(version.target.memory_bytes / 1024.0 / 1024.0),
@@ -109,7 +112,9 @@ pub struct EventQuery {
 
 /// An event by its id, if the viewer may see it.
 pub async fn event(id: &str) -> Result<Option<Event>, ApiError> {
-    Ok(api::run(EventQuery::build(EventVariables { id: id.into() })).await?.event)
+    Ok(api::run(EventQuery::build(EventVariables { id: id.into() }))
+        .await?
+        .event)
 }
 
 #[derive(cynic::InputObject, Clone, Debug)]
@@ -139,13 +144,22 @@ fn parts(draft: &Draft, checked: &Checked) -> Parts {
     let environment = checked.environment.iter();
     Parts {
         kind: EventType::from_name(&draft.language).unwrap_or(EventType::Bash),
-        environment: environment.map(|v| EnvVarInput { name: v.name.clone(), value: v.value.clone() }).collect(),
+        environment: environment
+            .map(|v| EnvVarInput {
+                name: v.name.clone(),
+                value: v.value.clone(),
+            })
+            .collect(),
         target: ContainerTargetInput {
             image: checked.image.clone(),
             memory_bytes: Some(checked.memory_bytes),
             cpus: Some(checked.cpus),
             pids: Some(checked.pids),
-            network: Some(if draft.network { NetworkMode::Bridge } else { NetworkMode::None }),
+            network: Some(if draft.network {
+                NetworkMode::Bridge
+            } else {
+                NetworkMode::None
+            }),
         },
         timeout: IsoDuration(checked.timeout.clone()),
     }
@@ -186,7 +200,12 @@ pub struct Create {
 
 /// Makes a new event of a form.
 pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
-    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let Parts {
+        kind,
+        environment,
+        target,
+        timeout,
+    } = parts(draft, &checked);
     let input = CreateEventInput {
         name: draft.name.trim().to_owned(),
         description: draft.description.clone(),
@@ -199,7 +218,9 @@ pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
         target: Some(target),
         timeout: Some(timeout),
     };
-    let payload = api::run(Create::build(CreateVariables { input })).await?.create_event;
+    let payload = api::run(Create::build(CreateVariables { input }))
+        .await?
+        .create_event;
     settled(payload.event, payload.user_errors)
 }
 
@@ -240,7 +261,12 @@ pub struct Update {
 
 /// Saves a form over the version that was edited.
 pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
-    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let Parts {
+        kind,
+        environment,
+        target,
+        timeout,
+    } = parts(draft, &checked);
     let input = UpdateEventInput {
         id: id.into(),
         expected_version: version,
@@ -255,7 +281,9 @@ pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> 
         target: Some(target),
         timeout: Some(timeout),
     };
-    let payload = api::run(Update::build(UpdateVariables { input })).await?.update_event;
+    let payload = api::run(Update::build(UpdateVariables { input }))
+        .await?
+        .update_event;
     settled(payload.event, payload.user_errors)
 }
 
@@ -289,7 +317,12 @@ pub struct Test {
 
 /// Runs a form as it stands, saved or not. Gives the job.
 pub async fn test(event_id: Option<&str>, draft: &Draft, checked: Checked) -> Result<JobRow, Refusal> {
-    let Parts { kind, environment, target, timeout } = parts(draft, &checked);
+    let Parts {
+        kind,
+        environment,
+        target,
+        timeout,
+    } = parts(draft, &checked);
     let input = TestEventInput {
         event_id: event_id.map(Into::into),
         kind,

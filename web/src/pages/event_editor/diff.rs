@@ -17,20 +17,46 @@ pub fn diff<'a>(old: &'a str, new: &'a str) -> Vec<Change<'a>> {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
     let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let most = a.len().min(b.len()) - head;
-    let tail = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    let tail = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take(most)
+        .take_while(|(a, b)| a == b)
+        .count();
     let (middle_a, middle_b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
-    let mut out: Vec<Change<'a>> = (0..head).map(|i| Change::Same { old: i + 1, new: i + 1, text: a[i] }).collect();
+    let mut out: Vec<Change<'a>> = (0..head)
+        .map(|i| Change::Same {
+            old: i + 1,
+            new: i + 1,
+            text: a[i],
+        })
+        .collect();
     out.extend(middle(middle_a, middle_b).into_iter().map(|step| match step {
-        (Some(x), Some(y)) => Change::Same { old: head + x + 1, new: head + y + 1, text: middle_a[x] },
-        (Some(x), None) => Change::Removed { old: head + x + 1, text: middle_a[x] },
+        (Some(x), Some(y)) => Change::Same {
+            old: head + x + 1,
+            new: head + y + 1,
+            text: middle_a[x],
+        },
+        (Some(x), None) => Change::Removed {
+            old: head + x + 1,
+            text: middle_a[x],
+        },
         (None, y) => {
             let y = y.unwrap_or_default();
-            Change::Added { new: head + y + 1, text: middle_b[y] }
+            Change::Added {
+                new: head + y + 1,
+                text: middle_b[y],
+            }
         }
     }));
     out.extend((0..tail).map(|i| {
         let (x, y) = (a.len() - tail + i, b.len() - tail + i);
-        Change::Same { old: x + 1, new: y + 1, text: a[x] }
+        Change::Same {
+            old: x + 1,
+            new: y + 1,
+            text: a[x],
+        }
     }));
     out
 }
@@ -38,7 +64,15 @@ pub fn diff<'a>(old: &'a str, new: &'a str) -> Vec<Change<'a>> {
 /// Lines of the new text that are not in the old one, by number from 1.
 pub fn changed_lines(old: &str, new: &str) -> Vec<usize> {
     let added = diff(old, new).into_iter();
-    added.filter_map(|change| if let Change::Added { new, .. } = change { Some(new) } else { None }).collect()
+    added
+        .filter_map(|change| {
+            if let Change::Added { new, .. } = change {
+                Some(new)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 type Step = (Option<usize>, Option<usize>);
@@ -60,7 +94,11 @@ fn middle(a: &[&str], b: &[&str]) -> Vec<Step> {
         trace.push(best[at(-d)..=at(d)].to_vec());
         for k in (-d..=d).step_by(2) {
             let down = k == -d || (k != d && best[at(k - 1)] < best[at(k + 1)]);
-            let mut x = if down { best[at(k + 1)] } else { best[at(k - 1)] + 1 };
+            let mut x = if down {
+                best[at(k + 1)]
+            } else {
+                best[at(k - 1)] + 1
+            };
             let mut y = (x as isize - k) as usize;
             while x < a.len() && y < b.len() && a[x] == b[y] {
                 x += 1;
@@ -84,7 +122,11 @@ fn walk_back(trace: &[Vec<usize>], mut x: usize, mut y: usize) -> Vec<Step> {
         let k = x as isize - y as isize;
         let down = k == -d || (k != d && value(k - 1) < value(k + 1));
         let from_k = if down { k + 1 } else { k - 1 };
-        let (from_x, from_y) = if d == 0 { (0, 0) } else { (value(from_k), (value(from_k) as isize - from_k) as usize) };
+        let (from_x, from_y) = if d == 0 {
+            (0, 0)
+        } else {
+            (value(from_k), (value(from_k) as isize - from_k) as usize)
+        };
         while x > from_x && y > from_y {
             x -= 1;
             y -= 1;
@@ -126,7 +168,12 @@ mod tests {
     #[test]
     fn the_shortest_script_is_found() {
         assert_eq!(marks("a\nb\nc", "a\nx\nc"), " a,-b,+x, c");
-        assert_eq!(marks("a\nb\nc\na\nb\nb\na", "c\nb\na\nb\na\nc").matches(['-', '+']).count(), 5);
+        assert_eq!(
+            marks("a\nb\nc\na\nb\nb\na", "c\nb\na\nb\na\nc")
+                .matches(['-', '+'])
+                .count(),
+            5
+        );
         assert_eq!(marks("", "a"), "-,+a");
         assert_eq!(marks("a", "a\nb"), " a,+b");
         assert_eq!(changed_lines("a\nb\nc", "a\nx\ny\nc"), [2, 3]);
@@ -149,14 +196,22 @@ mod tests {
             let side = |pick: fn(&Change<'_>) -> Option<(usize, String)>| {
                 let lines: Vec<_> = changes.iter().filter_map(pick).collect();
                 assert!(lines.iter().enumerate().all(|(i, (n, _))| i + 1 == *n));
-                lines.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+                lines
+                    .into_iter()
+                    .map(|(_, text)| text)
+                    .collect::<Vec<_>>()
+                    .join("\n")
             };
             let was = side(|c| match c {
-                Change::Same { old, text, .. } | Change::Removed { old, text } => Some((*old, (*text).to_owned())),
+                Change::Same { old, text, .. } | Change::Removed { old, text } => {
+                    Some((*old, (*text).to_owned()))
+                }
                 Change::Added { .. } => None,
             });
             let is = side(|c| match c {
-                Change::Same { new, text, .. } | Change::Added { new, text } => Some((*new, (*text).to_owned())),
+                Change::Same { new, text, .. } | Change::Added { new, text } => {
+                    Some((*new, (*text).to_owned()))
+                }
                 Change::Removed { .. } => None,
             });
             assert_eq!((was, is), (old.clone(), new.clone()));

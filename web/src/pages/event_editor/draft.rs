@@ -97,7 +97,12 @@ impl Draft {
     /// Tags as a list, each once.
     pub fn tag_list(&self) -> Vec<String> {
         let mut tags: Vec<String> = Vec::new();
-        for tag in self.tags.split([',', ' ']).map(str::trim).filter(|t| !t.is_empty()) {
+        for tag in self
+            .tags
+            .split([',', ' '])
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+        {
             if !tags.iter().any(|t| t == tag) {
                 tags.push(tag.to_owned());
             }
@@ -107,8 +112,16 @@ impl Draft {
 
     /// Seconds of the time limit, if both fields are numbers.
     pub fn timeout(&self) -> Option<u64> {
-        let part = |text: &str| if text.trim().is_empty() { Some(0) } else { text.trim().parse::<u64>().ok() };
-        part(&self.timeout_minutes)?.checked_mul(60)?.checked_add(part(&self.timeout_seconds)?)
+        let part = |text: &str| {
+            if text.trim().is_empty() {
+                Some(0)
+            } else {
+                text.trim().parse::<u64>().ok()
+            }
+        };
+        part(&self.timeout_minutes)?
+            .checked_mul(60)?
+            .checked_add(part(&self.timeout_seconds)?)
     }
 
     /// Reads the form. `saving` asks for what only a saved event needs; the test input counts otherwise.
@@ -132,7 +145,10 @@ impl Draft {
             } else if environment.iter().any(|v| v.name == name) {
                 wrong(&format!("environment.{row}.name"), Fault::Twice);
             }
-            environment.push(Variable { name: name.to_owned(), value: variable.value.clone() });
+            environment.push(Variable {
+                name: name.to_owned(),
+                value: variable.value.clone(),
+            });
         }
         let mut number = |path: &str, text: &str| match text.trim().replace(',', ".").parse::<f64>() {
             Ok(value) if value.is_finite() && value > 0.0 => value,
@@ -153,7 +169,9 @@ impl Draft {
         }
         let mut json = |path: &str, text: &str| match text.trim() {
             "" => None,
-            text => serde_json::from_str(text).map_err(|_| wrong(path, Fault::NotJson)).ok(),
+            text => serde_json::from_str(text)
+                .map_err(|_| wrong(path, Fault::NotJson))
+                .ok(),
         };
         let input_schema = json("inputSchema", &self.input_schema);
         let input = if saving { None } else { json("input", &self.input) };
@@ -175,14 +193,20 @@ impl Draft {
 
     /// True when saving would change the event.
     pub fn differs(&self, saved: &Self) -> bool {
-        let plain = |draft: &Self| Self { input: String::new(), ..draft.clone() };
+        let plain = |draft: &Self| Self {
+            input: String::new(),
+            ..draft.clone()
+        };
         plain(self) != plain(saved)
     }
 }
 
 /// The path of an error as the API gives it, as one word: `["input", "target", "cpus"]` is `target.cpus`.
 pub fn path_of(field: &[String]) -> String {
-    let inner = field.strip_prefix(&["input".to_owned()][..]).filter(|rest| !rest.is_empty()).unwrap_or(field);
+    let inner = field
+        .strip_prefix(&["input".to_owned()][..])
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(field);
     inner.join(".")
 }
 
@@ -191,7 +215,10 @@ mod tests {
     use super::*;
 
     fn named() -> Draft {
-        Draft { name: "a".to_owned(), ..Draft::default() }
+        Draft {
+            name: "a".to_owned(),
+            ..Draft::default()
+        }
     }
 
     fn paths(result: Result<Checked, Vec<Problem>>) -> Vec<(String, Fault)> {
@@ -200,10 +227,16 @@ mod tests {
 
     #[test]
     fn a_new_event_needs_only_a_name() {
-        assert_eq!(paths(Draft::default().check(true)), [("name".to_owned(), Fault::Required)]);
+        assert_eq!(
+            paths(Draft::default().check(true)),
+            [("name".to_owned(), Fault::Required)]
+        );
         let checked = named().check(true).unwrap();
         assert!((checked.memory_bytes - 268_435_456.0).abs() < 0.5);
-        assert_eq!((checked.timeout.as_str(), checked.pids, checked.image), ("PT300S", 128, None));
+        assert_eq!(
+            (checked.timeout.as_str(), checked.pids, checked.image),
+            ("PT300S", 128, None)
+        );
         assert!(Draft::default().check(false).is_ok());
     }
 
@@ -219,39 +252,87 @@ mod tests {
             ..named()
         };
         let found: Vec<String> = paths(draft.check(true)).into_iter().map(|p| p.0).collect();
-        assert_eq!(found, ["source", "target.memoryBytes", "target.cpus", "target.pids", "timeout", "inputSchema"]);
+        assert_eq!(
+            found,
+            [
+                "source",
+                "target.memoryBytes",
+                "target.cpus",
+                "target.pids",
+                "timeout",
+                "inputSchema"
+            ]
+        );
     }
 
     #[test]
     fn rows_of_the_environment_keep_their_place_in_errors() {
-        let row = |name: &str, value: &str| Variable { name: name.into(), value: value.into() };
-        let draft = Draft { environment: vec![row("A", "1"), row("", ""), row("", "x"), row("A ", "2")], ..named() };
-        assert_eq!(paths(draft.check(true)), [
-            ("environment.2.name".to_owned(), Fault::Required),
-            ("environment.3.name".to_owned(), Fault::Twice)
-        ]);
+        let row = |name: &str, value: &str| Variable {
+            name: name.into(),
+            value: value.into(),
+        };
+        let draft = Draft {
+            environment: vec![row("A", "1"), row("", ""), row("", "x"), row("A ", "2")],
+            ..named()
+        };
+        assert_eq!(
+            paths(draft.check(true)),
+            [
+                ("environment.2.name".to_owned(), Fault::Required),
+                ("environment.3.name".to_owned(), Fault::Twice)
+            ]
+        );
     }
 
     #[test]
     fn only_a_test_reads_the_test_input() {
-        let draft = Draft { input: "{oops".into(), ..named() };
+        let draft = Draft {
+            input: "{oops".into(),
+            ..named()
+        };
         assert!(draft.check(true).is_ok());
         assert_eq!(paths(draft.check(false)), [("input".to_owned(), Fault::NotJson)]);
         assert!(!draft.differs(&named()));
-        assert!(Draft { cpus: "2".into(), ..named() }.differs(&named()));
+        assert!(
+            Draft {
+                cpus: "2".into(),
+                ..named()
+            }
+            .differs(&named())
+        );
     }
 
     #[test]
     fn a_decimal_comma_is_understood_and_huge_times_are_not() {
-        let checked = Draft { cpus: "0,5".into(), timeout_seconds: "30".into(), ..named() }.check(true).unwrap();
+        let checked = Draft {
+            cpus: "0,5".into(),
+            timeout_seconds: "30".into(),
+            ..named()
+        }
+        .check(true)
+        .unwrap();
         assert!((checked.cpus - 0.5).abs() < f64::EPSILON);
         assert_eq!(checked.timeout, "PT330S");
-        assert_eq!(Draft { timeout_minutes: u64::MAX.to_string(), ..named() }.timeout(), None);
+        assert_eq!(
+            Draft {
+                timeout_minutes: u64::MAX.to_string(),
+                ..named()
+            }
+            .timeout(),
+            None
+        );
     }
 
     #[test]
     fn tags_are_listed_once() {
-        assert_eq!(Draft { tags: "a, b a,,c".into(), ..named() }.tag_list(), ["a", "b", "c"]);
+        assert_eq!(
+            Draft {
+                tags: "a, b a,,c".into(),
+                ..named()
+            }
+            .tag_list(),
+            ["a", "b", "c"]
+        );
     }
 
     #[test]

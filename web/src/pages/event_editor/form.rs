@@ -11,8 +11,16 @@ use crate::session;
 use crate::ui::toast;
 
 /// Paths of fields that the settings show; the others belong to the script.
-const IN_SETTINGS: [&str; 8] =
-    ["name", "description", "tags", "shared", "environment", "target", "timeout", "inputSchema"];
+const IN_SETTINGS: [&str; 8] = [
+    "name",
+    "description",
+    "tags",
+    "shared",
+    "environment",
+    "target",
+    "timeout",
+    "inputSchema",
+];
 
 /// Signals of one page.
 #[derive(Clone, Copy, PartialEq)]
@@ -35,8 +43,12 @@ fn storage() -> Option<web_sys::Storage> {
 }
 
 fn key(event: Option<&Event>) -> String {
-    let who = session::viewer().map(|viewer| viewer.id.into_inner()).unwrap_or_default();
-    let what = event.map_or("new".to_owned(), |e| format!("{}-{}", e.id.inner(), e.version.number));
+    let who = session::viewer()
+        .map(|viewer| viewer.id.into_inner())
+        .unwrap_or_default();
+    let what = event.map_or("new".to_owned(), |e| {
+        format!("{}-{}", e.id.inner(), e.version.number)
+    });
     format!("cronium-draft-{who}-{what}")
 }
 
@@ -85,7 +97,11 @@ impl Form {
 
     /// What is wrong with a field.
     pub fn error(self, path: &str) -> Option<String> {
-        self.errors.read().iter().find(|(at, _)| at == path).map(|(_, text)| text.clone())
+        self.errors
+            .read()
+            .iter()
+            .find(|(at, _)| at == path)
+            .map(|(_, text)| text.clone())
     }
 
     /// What is wrong with fields that have no control of their own.
@@ -94,12 +110,20 @@ impl Form {
             let first = path.split('.').next().unwrap_or_default();
             matches!(first, "source" | "type" | "input") || IN_SETTINGS.contains(&first)
         };
-        self.errors.read().iter().filter(|(path, _)| !known(path)).map(|(_, text)| text.clone()).collect()
+        self.errors
+            .read()
+            .iter()
+            .filter(|(path, _)| !known(path))
+            .map(|(_, text)| text.clone())
+            .collect()
     }
 
     /// Whether the settings have something to mend.
     pub fn wrong_settings(self) -> bool {
-        self.errors.read().iter().any(|(path, _)| IN_SETTINGS.contains(&path.split('.').next().unwrap_or_default()))
+        self.errors
+            .read()
+            .iter()
+            .any(|(path, _)| IN_SETTINGS.contains(&path.split('.').next().unwrap_or_default()))
     }
 
     /// Reads the form, or says at the fields what is wrong.
@@ -124,12 +148,18 @@ impl Form {
     /// Shows why the API refused.
     pub fn refuse(mut self, title: String, refusal: &Refusal) {
         if let Refusal::Refused(errors) = refusal {
-            if errors.iter().any(|error| error.code == UserErrorCode::Conflict && self.event.peek().is_some()) {
+            if errors
+                .iter()
+                .any(|error| error.code == UserErrorCode::Conflict && self.event.peek().is_some())
+            {
                 self.conflict.set(true);
                 return;
             }
             let at = |error: &crate::pages::runs::data::UserError| {
-                (path_of(error.field.as_deref().unwrap_or_default()), error.message.clone())
+                (
+                    path_of(error.field.as_deref().unwrap_or_default()),
+                    error.message.clone(),
+                )
             };
             self.errors.set(errors.iter().map(at).collect());
         }
@@ -139,7 +169,10 @@ impl Form {
     /// Shows an event as saved; the input of tests stays.
     pub fn show(mut self, event: Event) {
         let input = self.draft.peek().input.clone();
-        let draft = Draft { input, ..event.draft() };
+        let draft = Draft {
+            input,
+            ..event.draft()
+        };
         self.saved.set(draft.clone());
         self.draft.set(draft);
         self.event.set(Some(event));
@@ -163,7 +196,11 @@ impl Form {
         let checked = self.check(true)?;
         self.saving.set(true);
         let draft = self.draft.peek().clone();
-        let base = self.event.peek().as_ref().map(|event| (event.id.inner().to_owned(), event.version.number));
+        let base = self
+            .event
+            .peek()
+            .as_ref()
+            .map(|event| (event.id.inner().to_owned(), event.version.number));
         let result = match &base {
             Some((id, version)) => data::update(id, *version, &draft, checked).await,
             None => data::create(&draft, checked).await,
@@ -172,7 +209,11 @@ impl Form {
         match result {
             Ok(event) => {
                 let number = event.version.number.to_string();
-                toast(JobStatus::Succeeded, tf("event.saved", &[("number", &number)]), event.name.clone());
+                toast(
+                    JobStatus::Succeeded,
+                    tf("event.saved", &[("number", &number)]),
+                    event.name.clone(),
+                );
                 // What was typed while the request was under way stays typed.
                 let typed = self.draft.peek().clone();
                 self.show(event.clone());

@@ -17,7 +17,11 @@ fn leaves(event: &web_sys::Event) -> Option<String> {
     }
     let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
     let link = target.closest("a[href]").ok()??;
-    if link.has_attribute("download") || link.get_attribute("target").is_some_and(|target| target == "_blank") {
+    if link.has_attribute("download")
+        || link
+            .get_attribute("target")
+            .is_some_and(|target| target == "_blank")
+    {
         return None;
     }
     let href = link.get_attribute("href")?;

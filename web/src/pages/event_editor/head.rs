@@ -2,8 +2,8 @@
 
 use dioxus::prelude::*;
 
-use super::copy_as;
 use super::changes;
+use super::copy_as;
 use super::data::Event;
 use super::form::Form;
 use crate::browser;
@@ -27,7 +27,10 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
     let name_error = form.error("name");
     let save = match &event {
         _ if saving => t("event.saving"),
-        Some(event) => tf("event.save_version", &[("number", &(event.version.number + 1).to_string())]),
+        Some(event) => tf(
+            "event.save_version",
+            &[("number", &(event.version.number + 1).to_string())],
+        ),
         None => t("event.create"),
     };
     rsx! {
@@ -103,7 +106,9 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
 fn CopyAs(form: Form, id: String) -> Element {
     let input = move || {
         let text = form.draft.peek().input.clone();
-        serde_json::from_str::<serde_json::Value>(text.trim()).ok().filter(|value| value != &serde_json::json!({}))
+        serde_json::from_str::<serde_json::Value>(text.trim())
+            .ok()
+            .filter(|value| value != &serde_json::json!({}))
     };
     let other = id.clone();
     rsx! {

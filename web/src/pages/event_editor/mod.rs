@@ -38,7 +38,9 @@ use crate::ui::{Empty, ErrorNotice, Icon, Skeleton, use_query};
 /// How the command key is written on this machine.
 fn command_key() -> &'static str {
     let window = browser::document().and_then(|document| document.default_view());
-    let apple = window.and_then(|window| window.navigator().platform().ok()).is_some_and(|name| name.starts_with("Mac"));
+    let apple = window
+        .and_then(|window| window.navigator().platform().ok())
+        .is_some_and(|name| name.starts_with("Mac"));
     if apple { "⌘" } else { "Ctrl " }
 }
 
@@ -57,7 +59,9 @@ pub fn EventEditor(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Par
     });
     let held = event.data.read();
     match (&*held, (event.error)()) {
-        (Some(Some(held)), _) => rsx! { EventPage { key: "{held.id.inner()}", locale, event: Some(held.clone()), query: query() } },
+        (Some(Some(held)), _) => {
+            rsx! { EventPage { key: "{held.id.inner()}", locale, event: Some(held.clone()), query: query() } }
+        }
         (Some(None), _) => rsx! {
             Empty { icon: "event", title: t("event.none"), text: t("error.not_found"),
                 Link { class: "btn", to: Route::Events { locale, query: Params::default() }, {t("event.all")} }
@@ -82,19 +86,39 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
     let test = use_test_run(form);
     let navigator = use_navigator();
     let saved = form.event.read();
-    let title = saved.as_ref().map_or_else(|| t("nav.new_event"), |event| event.name.clone());
+    let title = saved
+        .as_ref()
+        .map_or_else(|| t("nav.new_event"), |event| event.name.clone());
     use_crumbs(vec![
-        Crumb::link(t("nav.events"), Route::Events { locale, query: Params::default() }),
+        Crumb::link(
+            t("nav.events"),
+            Route::Events {
+                locale,
+                query: Params::default(),
+            },
+        ),
         Crumb::here(title),
     ]);
-    let may = |permission| saved.as_ref().is_some_and(|event| event.viewer_can.contains(&permission));
-    let may_create = saved.is_none() && session::viewer().is_some_and(|viewer| viewer.role != UserRole::Viewer);
-    let (may_change, may_run) = (may_create || may(Permission::Change), may_create || may(Permission::Run));
+    let may = |permission| {
+        saved
+            .as_ref()
+            .is_some_and(|event| event.viewer_can.contains(&permission))
+    };
+    let may_create =
+        saved.is_none() && session::viewer().is_some_and(|viewer| viewer.role != UserRole::Viewer);
+    let (may_change, may_run) = (
+        may_create || may(Permission::Change),
+        may_create || may(Permission::Run),
+    );
     let go = move |tab: &str| {
         let query = Params::default().with("tab", tab);
         let event = form.event.peek();
         navigator.replace(match &*event {
-            Some(event) => Route::EventEditor { locale, id: event.id.inner().to_owned(), query },
+            Some(event) => Route::EventEditor {
+                locale,
+                id: event.id.inner().to_owned(),
+                query,
+            },
             None => Route::EventNew { locale, query },
         });
     };
@@ -129,7 +153,11 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
     let address = |tab: &str| {
         let query = Params::default().with("tab", tab);
         match &*saved {
-            Some(event) => Route::EventEditor { locale, id: event.id.inner().to_owned(), query },
+            Some(event) => Route::EventEditor {
+                locale,
+                id: event.id.inner().to_owned(),
+                query,
+            },
             None => Route::EventNew { locale, query },
         }
     };
@@ -172,7 +200,11 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
 #[component]
 fn Notices(form: Form, may_change: bool) -> Element {
     let reload = move |_| async move {
-        let id = form.event.peek().as_ref().map(|event| event.id.inner().to_owned());
+        let id = form
+            .event
+            .peek()
+            .as_ref()
+            .map(|event| event.id.inner().to_owned());
         if let Some(id) = id
             && let Ok(Some(event)) = data::event(&id).await
         {

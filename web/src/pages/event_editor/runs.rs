@@ -15,7 +15,10 @@ use crate::routes::Route;
 use crate::ui::{Empty, ErrorNotice, toast, use_now, use_query};
 
 fn of(event: &str) -> JobFilter {
-    JobFilter { event_id: Some(event.into()), ..JobFilter::default() }
+    JobFilter {
+        event_id: Some(event.into()),
+        ..JobFilter::default()
+    }
 }
 
 /// The tab of runs: the newest ones, and the way to all.
@@ -48,7 +51,11 @@ pub fn EventRuns(locale: Locale, id: ReadSignal<String>) -> Element {
                     }
                 }
                 Ask::Retry(id) => match actions::retry(&id).await {
-                    Ok(job) => toast(job.status, tf("runs.retry_asked", &[("number", &job.number.to_string())]), job.title),
+                    Ok(job) => toast(
+                        job.status,
+                        tf("runs.retry_asked", &[("number", &job.number.to_string())]),
+                        job.title,
+                    ),
                     Err(refusal) => say(t("runs.retry_failed"), &refusal),
                 },
                 Ask::Select(..) | Ask::SelectAll(_) => {}
@@ -56,7 +63,10 @@ pub fn EventRuns(locale: Locale, id: ReadSignal<String>) -> Element {
         });
     };
     let held = page.data.read();
-    let all = Route::Runs { locale, query: Params::default().with("event", &id()) };
+    let all = Route::Runs {
+        locale,
+        query: Params::default().with("event", &id()),
+    };
     rsx! {
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("event.tab.runs"),
             match (&*held, (page.error)()) {

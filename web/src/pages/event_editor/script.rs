@@ -29,11 +29,25 @@ pub fn Script(form: Form, read_only: bool) -> Element {
     });
     let draft = form.draft.read();
     let error = form.error("source").or_else(|| form.error("type"));
-    let image = if draft.image.trim().is_empty() { t("editor.default_image") } else { draft.image.clone() };
-    let limit = draft.timeout().map(|seconds| duration(std::time::Duration::from_secs(seconds)));
-    let name = if draft.name.trim().is_empty() { t("nav.new_event") } else { draft.name.clone() };
+    let image = if draft.image.trim().is_empty() {
+        t("editor.default_image")
+    } else {
+        draft.image.clone()
+    };
+    let limit = draft
+        .timeout()
+        .map(|seconds| duration(std::time::Duration::from_secs(seconds)));
+    let name = if draft.name.trim().is_empty() {
+        t("nav.new_event")
+    } else {
+        draft.name.clone()
+    };
     let lines = draft.source.split('\n').count() as u64;
-    let version = form.event.read().as_ref().map(|event| event.version.number.to_string());
+    let version = form
+        .event
+        .read()
+        .as_ref()
+        .map(|event| event.version.number.to_string());
     rsx! {
         section { class: "ev-edit", "aria-label": t("editor.script"),
             div { class: "ev-bar",

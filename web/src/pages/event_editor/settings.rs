@@ -40,7 +40,15 @@ fn Line(
 
 /// A field of several lines.
 #[component]
-fn Area(form: Form, path: String, label: String, #[props(default)] hint: Option<String>, #[props(default)] mono: bool, value: String, onchange: EventHandler<String>) -> Element {
+fn Area(
+    form: Form,
+    path: String,
+    label: String,
+    #[props(default)] hint: Option<String>,
+    #[props(default)] mono: bool,
+    value: String,
+    onchange: EventHandler<String>,
+) -> Element {
     let error = form.error(&path);
     let id = format!("f-{path}");
     let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
@@ -180,7 +188,10 @@ fn Environment(form: Form) -> Element {
 
 #[component]
 fn Row(form: Form, at: usize, row: Variable) -> Element {
-    let (name_path, value_path) = (format!("environment.{at}.name"), format!("environment.{at}.value"));
+    let (name_path, value_path) = (
+        format!("environment.{at}.name"),
+        format!("environment.{at}.value"),
+    );
     let (name_error, value_error) = (form.error(&name_path), form.error(&value_path));
     let error = name_error.clone().or(value_error.clone());
     let number = (at + 1).to_string();

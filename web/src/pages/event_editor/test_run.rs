@@ -26,7 +26,12 @@ pub struct TestRun {
 
 /// Makes the state of a test run.
 pub fn use_test_run(form: Form) -> TestRun {
-    TestRun { form, job: use_signal(|| None), busy: use_signal(|| false), running: use_signal(|| false) }
+    TestRun {
+        form,
+        job: use_signal(|| None),
+        busy: use_signal(|| false),
+        running: use_signal(|| false),
+    }
 }
 
 impl TestRun {
@@ -35,10 +40,17 @@ impl TestRun {
         if *self.busy.peek() {
             return;
         }
-        let Some(checked) = self.form.check(false) else { return };
+        let Some(checked) = self.form.check(false) else {
+            return;
+        };
         self.busy.set(true);
         let draft = self.form.draft.peek().clone();
-        let event = self.form.event.peek().as_ref().map(|event| event.id.inner().to_owned());
+        let event = self
+            .form
+            .event
+            .peek()
+            .as_ref()
+            .map(|event| event.id.inner().to_owned());
         match data::test(event.as_deref(), &draft, checked).await {
             Ok(job) => {
                 self.running.set(true);
@@ -143,12 +155,22 @@ fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Ele
         };
     };
     let length = match (held.started_at, held.status.is_final()) {
-        (_, true) => held.duration.as_ref().and_then(crate::api::IsoDuration::get).map(duration),
+        (_, true) => held
+            .duration
+            .as_ref()
+            .and_then(crate::api::IsoDuration::get)
+            .map(duration),
         (Some(at), false) => Some(duration(elapsed(at, now()))),
-        (None, false) => Some(tf("runs.queued_for", &[("time", &duration(elapsed(held.created_at, now())))])),
+        (None, false) => Some(tf(
+            "runs.queued_for",
+            &[("time", &duration(elapsed(held.created_at, now())))],
+        )),
     };
     let execution = held.executions.last();
-    let output = execution.and_then(|e| e.output.clone()).or_else(|| held.output.clone()).filter(|v| !v.is_null());
+    let output = execution
+        .and_then(|e| e.output.clone())
+        .or_else(|| held.output.clone())
+        .filter(|v| !v.is_null());
     rsx! {
         div { class: "ev-state",
             span { role: "status", StatusPill { status: held.status } }

@@ -22,11 +22,21 @@ pub fn Versions(locale: Locale, form: Form, query: Params, may_change: bool) -> 
     let mut next = use_signal(|| None::<String>);
     let mut list = use_query(move || {
         // A new version makes the list another one.
-        let id = form.event.read().as_ref().map(|event| event.id.inner().to_owned()).unwrap_or_default();
+        let id = form
+            .event
+            .read()
+            .as_ref()
+            .map(|event| event.id.inner().to_owned())
+            .unwrap_or_default();
         async move {
             let page = changes::versions(&id, None).await?;
             older.write().clear();
-            next.set(page.as_ref().and_then(|p| p.page_info.end_cursor.clone().filter(|_| p.page_info.has_next_page)));
+            next.set(page.as_ref().and_then(|p| {
+                p.page_info
+                    .end_cursor
+                    .clone()
+                    .filter(|_| p.page_info.has_next_page)
+            }));
             Ok(page.map(|page| page.nodes).unwrap_or_default())
         }
     });
@@ -46,7 +56,9 @@ pub fn Versions(locale: Locale, form: Form, query: Params, may_change: bool) -> 
     let mut versions: Vec<Version> = first.iter().chain(older.read().iter()).cloned().collect();
     versions.sort_by_key(|version| std::cmp::Reverse(version.number));
     let asked = query.get("version").and_then(|number| number.parse::<i32>().ok());
-    let at = asked.and_then(|number| versions.iter().position(|v| v.number == number)).unwrap_or(0);
+    let at = asked
+        .and_then(|number| versions.iter().position(|v| v.number == number))
+        .unwrap_or(0);
     let chosen = versions.get(at).cloned();
     let before = versions.get(at + 1).cloned();
     let current = event.version.number;
@@ -100,14 +112,25 @@ pub fn Versions(locale: Locale, form: Form, query: Params, may_change: bool) -> 
 }
 
 #[component]
-fn Comparison(form: Form, chosen: Version, before: Option<Version>, current: i32, may_change: bool) -> Element {
+fn Comparison(
+    form: Form,
+    chosen: Version,
+    before: Option<Version>,
+    current: i32,
+    may_change: bool,
+) -> Element {
     let mut busy = use_signal(|| false);
     let number = chosen.number.to_string();
     let title = match &before {
-        Some(before) => tf("versions.compare", &[("old", &before.number.to_string()), ("new", &number)]),
+        Some(before) => tf(
+            "versions.compare",
+            &[("old", &before.number.to_string()), ("new", &number)],
+        ),
         None => tf("versions.first", &[("number", &number)]),
     };
-    let same = before.as_ref().is_some_and(|before| before.source == chosen.source);
+    let same = before
+        .as_ref()
+        .is_some_and(|before| before.source == chosen.source);
     let restored = chosen.clone();
     rsx! {
         section { class: "ver-diff", "aria-label": "{title}",

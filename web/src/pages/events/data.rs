@@ -3,7 +3,9 @@
 use cynic::QueryBuilder as _;
 
 use crate::api::{self, ApiError, IsoDuration, Timestamp, schema};
-use crate::pages::runs::data::{EventType, JobStatus, OrderDirection, PAGE, PageInfo, Permission, Person, Place};
+use crate::pages::runs::data::{
+    EventType, JobStatus, OrderDirection, PAGE, PageInfo, Permission, Person, Place,
+};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventStatus {
@@ -124,6 +126,13 @@ pub async fn page(filter: EventFilter, order: EventOrder, place: Place) -> Resul
         Place::After(cursor) => after = Some(cursor),
         Place::Before(cursor) => (first, last, before) = (None, Some(PAGE), Some(cursor)),
     }
-    let variables = EventsVariables { filter: Some(filter), order_by: Some(order), first, after, last, before };
+    let variables = EventsVariables {
+        filter: Some(filter),
+        order_by: Some(order),
+        first,
+        after,
+        last,
+        before,
+    };
     Ok(api::run(EventsQuery::build(variables)).await?.events)
 }

@@ -31,7 +31,11 @@ pub fn status_text(status: EventStatus) -> String {
 /// The badge of an event's status.
 #[component]
 pub fn StatusBadge(status: EventStatus) -> Element {
-    let class = if status == EventStatus::Active { "badge badge-accent" } else { "badge" };
+    let class = if status == EventStatus::Active {
+        "badge badge-accent"
+    } else {
+        "badge"
+    };
     rsx! {
         span { class, {status_text(status)} }
     }
@@ -66,11 +70,18 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
         data::page(filter(&params), order(&params), filters::place(&params))
     });
     let go = move |params: Params| {
-        navigator.push(Route::Events { locale, query: params });
+        navigator.push(Route::Events {
+            locale,
+            query: params,
+        });
     };
     let params = query();
     let held = page.data.read();
-    let sorts = [("", "events.sort.updated"), ("name", "events.sort.name"), ("created", "events.sort.created")];
+    let sorts = [
+        ("", "events.sort.updated"),
+        ("name", "events.sort.name"),
+        ("created", "events.sort.created"),
+    ];
     rsx! {
         div { class: "toolbar runs-filters",
             TextFilter { id: "events-search", label: t("events.search"), params: params.clone(), onchange: go }
@@ -139,7 +150,11 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
 
 #[component]
 fn NoEvents(locale: Locale, filtered: bool) -> Element {
-    let (title, text) = if filtered { ("events.none_match", "events.none_match_text") } else { ("events.none", "events.none_text") };
+    let (title, text) = if filtered {
+        ("events.none_match", "events.none_match_text")
+    } else {
+        ("events.none", "events.none_text")
+    };
     rsx! {
         Empty { icon: "event", title: t(title), text: t(text),
             if filtered {
@@ -179,7 +194,13 @@ fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signa
 }
 
 #[component]
-fn EventLine(locale: Locale, event: EventRow, params: Params, now: Signal<f64>, running: Signal<BTreeSet<String>>) -> Element {
+fn EventLine(
+    locale: Locale,
+    event: EventRow,
+    params: Params,
+    now: Signal<f64>,
+    running: Signal<BTreeSet<String>>,
+) -> Element {
     let navigator = use_navigator();
     let id = event.id.inner().to_owned();
     let busy = running.read().contains(&id);
@@ -190,7 +211,11 @@ fn EventLine(locale: Locale, event: EventRow, params: Params, now: Signal<f64>, 
             running.write().insert(id.clone());
             match actions::run_event(&id, None).await {
                 Ok(job) => {
-                    toast(job.status, tf("events.run_started", &[("number", &job.number.to_string())]), job.title);
+                    toast(
+                        job.status,
+                        tf("events.run_started", &[("number", &job.number.to_string())]),
+                        job.title,
+                    );
                     navigator.push(Route::run(locale, job.id.inner()));
                 }
                 Err(refusal) => say(t("events.run_failed"), &refusal),

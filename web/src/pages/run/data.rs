@@ -114,7 +114,9 @@ pub struct JobQuery {
 
 /// A job by its id, if the viewer may see it.
 pub async fn job(id: &str) -> Result<Option<JobDetail>, ApiError> {
-    Ok(api::run(JobQuery::build(JobVariables { id: id.into() })).await?.job)
+    Ok(api::run(JobQuery::build(JobVariables { id: id.into() }))
+        .await?
+        .job)
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug)]
@@ -126,5 +128,9 @@ pub struct JobUpdates {
 
 /// The job after each change.
 pub fn updates(id: String) -> Subscription<JobUpdates> {
-    api::subscribe(move || JobUpdates::build(JobVariables { id: id.as_str().into() }))
+    api::subscribe(move || {
+        JobUpdates::build(JobVariables {
+            id: id.as_str().into(),
+        })
+    })
 }

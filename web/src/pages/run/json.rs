@@ -76,6 +76,15 @@ mod tests {
         let found = pieces(&text);
         assert_eq!(found.iter().map(|p| p.0).collect::<String>(), text);
         let coloured: Vec<_> = found.into_iter().filter(|p| !p.1.is_empty()).collect();
-        assert_eq!(coloured, [("\"a\\\"b\"", "t"), ("\"é\\\\\"", "s"), ("-1500.0", "n"), ("true", "k"), ("null", "k")]);
+        assert_eq!(
+            coloured,
+            [
+                ("\"a\\\"b\"", "t"),
+                ("\"é\\\\\"", "s"),
+                ("-1500.0", "n"),
+                ("true", "k"),
+                ("null", "k")
+            ]
+        );
     }
 }

@@ -22,12 +22,17 @@ use crate::pages::runs::{actions, moment, say, trigger_text};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{
-    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusIcon, StatusPill, duration, elapsed, toast, use_now, use_query,
+    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusIcon, StatusPill, duration, elapsed, toast,
+    use_now, use_query,
 };
 
 /// The line that a fragment such as `L120` names.
 fn line_of(hash: &str) -> Option<i64> {
-    hash.trim_start_matches('#').strip_prefix('L')?.parse().ok().filter(|line| *line > 0)
+    hash.trim_start_matches('#')
+        .strip_prefix('L')?
+        .parse()
+        .ok()
+        .filter(|line| *line > 0)
 }
 
 /// Loads a job and keeps it up to date.
@@ -59,12 +64,27 @@ pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
 
 /// One run.
 #[component]
-pub fn Run(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Params>, hash: ReadSignal<String>) -> Element {
+pub fn Run(
+    locale: Locale,
+    id: ReadSignal<String>,
+    query: ReadSignal<Params>,
+    hash: ReadSignal<String>,
+) -> Element {
     let mut job = use_job(id);
     let held = job.data.read();
-    let name = held.iter().flatten().map(|job| format!("{} #{}", job.title, job.number)).next();
+    let name = held
+        .iter()
+        .flatten()
+        .map(|job| format!("{} #{}", job.title, job.number))
+        .next();
     use_crumbs(vec![
-        Crumb::link(t("nav.runs"), Route::Runs { locale, query: Params::default() }),
+        Crumb::link(
+            t("nav.runs"),
+            Route::Runs {
+                locale,
+                query: Params::default(),
+            },
+        ),
         Crumb::here(name.unwrap_or_else(|| t("run.title"))),
     ]);
     match (&*held, (job.error)()) {
@@ -75,7 +95,9 @@ pub fn Run(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Params>, ha
                 Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("run.all")} }
             }
         },
-        (Some(Some(held)), _) => rsx! { RunPage { key: "{held.id.inner()}", locale, job: held.clone(), query, hash } },
+        (Some(Some(held)), _) => {
+            rsx! { RunPage { key: "{held.id.inner()}", locale, job: held.clone(), query, hash } }
+        }
     }
 }
 
@@ -83,14 +105,21 @@ pub fn Run(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Params>, ha
 fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: ReadSignal<String>) -> Element {
     let now = use_now(Duration::from_millis(500));
     let navigator = use_navigator();
-    let asked = query().get("attempt").and_then(|attempt| attempt.parse::<i32>().ok());
+    let asked = query()
+        .get("attempt")
+        .and_then(|attempt| attempt.parse::<i32>().ok());
     let chosen = asked.and_then(|attempt| job.executions.iter().find(|e| e.attempt == attempt));
     let execution = chosen.or_else(|| job.executions.last()).cloned();
     let id = job.id.inner().to_owned();
     let online = {
         let id = id.clone();
         move |line: i64| {
-            navigator.replace(Route::Run { locale, id: id.clone(), query: query.peek().clone(), hash: format!("L{line}") });
+            navigator.replace(Route::Run {
+                locale,
+                id: id.clone(),
+                query: query.peek().clone(),
+                hash: format!("L{line}"),
+            });
         }
     };
     rsx! {
@@ -139,15 +168,26 @@ fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: Read
 fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
     let started = job.started_at.unwrap_or(job.created_at);
     let length = match (job.status.is_final(), job.started_at) {
-        (true, _) => job.duration.as_ref().and_then(crate::api::IsoDuration::get).map(duration),
+        (true, _) => job
+            .duration
+            .as_ref()
+            .and_then(crate::api::IsoDuration::get)
+            .map(duration),
         (false, Some(at)) => Some(duration(elapsed(at, now()))),
-        (false, None) => Some(tf("runs.queued_for", &[("time", &duration(elapsed(job.created_at, now())))])),
+        (false, None) => Some(tf(
+            "runs.queued_for",
+            &[("time", &duration(elapsed(job.created_at, now())))],
+        )),
     };
     let mut trigger = trigger_text(job.trigger);
     if let Some(actor) = &job.actor {
         trigger = format!("{trigger} · {}", actor.name);
     }
-    let version = if job.event_version.ad_hoc { t("runs.draft") } else { format!("v{}", job.event_version.number) };
+    let version = if job.event_version.ad_hoc {
+        t("runs.draft")
+    } else {
+        format!("v{}", job.event_version.number)
+    };
     let kind = job.event_version.kind;
     rsx! {
         div { class: "page-head",

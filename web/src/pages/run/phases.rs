@@ -19,7 +19,9 @@ struct Bar {
 }
 
 fn seconds(length: Option<&IsoDuration>) -> Option<f64> {
-    length.and_then(IsoDuration::get).map(|length| length.as_secs_f64())
+    length
+        .and_then(IsoDuration::get)
+        .map(|length| length.as_secs_f64())
 }
 
 /// The bars of an attempt that begins at `start`. While it is open, the phase begun last grows up to `now`.
@@ -28,19 +30,33 @@ fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
         ("ph-queued", "run.phase.queued", seconds(timing.queued.as_ref())),
         ("ph-setup", "run.phase.setup", seconds(timing.setup.as_ref())),
         ("ph-run", "run.phase.run", seconds(timing.run.as_ref())),
-        ("ph-cleanup", "run.phase.cleanup", seconds(timing.cleanup.as_ref())),
+        (
+            "ph-cleanup",
+            "run.phase.cleanup",
+            seconds(timing.cleanup.as_ref()),
+        ),
     ];
     let mut at = start;
     let mut bars: Vec<Bar> = Vec::new();
     for (class, key, length) in phases {
         let Some(length) = length else { continue };
-        bars.push(Bar { class, key, start: at, length });
+        bars.push(Bar {
+            class,
+            key,
+            start: at,
+            length,
+        });
         at += length;
     }
     if let Some(now) = now {
         match bars.last_mut() {
             Some(last) => last.length = (now - last.start).max(last.length),
-            None => bars.push(Bar { class: "ph-queued", key: "run.phase.queued", start, length: (now - start).max(0.0) }),
+            None => bars.push(Bar {
+                class: "ph-queued",
+                key: "run.phase.queued",
+                start,
+                length: (now - start).max(0.0),
+            }),
         }
     }
     bars
@@ -49,8 +65,13 @@ fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
 /// A step of the axis that gives two to five marks.
 fn step(total: f64) -> f64 {
     let rough = total / 4.0;
-    let steps = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
-    steps.into_iter().find(|step| *step >= rough).unwrap_or(7200.0 * (rough / 7200.0).ceil())
+    let steps = [
+        0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
+    ];
+    steps
+        .into_iter()
+        .find(|step| *step >= rough)
+        .unwrap_or(7200.0 * (rough / 7200.0).ceil())
 }
 
 fn text(seconds: f64) -> String {
@@ -64,7 +85,11 @@ fn text(seconds: f64) -> String {
 #[component]
 pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
     let open = !job.status.is_final();
-    let age = if open { Some(elapsed(job.created_at, now()).as_secs_f64()) } else { None };
+    let age = if open {
+        Some(elapsed(job.created_at, now()).as_secs_f64())
+    } else {
+        None
+    };
     let mut start = 0.0;
     let mut rows: Vec<(String, JobStatus, Vec<Bar>)> = Vec::new();
     let last = job.executions.len().saturating_sub(1);
@@ -76,13 +101,25 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
         rows.push((name, execution.status, bars));
     }
     if rows.is_empty() {
-        rows.push((tf("run.attempt", &[("n", "1")]), job.status, bars(&job.timing, 0.0, age)));
+        rows.push((
+            tf("run.attempt", &[("n", "1")]),
+            job.status,
+            bars(&job.timing, 0.0, age),
+        ));
     }
-    let total = rows.iter().filter_map(|row| row.2.last()).map(|bar| bar.start + bar.length).fold(0.1, f64::max);
+    let total = rows
+        .iter()
+        .filter_map(|row| row.2.last())
+        .map(|bar| bar.start + bar.length)
+        .fold(0.1, f64::max);
     let step = step(total);
     let width = total * 1.02;
     let x = move |seconds: f64| seconds / width * 1000.0;
-    let marks: Vec<f64> = (0..).map(|n| f64::from(n) * step).take_while(|at| *at <= total).take(8).collect();
+    let marks: Vec<f64> = (0..)
+        .map(|n| f64::from(n) * step)
+        .take_while(|at| *at <= total)
+        .take(8)
+        .collect();
     rsx! {
         section { class: "run-top", "aria-label": t("run.phases"),
             div { class: "phases",
@@ -130,7 +167,10 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
 }
 
 fn described(name: &str, bars: &[Bar]) -> String {
-    let parts: Vec<String> = bars.iter().map(|bar| format!("{} {}", t(bar.key), text(bar.length))).collect();
+    let parts: Vec<String> = bars
+        .iter()
+        .map(|bar| format!("{} {}", t(bar.key), text(bar.length)))
+        .collect();
     format!("{name}: {}", parts.join(", "))
 }
 
@@ -140,7 +180,12 @@ mod tests {
 
     fn timing(lengths: [Option<&str>; 4]) -> JobTiming {
         let [queued, setup, run, cleanup] = lengths.map(|l| l.map(|l| IsoDuration(l.to_owned())));
-        JobTiming { queued, setup, run, cleanup }
+        JobTiming {
+            queued,
+            setup,
+            run,
+            cleanup,
+        }
     }
 
     fn spans(bars: &[Bar]) -> Vec<(&str, f64, f64)> {
@@ -149,13 +194,20 @@ mod tests {
 
     #[test]
     fn phases_follow_each_other() {
-        let done = bars(&timing([Some("PT1S"), Some("PT2S"), Some("PT4S"), Some("PT0.5S")]), 0.0, None);
-        assert_eq!(spans(&done), [
-            ("ph-queued", 0.0, 1.0),
-            ("ph-setup", 1.0, 2.0),
-            ("ph-run", 3.0, 4.0),
-            ("ph-cleanup", 7.0, 0.5)
-        ]);
+        let done = bars(
+            &timing([Some("PT1S"), Some("PT2S"), Some("PT4S"), Some("PT0.5S")]),
+            0.0,
+            None,
+        );
+        assert_eq!(
+            spans(&done),
+            [
+                ("ph-queued", 0.0, 1.0),
+                ("ph-setup", 1.0, 2.0),
+                ("ph-run", 3.0, 4.0),
+                ("ph-cleanup", 7.0, 0.5)
+            ]
+        );
     }
 
     #[test]

@@ -14,7 +14,10 @@ use crate::ui::{Icon, bytes, duration, number};
 /// The panel beside the log. `execution` is the attempt in view.
 #[component]
 pub fn Side(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Element {
-    let output = execution.as_ref().and_then(|e| e.output.clone()).or_else(|| job.output.clone());
+    let output = execution
+        .as_ref()
+        .and_then(|e| e.output.clone())
+        .or_else(|| job.output.clone());
     rsx! {
         aside { class: "run-side", tabindex: "0", "aria-label": t("run.details"),
             if let Some(receipt) = job.cancellation.clone() {
@@ -33,7 +36,9 @@ pub fn Side(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Ele
 #[component]
 fn Value(title: String, value: Option<Json>, none: String) -> Element {
     let value = value.filter(|value| !value.is_null());
-    let text = value.as_ref().and_then(|value| serde_json::to_string_pretty(value).ok());
+    let text = value
+        .as_ref()
+        .and_then(|value| serde_json::to_string_pretty(value).ok());
     rsx! {
         section {
             h2 { "{title} "
@@ -60,7 +65,10 @@ fn Value(title: String, value: Option<Json>, none: String) -> Element {
 #[component]
 fn Receipt(receipt: CancellationReceipt) -> Element {
     let yes = |happened: bool| if happened { t("run.yes") } else { t("run.not_yet") };
-    let by = receipt.requested_by.as_ref().map_or_else(|| t("run.system"), |person| person.name.clone());
+    let by = receipt
+        .requested_by
+        .as_ref()
+        .map_or_else(|| t("run.system"), |person| person.name.clone());
     rsx! {
         section {
             h2 { {t("run.cancellation")} }
@@ -85,7 +93,10 @@ fn Receipt(receipt: CancellationReceipt) -> Element {
 fn short(digest: &str) -> String {
     let plain = digest.strip_prefix("sha256:").unwrap_or(digest);
     match (plain.get(..8), plain.len()) {
-        (Some(head), 17..) => format!("sha256:{head}…{}", plain.get(plain.len() - 4..).unwrap_or_default()),
+        (Some(head), 17..) => format!(
+            "sha256:{head}…{}",
+            plain.get(plain.len() - 4..).unwrap_or_default()
+        ),
         _ => digest.to_owned(),
     }
 }
@@ -93,9 +104,16 @@ fn short(digest: &str) -> String {
 #[component]
 fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Element {
     let none = "—".to_owned();
-    let actor = job.actor.as_ref().map_or_else(|| t("run.system"), |actor| actor.name.clone());
+    let actor = job
+        .actor
+        .as_ref()
+        .map_or_else(|| t("run.system"), |actor| actor.name.clone());
     let version = &job.event_version;
-    let version_text = if version.ad_hoc { t("runs.draft") } else { format!("v{}", version.number) };
+    let version_text = if version.ad_hoc {
+        t("runs.draft")
+    } else {
+        format!("v{}", version.number)
+    };
     let priority = match job.priority {
         Priority::Low => t("run.priority.low"),
         Priority::Normal => t("run.priority.normal"),
@@ -146,12 +164,18 @@ fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> E
 fn Resources(execution: Execution, limit: f64) -> Element {
     let cpu = execution.cpu_time.as_ref().and_then(crate::api::IsoDuration::get);
     let cpu = cpu.map_or("—".to_owned(), |time| {
-        if time.as_secs() < 60 { format!("{} s", number(time.as_secs_f64(), 2)) } else { duration(time) }
+        if time.as_secs() < 60 {
+            format!("{} s", number(time.as_secs_f64(), 2))
+        } else {
+            duration(time)
+        }
     });
     let memory = execution.peak_memory_bytes.map_or("—".to_owned(), |peak| {
         tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))])
     });
-    let exit = execution.exit_code.map_or("—".to_owned(), |code| code.to_string());
+    let exit = execution
+        .exit_code
+        .map_or("—".to_owned(), |code| code.to_string());
     rsx! {
         section {
             h2 { {t("run.resources")} }

@@ -30,7 +30,9 @@ pub struct Cancel {
 
 /// Asks for a job to be stopped.
 pub async fn cancel(id: &str) -> Result<JobRow, Refusal> {
-    let variables = CancelVariables { input: CancelJobInput { id: id.into() } };
+    let variables = CancelVariables {
+        input: CancelJobInput { id: id.into() },
+    };
     let payload = api::run(Cancel::build(variables)).await?.cancel_job;
     settled(payload.job, payload.user_errors)
 }
@@ -60,7 +62,9 @@ pub struct Retry {
 
 /// Runs a job again with the same version and input. Gives the new job.
 pub async fn retry(id: &str) -> Result<JobRow, Refusal> {
-    let variables = RetryVariables { input: RetryJobInput { id: id.into() } };
+    let variables = RetryVariables {
+        input: RetryJobInput { id: id.into() },
+    };
     let payload = api::run(Retry::build(variables)).await?.retry_job;
     settled(payload.job, payload.user_errors)
 }
@@ -86,7 +90,12 @@ pub struct RunEvent {
 
 /// Runs the present version of an event. Gives the new job.
 pub async fn run_event(event_id: &str, input: Option<Json>) -> Result<JobRow, Refusal> {
-    let variables = RunVariables { input: RunEventInput { event_id: event_id.into(), input } };
+    let variables = RunVariables {
+        input: RunEventInput {
+            event_id: event_id.into(),
+            input,
+        },
+    };
     let payload = api::run(RunEvent::build(variables)).await?.run_event;
     settled(payload.job, payload.user_errors)
 }

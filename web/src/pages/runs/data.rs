@@ -214,8 +214,18 @@ pub async fn page(filter: JobFilter, place: Place) -> Result<JobPage, ApiError> 
         Place::After(cursor) => after = Some(cursor),
         Place::Before(cursor) => (first, last, before) = (None, Some(PAGE), Some(cursor)),
     }
-    let order_by = Some(JobOrder { field: JobOrderField::CreatedAt, direction: OrderDirection::Desc });
-    let variables = RunsVariables { filter: Some(filter), order_by, first, after, last, before };
+    let order_by = Some(JobOrder {
+        field: JobOrderField::CreatedAt,
+        direction: OrderDirection::Desc,
+    });
+    let variables = RunsVariables {
+        filter: Some(filter),
+        order_by,
+        first,
+        after,
+        last,
+        before,
+    };
     Ok(api::run(RunsQuery::build(variables)).await?.jobs)
 }
 
@@ -245,7 +255,11 @@ pub struct RunsChanged {
 
 /// Jobs that appear or change and pass the filter.
 pub fn changes(filter: JobFilter) -> Subscription<RunsChanged> {
-    api::subscribe(move || RunsChanged::build(ChangesVariables { filter: Some(filter.clone()) }))
+    api::subscribe(move || {
+        RunsChanged::build(ChangesVariables {
+            filter: Some(filter.clone()),
+        })
+    })
 }
 
 /// What a person can mend, as the API says it.
@@ -285,7 +299,11 @@ impl Refusal {
     pub fn text(&self) -> String {
         match self {
             Self::Failed(error) => error.message.clone(),
-            Self::Refused(errors) => errors.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
+            Self::Refused(errors) => errors
+                .iter()
+                .map(|e| e.message.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use dioxus::prelude::*;
 
-use super::data::{JobFilter, JobStatus, Trigger};
 pub use super::data::Place;
+use super::data::{JobFilter, JobStatus, Trigger};
 use crate::i18n::t;
 use crate::params::Params;
 use crate::ui::Icon;
@@ -47,7 +47,11 @@ pub fn with(params: &Params, name: &str, value: &str) -> Params {
 
 /// A list of an address with one name put in or taken out.
 pub fn toggled(params: &Params, name: &str, value: &str) -> String {
-    let mut values: Vec<&str> = params.get(name).into_iter().flat_map(|list| list.split(',')).collect();
+    let mut values: Vec<&str> = params
+        .get(name)
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .collect();
     match values.iter().position(|v| *v == value) {
         Some(at) => drop(values.remove(at)),
         None => values.push(value),
@@ -64,8 +68,15 @@ pub fn ChoiceFilter(
     params: Params,
     onchange: EventHandler<Params>,
 ) -> Element {
-    let chosen: Vec<String> = params.get(&name).map(|l| l.split(',').map(str::to_owned).collect()).unwrap_or_default();
-    let words: Vec<&str> = choices.iter().filter(|c| chosen.contains(&c.0)).map(|c| c.1.as_str()).collect();
+    let chosen: Vec<String> = params
+        .get(&name)
+        .map(|l| l.split(',').map(str::to_owned).collect())
+        .unwrap_or_default();
+    let words: Vec<&str> = choices
+        .iter()
+        .filter(|c| chosen.contains(&c.0))
+        .map(|c| c.1.as_str())
+        .collect();
     let words = words.join(", ");
     let menu = format!("filter-{name}");
     let cleared = with(&params, &name, "");
@@ -117,7 +128,9 @@ pub fn TextFilter(id: String, label: String, params: Params, onchange: EventHand
     let mut latest = use_signal(|| params.clone());
     if *latest.peek() != params {
         // Another way led to another text, such as the browser's back button.
-        if latest.peek().get("q") != params.get("q") && typed.peek().trim() != params.get("q").unwrap_or_default() {
+        if latest.peek().get("q") != params.get("q")
+            && typed.peek().trim() != params.get("q").unwrap_or_default()
+        {
             typed.set(params.get("q").unwrap_or_default().to_owned());
         }
         latest.set(params.clone());
@@ -162,11 +175,15 @@ mod tests {
 
     #[test]
     fn an_address_says_which_runs() {
-        let params = Params::from("status=FAILED,LOST,NONSENSE&trigger=TEST&q=disk%20full&event=abc&after=cur");
+        let params =
+            Params::from("status=FAILED,LOST,NONSENSE&trigger=TEST&q=disk%20full&event=abc&after=cur");
         let filter = filter(&params);
         assert_eq!(filter.status, Some(vec![JobStatus::Failed, JobStatus::Lost]));
         assert_eq!(filter.trigger, Some(vec![Trigger::Test]));
-        assert_eq!((filter.text.as_deref(), filter.event_id), (Some("disk full"), Some("abc".into())));
+        assert_eq!(
+            (filter.text.as_deref(), filter.event_id),
+            (Some("disk full"), Some("abc".into()))
+        );
         assert_eq!(place(&params), Place::After("cur".into()));
         assert_eq!(super::filter(&Params::from("status=NONSENSE")).status, None);
     }

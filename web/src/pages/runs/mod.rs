@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod data;
 pub mod filters;
+mod parts;
 pub mod table;
 
 use std::collections::BTreeSet;
@@ -12,15 +13,17 @@ use dioxus::prelude::*;
 use futures::StreamExt as _;
 
 use self::data::{JobChange, JobChangeKind, JobFilter, JobPage, JobRow, JobStatus, Refusal, Trigger};
-use self::filters::{ChoiceFilter, OPEN, TextFilter, UNSUCCESSFUL};
-use self::table::{Ask, RunsTable, TableSkeleton, can_cancel, can_retry};
+use self::filters::{ChoiceFilter, TextFilter};
+pub use self::parts::Pager;
+use self::parts::{Bulk, EventChip, NoRuns, Views};
+use self::table::{Ask, RunsTable, TableSkeleton};
 use crate::api::{Feed, Timestamp};
 use crate::browser;
 use crate::i18n::{Locale, t, tf, tn};
 use crate::layout::{Crumb, use_crumbs};
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{Empty, ErrorNotice, Icon, Live, clock, toast, toast_error, use_now, use_query};
+use crate::ui::{ErrorNotice, Icon, Live, clock, toast, toast_error, use_now, use_query};
 
 /// The word for what began a job.
 pub fn trigger_text(trigger: Trigger) -> String {
@@ -37,13 +40,19 @@ pub fn moment(at: Timestamp) -> String {
     let ms = at.timestamp_millis() as f64;
     let day = |ms: f64| ((ms - browser::utc_offset_minutes(ms) * 60_000.0) / 86_400_000.0).floor();
     let time = clock(ms, true);
-    if (day(ms) - day(browser::now_ms())).abs() < 0.5 { time } else { format!("{} {time}", date(ms)) }
+    if (day(ms) - day(browser::now_ms())).abs() < 0.5 {
+        time
+    } else {
+        format!("{} {time}", date(ms))
+    }
 }
 
 /// The day of a moment in the person's zone, as `2026-03-17`.
 pub fn date(ms: f64) -> String {
     let local = (ms - browser::utc_offset_minutes(ms) * 60_000.0) as i64;
-    Timestamp::from_timestamp_millis(local).map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default()
+    Timestamp::from_timestamp_millis(local)
+        .map(|at| at.format("%Y-%m-%d").to_string())
+        .unwrap_or_default()
 }
 
 /// Says why something was not done.
@@ -64,7 +73,10 @@ fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter) -> bool {
         }
         None => {
             change.kind == JobChangeKind::Created
-                && filter.status.as_ref().is_none_or(|wanted| wanted.contains(&change.job.status))
+                && filter
+                    .status
+                    .as_ref()
+                    .is_none_or(|wanted| wanted.contains(&change.job.status))
         }
     }
 }
@@ -90,7 +102,10 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
             newer.write().clear();
             selected.write().clear();
             // All statuses are followed, so that a row may leave the status that was asked for.
-            let followed = JobFilter { status: None, ..filter.clone() };
+            let followed = JobFilter {
+                status: None,
+                ..filter.clone()
+            };
             if !on {
                 return;
             }
@@ -112,7 +127,11 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                     Feed::Data(change) => {
                         let change = change.jobs_changed;
                         let id = change.job.id.inner().to_owned();
-                        let new = page.data.write().as_mut().is_some_and(|held| apply(held, change, &filter));
+                        let new = page
+                            .data
+                            .write()
+                            .as_mut()
+                            .is_some_and(|held| apply(held, change, &filter));
                         if new {
                             newer.write().insert(id);
                         }
@@ -123,14 +142,20 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
         }
     });
     let go = move |params: Params| {
-        navigator.push(Route::Runs { locale, query: params });
+        navigator.push(Route::Runs {
+            locale,
+            query: params,
+        });
     };
     let onask = move |ask: Ask| match ask {
         Ask::Select(id, true) => drop(selected.write().insert(id)),
         Ask::Select(id, false) => drop(selected.write().remove(&id)),
         Ask::SelectAll(on) => {
             let held = page.data.peek();
-            let ids = held.iter().flat_map(|page| &page.nodes).map(|job| job.id.inner().to_owned());
+            let ids = held
+                .iter()
+                .flat_map(|page| &page.nodes)
+                .map(|job| job.id.inner().to_owned());
             selected.set(if on { ids.collect() } else { BTreeSet::new() });
         }
         Ask::Cancel(id) => cancel(id),
@@ -138,8 +163,12 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
     };
     let params = query();
     let held = page.data.read();
-    let chosen: Vec<JobRow> =
-        held.iter().flat_map(|p| &p.nodes).filter(|job| selected.read().contains(job.id.inner())).cloned().collect();
+    let chosen: Vec<JobRow> = held
+        .iter()
+        .flat_map(|p| &p.nodes)
+        .filter(|job| selected.read().contains(job.id.inner()))
+        .cloned()
+        .collect();
     rsx! {
         Views { locale, params: params.clone() }
         div { class: "toolbar runs-filters",
@@ -236,134 +265,13 @@ fn retry(id: String) {
         match actions::retry(&id).await {
             Ok(job) => {
                 let number = job.number.to_string();
-                toast(job.status, tf("runs.retry_asked", &[("number", &number)]), job.title);
+                toast(
+                    job.status,
+                    tf("runs.retry_asked", &[("number", &number)]),
+                    job.title,
+                );
             }
             Err(refusal) => say(t("runs.retry_failed"), &refusal),
         }
     });
-}
-
-#[component]
-fn Views(locale: Locale, params: Params) -> Element {
-    let views = [("runs.view.all", ""), ("runs.view.open", OPEN), ("runs.view.unsuccessful", UNSUCCESSFUL)];
-    let now = params.get("status").unwrap_or_default().to_owned();
-    rsx! {
-        div { class: "tabs-row",
-            nav { class: "tabs", "aria-label": t("runs.views"),
-                for (key, status) in views {
-                    Link {
-                        key: "{key}",
-                        class: "tab",
-                        to: Route::Runs { locale, query: filters::with(&params, "status", status) },
-                        "aria-current": (now == status).then_some("page"),
-                        {t(key)}
-                    }
-                }
-            }
-            div { class: "acts md",
-                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
-                    Icon { name: "play" }
-                    {t("runs.run_event")}
-                }
-            }
-        }
-    }
-}
-
-#[component]
-fn EventChip(id: String, jobs: Vec<JobRow>, params: Params, onchange: EventHandler<Params>) -> Element {
-    let event = jobs.into_iter().filter_map(|job| job.event).find(|event| event.id.inner() == id);
-    let name = event.map_or_else(|| t("runs.one_event"), |event| event.name);
-    rsx! {
-        button {
-            class: "chip chip-on",
-            r#type: "button",
-            "aria-label": "{t(\"filter.clear\")}: {name}",
-            onclick: move |_| onchange.call(filters::with(&params, "event", "")),
-            {t("runs.event")}
-            " "
-            b { "{name}" }
-            Icon { name: "x" }
-        }
-    }
-}
-
-#[component]
-fn NoRuns(locale: Locale, filtered: bool) -> Element {
-    let (title, text) = if filtered { ("runs.none_match", "runs.none_match_text") } else { ("runs.none", "runs.none_text") };
-    rsx! {
-        Empty { icon: "runs", title: t(title), text: t(text),
-            if filtered {
-                Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
-            } else {
-                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
-            }
-        }
-    }
-}
-
-#[component]
-fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
-    let open: Vec<String> = jobs.iter().filter(|j| can_cancel(j)).map(|j| j.id.inner().to_owned()).collect();
-    let done: Vec<String> = jobs.iter().filter(|j| can_retry(j)).map(|j| j.id.inner().to_owned()).collect();
-    let (cancels, retries) = (open.len(), done.len());
-    rsx! {
-        div { class: "bulk-at",
-            div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
-                b { {tn("runs.selected", jobs.len() as u64)} }
-                button {
-                    class: "btn btn-sm",
-                    r#type: "button",
-                    disabled: cancels == 0,
-                    onclick: move |_| {
-                        open.iter().cloned().for_each(cancel);
-                        ondone.call(());
-                    },
-                    Icon { name: "stop" }
-                    {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
-                }
-                button {
-                    class: "btn btn-sm",
-                    r#type: "button",
-                    disabled: retries == 0,
-                    onclick: move |_| {
-                        done.iter().cloned().for_each(retry);
-                        ondone.call(());
-                    },
-                    Icon { name: "retry" }
-                    {tf("runs.retry_some", &[("n", &retries.to_string())])}
-                }
-                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
-                    Icon { name: "x" }
-                }
-            }
-        }
-    }
-}
-
-/// How much of a list is shown, and the way to the rest.
-#[component]
-pub fn Pager(shown: usize, total: i32, info: data::PageInfo, params: Params, onchange: EventHandler<Params>) -> Element {
-    let total = tn("runs.total", u64::try_from(total).unwrap_or(0));
-    let newer = info.start_cursor.clone().filter(|_| info.has_previous_page);
-    let older = info.end_cursor.clone().filter(|_| info.has_next_page);
-    let turn = move |name: &'static str, cursor: Option<String>| {
-        let next = filters::with(&params, name, cursor.as_deref().unwrap_or_default());
-        move |_: MouseEvent| onchange.call(next.clone())
-    };
-    rsx! {
-        div { class: "pager",
-            span { {tf("runs.shown", &[("shown", &shown.to_string()), ("total", &total)])} }
-            span { class: "toolbar",
-                button { class: "btn btn-sm", r#type: "button", disabled: newer.is_none(), onclick: turn("before", newer.clone()),
-                    Icon { name: "left" }
-                    {t("runs.newer_page")}
-                }
-                button { class: "btn btn-sm", r#type: "button", disabled: older.is_none(), onclick: turn("after", older.clone()),
-                    {t("runs.older_page")}
-                    Icon { name: "right" }
-                }
-            }
-        }
-    }
 }

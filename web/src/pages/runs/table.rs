@@ -38,7 +38,9 @@ pub fn RunsTable(
     #[props(default)] selected: Option<BTreeSet<String>>,
     onask: EventHandler<Ask>,
 ) -> Element {
-    let all = selected.as_ref().is_some_and(|s| !jobs.is_empty() && jobs.iter().all(|job| s.contains(job.id.inner())));
+    let all = selected
+        .as_ref()
+        .is_some_and(|s| !jobs.is_empty() && jobs.iter().all(|job| s.contains(job.id.inner())));
     rsx! {
         table { class: "table",
             thead {
@@ -75,7 +77,13 @@ pub fn RunsTable(
 }
 
 #[component]
-fn Row(locale: Locale, job: JobRow, now: Option<Signal<f64>>, chosen: Option<bool>, onask: EventHandler<Ask>) -> Element {
+fn Row(
+    locale: Locale,
+    job: JobRow,
+    now: Option<Signal<f64>>,
+    chosen: Option<bool>,
+    onask: EventHandler<Ask>,
+) -> Element {
     let id = job.id.inner().to_owned();
     let number = format!("#{}", job.number);
     let mut trigger = trigger_text(job.trigger);
@@ -84,16 +92,34 @@ fn Row(locale: Locale, job: JobRow, now: Option<Signal<f64>>, chosen: Option<boo
     }
     let now_ms = now.map_or(0.0, |now| now());
     let (started, ran) = match (job.started_at, job.status) {
-        (None, JobStatus::Queued | JobStatus::Dispatching) => {
-            (tf("runs.queued_for", &[("time", &duration(elapsed(job.created_at, now_ms)))]), "—".to_owned())
-        }
+        (None, JobStatus::Queued | JobStatus::Dispatching) => (
+            tf(
+                "runs.queued_for",
+                &[("time", &duration(elapsed(job.created_at, now_ms)))],
+            ),
+            "—".to_owned(),
+        ),
         (None, _) => (moment(job.created_at), "—".to_owned()),
         (Some(at), status) if !status.is_final() => (moment(at), duration(elapsed(at, now_ms))),
-        (Some(at), _) => (moment(at), job.duration.as_ref().and_then(crate::api::IsoDuration::get).map_or("—".to_owned(), duration)),
+        (Some(at), _) => (
+            moment(at),
+            job.duration
+                .as_ref()
+                .and_then(crate::api::IsoDuration::get)
+                .map_or("—".to_owned(), duration),
+        ),
     };
-    let version = if job.event_version.ad_hoc { t("runs.draft") } else { format!("v{}", job.event_version.number) };
+    let version = if job.event_version.ad_hoc {
+        t("runs.draft")
+    } else {
+        format!("v{}", job.event_version.number)
+    };
     let kind = job.event_version.kind;
-    let reason = if job.status == JobStatus::Succeeded { None } else { job.status_reason.clone() };
+    let reason = if job.status == JobStatus::Succeeded {
+        None
+    } else {
+        job.status_reason.clone()
+    };
     rsx! {
         tr { "aria-selected": if chosen == Some(true) { "true" },
             if let Some(chosen) = chosen {

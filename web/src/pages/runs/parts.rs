@@ -1,0 +1,168 @@
+//! The parts of the list of runs around its table: views, chips, what stands for no rows, the bar for
+//! chosen rows, and the pager. They say what is asked; the page does it.
+
+use dioxus::prelude::*;
+
+use super::data::{self, JobRow};
+use super::filters::{self, OPEN, UNSUCCESSFUL};
+use super::table::{can_cancel, can_retry};
+use super::{cancel, retry};
+use crate::i18n::{Locale, t, tf, tn};
+use crate::params::Params;
+use crate::routes::Route;
+use crate::ui::{Empty, Icon};
+
+#[component]
+pub(super) fn Views(locale: Locale, params: Params) -> Element {
+    let views = [
+        ("runs.view.all", ""),
+        ("runs.view.open", OPEN),
+        ("runs.view.unsuccessful", UNSUCCESSFUL),
+    ];
+    let now = params.get("status").unwrap_or_default().to_owned();
+    rsx! {
+        div { class: "tabs-row",
+            nav { class: "tabs", "aria-label": t("runs.views"),
+                for (key, status) in views {
+                    Link {
+                        key: "{key}",
+                        class: "tab",
+                        to: Route::Runs { locale, query: filters::with(&params, "status", status) },
+                        "aria-current": (now == status).then_some("page"),
+                        {t(key)}
+                    }
+                }
+            }
+            div { class: "acts md",
+                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
+                    Icon { name: "play" }
+                    {t("runs.run_event")}
+                }
+            }
+        }
+    }
+}
+
+#[component]
+pub(super) fn EventChip(
+    id: String,
+    jobs: Vec<JobRow>,
+    params: Params,
+    onchange: EventHandler<Params>,
+) -> Element {
+    let event = jobs
+        .into_iter()
+        .filter_map(|job| job.event)
+        .find(|event| event.id.inner() == id);
+    let name = event.map_or_else(|| t("runs.one_event"), |event| event.name);
+    rsx! {
+        button {
+            class: "chip chip-on",
+            r#type: "button",
+            "aria-label": "{t(\"filter.clear\")}: {name}",
+            onclick: move |_| onchange.call(filters::with(&params, "event", "")),
+            {t("runs.event")}
+            " "
+            b { "{name}" }
+            Icon { name: "x" }
+        }
+    }
+}
+
+#[component]
+pub(super) fn NoRuns(locale: Locale, filtered: bool) -> Element {
+    let (title, text) = if filtered {
+        ("runs.none_match", "runs.none_match_text")
+    } else {
+        ("runs.none", "runs.none_text")
+    };
+    rsx! {
+        Empty { icon: "runs", title: t(title), text: t(text),
+            if filtered {
+                Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
+            } else {
+                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
+            }
+        }
+    }
+}
+
+#[component]
+pub(super) fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
+    let open: Vec<String> = jobs
+        .iter()
+        .filter(|j| can_cancel(j))
+        .map(|j| j.id.inner().to_owned())
+        .collect();
+    let done: Vec<String> = jobs
+        .iter()
+        .filter(|j| can_retry(j))
+        .map(|j| j.id.inner().to_owned())
+        .collect();
+    let (cancels, retries) = (open.len(), done.len());
+    rsx! {
+        div { class: "bulk-at",
+            div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
+                b { {tn("runs.selected", jobs.len() as u64)} }
+                button {
+                    class: "btn btn-sm",
+                    r#type: "button",
+                    disabled: cancels == 0,
+                    onclick: move |_| {
+                        open.iter().cloned().for_each(cancel);
+                        ondone.call(());
+                    },
+                    Icon { name: "stop" }
+                    {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
+                }
+                button {
+                    class: "btn btn-sm",
+                    r#type: "button",
+                    disabled: retries == 0,
+                    onclick: move |_| {
+                        done.iter().cloned().for_each(retry);
+                        ondone.call(());
+                    },
+                    Icon { name: "retry" }
+                    {tf("runs.retry_some", &[("n", &retries.to_string())])}
+                }
+                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
+                    Icon { name: "x" }
+                }
+            }
+        }
+    }
+}
+
+/// How much of a list is shown, and the way to the rest.
+#[component]
+pub fn Pager(
+    shown: usize,
+    total: i32,
+    info: data::PageInfo,
+    params: Params,
+    onchange: EventHandler<Params>,
+) -> Element {
+    let total = tn("runs.total", u64::try_from(total).unwrap_or(0));
+    let newer = info.start_cursor.clone().filter(|_| info.has_previous_page);
+    let older = info.end_cursor.clone().filter(|_| info.has_next_page);
+    let turn = move |name: &'static str, cursor: Option<String>| {
+        let next = filters::with(&params, name, cursor.as_deref().unwrap_or_default());
+        move |_: MouseEvent| onchange.call(next.clone())
+    };
+    rsx! {
+        div { class: "pager",
+            span { {tf("runs.shown", &[("shown", &shown.to_string()), ("total", &total)])} }
+            span { class: "toolbar",
+                button { class: "btn btn-sm", r#type: "button", disabled: newer.is_none(), onclick: turn("before", newer.clone()),
+                    Icon { name: "left" }
+                    {t("runs.newer_page")}
+                }
+                button { class: "btn btn-sm", r#type: "button", disabled: older.is_none(), onclick: turn("after", older.clone()),
+                    {t("runs.older_page")}
+                    Icon { name: "right" }
+                }
+            }
+        }
+    }
+}
