@@ -94,7 +94,7 @@ pub(super) fn AccountMenu(viewer: Viewer) -> Element {
     };
     // The spoken name holds the visible letters, so that who speaks to the browser can say them.
     let label = format!(
-        "{} ({})",
+        "{} · {}",
         tf("account.title", &[("name", &name)]),
         initials(&viewer)
     );
