@@ -1,7 +1,7 @@
 //! Create, change, restore, delete and read events.
 
 use cronium_entity::enums::{EventKind, EventStatus};
-use sea_orm::TransactionTrait as _;
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
 use crate::access::{self, Action, Grant};
 use crate::kernel::error::{Checks, UserErrorCode};
@@ -259,6 +259,11 @@ impl Events {
         store::delete(&tx, id).await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Stores an ad-hoc version in the transaction of the job that runs it.
+    pub async fn keep_ad_hoc(&self, tx: &DatabaseTransaction, version: VersionRow) -> Result<()> {
+        store::insert_version(tx, version).await
     }
 
     /// The row of an ad-hoc version: unsaved source, or a test run.

@@ -1,0 +1,156 @@
+//! Executions in the API.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, ID, Object, SimpleObject};
+
+use crate::kernel::api::{ApiResult, api, loaded};
+use crate::kernel::ids::{ExecutionId, JobId, OrchestratorId};
+use crate::kernel::scalars::Duration;
+use crate::kernel::{Error, Timestamp};
+use crate::logs::{LogPage, LogStream};
+
+use super::graphql::Job;
+use super::input::JobStatus;
+use super::loader::JobLoader;
+use super::store::ExecutionRow;
+
+/// Length of each phase; null until it has ended.
+#[derive(Debug, Clone, Default, SimpleObject)]
+pub struct JobTiming {
+    /// From acceptance until an orchestrator began.
+    queued: Option<Duration>,
+    /// Until user code began.
+    setup: Option<Duration>,
+    /// User code.
+    run: Option<Duration>,
+    /// From the end of user code until nothing was left.
+    cleanup: Option<Duration>,
+}
+
+/// One attempt of a job on one target.
+#[derive(Debug, Clone)]
+pub struct Execution(pub ExecutionRow);
+
+impl Execution {
+    /// Phases that have ended.
+    pub fn timing_now(&self) -> JobTiming {
+        let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(Duration::between(from?, to?));
+        let row = &self.0;
+        JobTiming {
+            queued: between(Some(row.queued_at), row.setup_at),
+            setup: between(row.setup_at, row.started_at),
+            run: between(row.started_at, row.ended_at),
+            cleanup: between(row.ended_at, row.finished_at),
+        }
+    }
+}
+
+/// One attempt of a job on one target.
+#[Object]
+impl Execution {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        ExecutionId(self.0.id).global()
+    }
+
+    /// The job that it belongs to.
+    async fn job(&self, ctx: &Context<'_>) -> ApiResult<Job> {
+        let row = loaded(ctx, ctx.data::<DataLoader<JobLoader>>()?.load_one(self.0.job_id).await)?;
+        Ok(Job(api(ctx, row.ok_or(Error::NotFound("job")))?))
+    }
+
+    /// 1, 2, 3 … in one job.
+    async fn attempt(&self) -> i32 {
+        self.0.attempt
+    }
+
+    /// Where it is.
+    async fn status(&self) -> JobStatus {
+        self.0.status.into()
+    }
+
+    /// Why, in words that a person can act on.
+    async fn status_reason(&self) -> Option<&str> {
+        self.0.status_reason.as_deref()
+    }
+
+    /// Exit status of the script, when it exited by itself.
+    async fn exit_code(&self) -> Option<i32> {
+        self.0.exit_code
+    }
+
+    /// When user code began.
+    async fn started_at(&self) -> Option<Timestamp> {
+        self.0.started_at
+    }
+
+    /// When nothing of it was left.
+    async fn finished_at(&self) -> Option<Timestamp> {
+        self.0.finished_at
+    }
+
+    /// Length of each phase.
+    async fn timing(&self) -> JobTiming {
+        self.timing_now()
+    }
+
+    /// Processor time of user code and its children.
+    async fn cpu_time(&self) -> Option<Duration> {
+        self.0.cpu_us.map(|us| Duration(us / 1000))
+    }
+
+    /// Most memory that user code had at a time, in bytes.
+    async fn peak_memory_bytes(&self) -> Option<f64> {
+        self.0.peak_memory_bytes.map(|bytes| bytes as f64)
+    }
+
+    /// What the script gave.
+    async fn output(&self) -> Option<&serde_json::Value> {
+        self.0.output.as_ref()
+    }
+
+    /// Global id of the orchestrator that has or had it.
+    async fn orchestrator(&self) -> Option<ID> {
+        self.0.orchestrator_id.map(|id| OrchestratorId(id).global())
+    }
+
+    /// Image that it ran in.
+    async fn image_digest(&self) -> Option<&str> {
+        self.0.image_digest.as_deref()
+    }
+
+    /// SHA-256 of the signed manifest, in hex.
+    async fn payload_sha256(&self) -> Option<String> {
+        let bytes = self.0.payload_sha256.as_ref()?;
+        Some(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// Lines that are stored.
+    async fn log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default, desc = "Lines after this sequence number.")] after_seq: i32,
+        #[graphql(default = 1000, desc = "At most so many lines, 1 to 10,000.")] first: i32,
+        #[graphql(desc = "Only lines with this text, case ignored.")] search: Option<String>,
+        #[graphql(desc = "Only lines of this stream.")] stream: Option<LogStream>,
+    ) -> ApiResult<LogPage> {
+        let logs = ctx.data::<crate::logs::Logs>()?;
+        api(ctx, logs.page(ExecutionId(self.0.id), after_seq, first, search.as_deref(), stream).await)
+    }
+
+    /// How many lines there are so far.
+    async fn log_line_count(&self) -> i32 {
+        i32::try_from(self.0.log_lines).unwrap_or(i32::MAX)
+    }
+
+    /// Whether something was dropped; a SYSTEM line says what.
+    async fn log_truncated(&self) -> bool {
+        self.0.log_truncated
+    }
+}
+
+impl From<&Execution> for JobId {
+    fn from(e: &Execution) -> Self {
+        Self(e.0.job_id)
+    }
+}

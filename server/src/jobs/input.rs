@@ -1,0 +1,193 @@
+//! Inputs of job mutations and lists.
+
+use async_graphql::{Enum, ID, InputObject};
+use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue, Trigger as TriggerValue};
+
+use crate::events::{ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection};
+use crate::kernel::ids::EventId;
+use crate::kernel::scalars::Duration;
+use crate::kernel::{Result, Timestamp};
+
+use super::service::Start;
+use super::store::Filter;
+
+/// State of a job or of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "StatusValue")]
+pub enum JobStatus {
+    /// Waits for an orchestrator.
+    Queued,
+    /// An orchestrator prepares it.
+    Dispatching,
+    /// User code runs.
+    Running,
+    /// Ended with exit code 0.
+    Succeeded,
+    /// Ended otherwise.
+    Failed,
+    /// Ran longer than its timeout.
+    TimedOut,
+    /// Stopped by a person.
+    Cancelled,
+    /// Contact was lost after the start and not regained.
+    Lost,
+    /// Some targets succeeded, others did not.
+    Partial,
+    /// Not run, by policy.
+    Skipped,
+}
+
+/// A higher one is dispatched first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "PriorityValue")]
+pub enum Priority {
+    /// After everything else.
+    Low,
+    /// The usual.
+    Normal,
+    /// Before the usual.
+    High,
+    /// Before everything else.
+    Critical,
+}
+
+/// What started a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "TriggerValue")]
+pub enum Trigger {
+    /// A person in the dashboard.
+    Manual,
+    /// A program with a token.
+    Api,
+    /// A person who repeated a job.
+    Retry,
+    /// A test run from the editor.
+    Test,
+}
+
+/// Field that jobs are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum JobOrderField {
+    /// When it was accepted.
+    CreatedAt,
+}
+
+/// Order of a list of jobs.
+#[derive(Debug, Clone, Copy, InputObject)]
+pub struct JobOrder {
+    /// Sort by this.
+    pub field: JobOrderField,
+    /// In this direction.
+    pub direction: OrderDirection,
+}
+
+/// Narrows a list of jobs; all given fields must match.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct JobFilter {
+    /// Any of these states.
+    pub status: Option<Vec<JobStatus>>,
+    /// Of this event.
+    pub event_id: Option<ID>,
+    /// Started by any of these.
+    pub trigger: Option<Vec<Trigger>>,
+    /// Part of the title, or `#` and a number.
+    pub text: Option<String>,
+    /// Accepted after this moment.
+    pub created_after: Option<Timestamp>,
+    /// Accepted before this moment.
+    pub created_before: Option<Timestamp>,
+}
+
+impl TryFrom<JobFilter> for Filter {
+    type Error = crate::kernel::Error;
+
+    fn try_from(f: JobFilter) -> Result<Self> {
+        Ok(Self {
+            statuses: f.status.into_iter().flatten().map(Into::into).collect(),
+            event: f.event_id.as_ref().map(EventId::parse).transpose()?,
+            triggers: f.trigger.into_iter().flatten().map(Into::into).collect(),
+            text: f.text,
+            created_after: f.created_after,
+            created_before: f.created_before,
+        })
+    }
+}
+
+/// An event to run.
+#[derive(Debug, InputObject)]
+pub struct RunEventInput {
+    /// The event.
+    pub event_id: ID,
+    /// Must satisfy the event's input schema; at most 1 MiB.
+    pub input: Option<serde_json::Value>,
+    /// NORMAL by default.
+    #[graphql(default_with = "Priority::Normal")]
+    pub priority: Priority,
+    /// Wait up to so long for the end, 0 to 60 seconds.
+    #[graphql(default)]
+    pub wait_seconds: i32,
+    /// The same key gives the same job for 24 hours; 1 to 200 characters.
+    pub idempotency_key: Option<String>,
+}
+
+/// A source to run without saving it.
+#[derive(Debug, InputObject)]
+pub struct TestEventInput {
+    /// The event that it belongs to, if there is one.
+    pub event_id: Option<ID>,
+    /// Language of the source.
+    #[graphql(name = "type")]
+    pub kind: EventType,
+    /// The script, at most 1 MiB.
+    pub source: String,
+    /// Variables that the script sees.
+    #[graphql(default)]
+    pub environment: Vec<EnvVarInput>,
+    /// JSON Schema that the input must satisfy.
+    pub input_schema: Option<serde_json::Value>,
+    /// The container.
+    pub target: Option<ContainerTargetInput>,
+    /// Time limit of the script, PT1S to PT24H; PT30M by default.
+    pub timeout: Option<Duration>,
+    /// Input of the script; at most 1 MiB.
+    pub input: Option<serde_json::Value>,
+    /// The same key gives the same job for 24 hours; 1 to 200 characters.
+    pub idempotency_key: Option<String>,
+}
+
+impl TestEventInput {
+    /// The definition to run, and how.
+    pub fn parts(self) -> (Definition, Start) {
+        let definition = Definition {
+            kind: self.kind.into(),
+            source: self.source,
+            environment: self.environment.into_iter().map(Into::into).collect(),
+            input_schema: self.input_schema,
+            target: self.target.unwrap_or_default().into(),
+            timeout_ms: self.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
+        };
+        let start = Start {
+            input: self.input,
+            priority: PriorityValue::High,
+            wait: std::time::Duration::ZERO,
+            idempotency_key: self.idempotency_key,
+        };
+        (definition, start)
+    }
+}
+
+/// A job to stop.
+#[derive(Debug, InputObject)]
+pub struct CancelJobInput {
+    /// The job.
+    pub id: ID,
+}
+
+/// A job to run again.
+#[derive(Debug, InputObject)]
+pub struct RetryJobInput {
+    /// The job; it must have ended.
+    pub id: ID,
+    /// The same key gives the same job for 24 hours; 1 to 200 characters.
+    pub idempotency_key: Option<String>,
+}

@@ -1,0 +1,116 @@
+//! Watching jobs. Signals are hints: each one makes the watcher read the row, and a slow look stands behind.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_graphql::{Context, Enum, ID, SimpleObject, Subscription};
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::kernel::api::{ApiResult, api, op};
+use crate::kernel::ids::JobId;
+
+use super::graphql::Job;
+use super::input::JobFilter;
+use super::model::is_final;
+use super::service::Jobs;
+use super::store::Filter;
+
+/// Changes are gathered for so long: at most ten messages a second.
+const GATHER: Duration = Duration::from_millis(100);
+/// A look behind the signals.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What happened to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum JobChangeKind {
+    /// It is new.
+    Created,
+    /// It changed.
+    Updated,
+}
+
+/// One change in a live list.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct JobChange {
+    /// What happened.
+    kind: JobChangeKind,
+    /// The job as it is now.
+    job: Job,
+}
+
+/// Subscriptions about jobs.
+#[derive(Debug, Default)]
+pub struct JobsSubscription;
+
+#[Subscription]
+impl JobsSubscription {
+    /// The job as it is, then at each change; completes after the final state.
+    async fn job_updated(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global id of the job.")] id: ID,
+    ) -> ApiResult<impl Stream<Item = ApiResult<Job>> + use<>> {
+        let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
+        let id = api(ctx, JobId::parse(&id))?;
+        let mut signals = jobs.signals();
+        let mut last = api(ctx, jobs.get(&op, id).await)?;
+        Ok(async_stream::stream! {
+            yield Ok(Job(last.clone()));
+            while !is_final(last.status) {
+                let changed = async { while signals.recv().await.is_ok_and(|s| s.job != id) {} };
+                drop(tokio::time::timeout(LOOK, changed).await);
+                match jobs.get(&op, id).await {
+                    Ok(row) if row != last => {
+                        last = row;
+                        yield Ok(Job(last.clone()));
+                    }
+                    Ok(_) => {}
+                    Err(e) => {
+                        yield Err(crate::kernel::api::to_graphql(Some(&op), e));
+                        return;
+                    }
+                }
+            }
+        })
+    }
+
+    /// Jobs that are made or change, among those that the viewer may see.
+    async fn jobs_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<JobFilter>,
+    ) -> ApiResult<impl Stream<Item = ApiResult<JobChange>> + use<>> {
+        let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
+        let filter: Filter = api(ctx, filter.unwrap_or_default().try_into())?;
+        api(ctx, jobs.matching(&op, &filter, &[]).await)?;
+        let mut signals = jobs.signals();
+        Ok(async_stream::stream! {
+            loop {
+                let mut created = BTreeSet::new();
+                let mut changed = BTreeSet::new();
+                match signals.recv().await {
+                    Ok(signal) => { if signal.created { created.insert(signal.job); } else { changed.insert(signal.job); } }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+                let until = tokio::time::Instant::now() + GATHER;
+                while let Ok(Ok(signal)) = tokio::time::timeout_at(until, signals.recv()).await {
+                    if signal.created { created.insert(signal.job); } else { changed.insert(signal.job); }
+                }
+                let ids: Vec<JobId> = created.union(&changed).copied().collect();
+                match jobs.matching(&op, &filter, &ids).await {
+                    Ok(rows) => for row in rows {
+                        let new = created.contains(&JobId(row.id));
+                        let kind = if new { JobChangeKind::Created } else { JobChangeKind::Updated };
+                        yield Ok(JobChange { kind, job: Job(row) });
+                    },
+                    Err(e) => {
+                        yield Err(crate::kernel::api::to_graphql(Some(&op), e));
+                        return;
+                    }
+                }
+            }
+        })
+    }
+}

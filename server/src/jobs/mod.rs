@@ -1,0 +1,17 @@
+//! Jobs: accepted requests to run something, and their executions.
+
+mod execution;
+mod graphql;
+mod input;
+mod live;
+mod loader;
+pub mod model;
+pub mod queue;
+mod service;
+mod store;
+
+pub use graphql::{Execution, Job, JobsMutation, JobsQuery};
+pub use live::JobsSubscription;
+pub use loader::{ExecutionLoader, JobLoader, LastJobLoader};
+pub use service::Jobs;
+pub use store::{ExecutionRow, JobRow};

@@ -1,0 +1,356 @@
+//! Accepting, cancelling and repeating work. A job's id is given out only after it was committed.
+
+use std::time::Duration;
+
+use cronium_entity::enums::{EventStatus, JobStatus, Priority, Trigger};
+use cronium_entity::idempotency_key;
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::access::{self, Action, Grant};
+use crate::events::{Definition, EventRow, Events, VersionRow};
+use crate::kernel::error::{Checks, UserErrorCode};
+use crate::kernel::ids::{EventId, ExecutionId, JobId};
+use crate::kernel::paging::{Page, PageArgs};
+use crate::kernel::{Error, Kernel, Op, Result};
+
+use super::model::{self, Cancellation, is_final};
+use super::store::{self, ExecutionRow, Filter, JobRow};
+
+/// Jobs and executions.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    kernel: Kernel,
+    events: Events,
+}
+
+/// How work is to be started.
+#[derive(Debug, Clone)]
+pub struct Start {
+    pub input: Option<Value>,
+    pub priority: Priority,
+    /// Wait up to so long for the end.
+    pub wait: Duration,
+    pub idempotency_key: Option<String>,
+}
+
+/// What is to be started, all rows ready.
+struct Work<'a> {
+    event: Option<&'a EventRow>,
+    version_id: Uuid,
+    /// A version that is not stored yet.
+    ad_hoc: Option<VersionRow>,
+    owner: Uuid,
+    title: String,
+    trigger: Trigger,
+    retry_of: Option<Uuid>,
+}
+
+impl Jobs {
+    pub fn new(kernel: Kernel, events: Events) -> Self {
+        Self { kernel, events }
+    }
+
+    /// In-process changes of jobs.
+    pub fn signals(&self) -> tokio::sync::broadcast::Receiver<crate::kernel::signals::JobSignal> {
+        self.kernel.signals.jobs()
+    }
+
+    pub async fn list(
+        &self,
+        op: &Op,
+        filter: &Filter,
+        descending: bool,
+        args: &PageArgs,
+        counted: bool,
+    ) -> Result<(Page<JobRow>, u64)> {
+        let grant = access::allow(op, Action::ReadJobs)?;
+        let page = store::page(&self.kernel.db, &grant, filter, descending, args).await?;
+        let total = if counted { store::count(&self.kernel.db, &grant, filter).await? } else { 0 };
+        Ok((page, total))
+    }
+
+    pub async fn get(&self, op: &Op, id: JobId) -> Result<JobRow> {
+        store::get(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, id).await
+    }
+
+    pub async fn execution(&self, op: &Op, id: ExecutionId) -> Result<ExecutionRow> {
+        store::execution(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, id).await
+    }
+
+    /// Those of the jobs that match and may be seen.
+    pub async fn matching(&self, op: &Op, filter: &Filter, ids: &[JobId]) -> Result<Vec<JobRow>> {
+        store::matching(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, filter, ids).await
+    }
+
+    /// Runs the present version of an event.
+    pub async fn run(&self, op: &Op, id: EventId, start: Start) -> Result<JobRow> {
+        let grant = access::allow(op, Action::RunEvent)?;
+        let not_found = |e| match e {
+            Error::NotFound(_) => Error::field(UserErrorCode::NotFound, "eventId", "There is no such event."),
+            other => other,
+        };
+        let (event, version) = self.events.to_run(op, id).await.map_err(not_found)?;
+        let mut checks = Checks::default();
+        check_start(&start, &mut checks);
+        let archived = event.status == EventStatus::Archived;
+        checks.require(!archived, UserErrorCode::Conflict, "eventId", "This event is archived: activate it first.");
+        Definition::from(version).check_input(start.input.as_ref(), &mut checks);
+        checks.done()?;
+        let work = Work {
+            event: Some(&event),
+            version_id: event.version_id,
+            ad_hoc: None,
+            owner: event.owner_id,
+            title: event.name.clone(),
+            trigger: if op.bearer { Trigger::Api } else { Trigger::Manual },
+            retry_of: None,
+        };
+        let request = json!(["run", event.id, start.input, start.priority as i16]);
+        self.start(&grant, work, start, &request).await
+    }
+
+    /// Runs a source without saving it.
+    pub async fn test(&self, op: &Op, event: Option<EventId>, definition: Definition, start: Start) -> Result<JobRow> {
+        let grant = access::allow(op, Action::RunEvent)?;
+        access::allow(op, Action::CreateEvent)?;
+        let event = match event {
+            Some(id) => Some(self.events.to_run(op, id).await?.0),
+            None => None,
+        };
+        let mut checks = Checks::default();
+        check_start(&start, &mut checks);
+        definition.check(&mut checks);
+        definition.check_input(start.input.as_ref(), &mut checks);
+        checks.done()?;
+        let request = json!(["test", event.as_ref().map(|e| e.id), definition.source, start.input]);
+        let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
+        let work = Work {
+            event: event.as_ref(),
+            version_id: version.id,
+            ad_hoc: Some(version),
+            owner: grant.user().0,
+            title: event.as_ref().map_or_else(|| "Test run".to_owned(), |e| e.name.clone()),
+            trigger: Trigger::Test,
+            retry_of: None,
+        };
+        self.start(&grant, work, start, &request).await
+    }
+
+    /// Runs a finished job's version again with the same input.
+    pub async fn retry(&self, op: &Op, id: JobId, idempotency_key: Option<String>) -> Result<JobRow> {
+        let grant = access::allow(op, Action::RunEvent)?;
+        let old = self.get(op, id).await?;
+        let start = Start { input: old.input, priority: old.priority, wait: Duration::ZERO, idempotency_key };
+        let mut checks = Checks::default();
+        check_start(&start, &mut checks);
+        let done = is_final(old.status);
+        checks.require(done, UserErrorCode::Conflict, "id", "This job has not ended yet: cancel it first.");
+        checks.done()?;
+        let event = match old.event_id {
+            Some(id) => self.events.get(op, EventId(id)).await.ok(),
+            None => None,
+        };
+        let work = Work {
+            event: event.as_ref(),
+            version_id: old.event_version_id,
+            ad_hoc: None,
+            owner: old.owner_id,
+            title: old.title,
+            trigger: Trigger::Retry,
+            retry_of: Some(old.id),
+        };
+        self.start(&grant, work, start, &json!(["retry", id.0])).await
+    }
+
+    async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: &Value) -> Result<JobRow> {
+        let hash = Sha256::digest(request.to_string().as_bytes()).to_vec();
+        if let Some(key) = &start.idempotency_key
+            && let Some(known) = self.known(grant, key, &hash).await?
+        {
+            return self.wait_for(known, start.wait).await;
+        }
+        let tx = self.kernel.db.begin().await?;
+        let (job, fresh) = self.insert(&tx, grant, work, &start, hash.clone()).await?;
+        if !fresh {
+            // The key was taken by a request that ran at the same time.
+            tx.rollback().await?;
+            let key = start.idempotency_key.unwrap_or_default();
+            let known = self.known(grant, &key, &hash).await?;
+            return known.ok_or_else(|| Error::internal("an idempotency key without its job"));
+        }
+        tx.commit().await?;
+        metrics::counter!("cronium_jobs_accepted_total").increment(1);
+        self.kernel.signals.job_changed(JobId(job.id), true);
+        self.kernel.signals.work_queued();
+        self.wait_for(job, start.wait).await
+    }
+
+    async fn insert(
+        &self,
+        tx: &DatabaseTransaction,
+        grant: &Grant,
+        work: Work<'_>,
+        start: &Start,
+        hash: Vec<u8>,
+    ) -> Result<(JobRow, bool)> {
+        let now = self.kernel.now();
+        let id: JobId = self.kernel.id();
+        if let Some(version) = work.ad_hoc {
+            self.events.keep_ad_hoc(tx, version).await?;
+        }
+        let row = JobRow {
+            id: id.0,
+            number: 0,
+            owner_id: work.owner,
+            actor_id: Some(grant.user().0),
+            event_id: work.event.map(|event| event.id),
+            event_version_id: work.version_id,
+            title: work.title,
+            status: JobStatus::Queued,
+            status_reason: None,
+            priority: start.priority,
+            trigger: work.trigger,
+            retry_of: work.retry_of,
+            input: start.input.clone(),
+            output: None,
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            cancel_requested_at: None,
+            cancel_requested_by: None,
+            cancel_receipt: None,
+        };
+        let execution = ExecutionRow {
+            id: self.kernel.id::<ExecutionId>().0,
+            job_id: id.0,
+            attempt: 1,
+            status: JobStatus::Queued,
+            status_reason: None,
+            priority: start.priority,
+            queued_at: now,
+            epoch: 0,
+            orchestrator_id: None,
+            lease_until: None,
+            starts: 0,
+            max_starts: 1,
+            dispatches: 0,
+            cancel_requested: false,
+            setup_at: None,
+            started_at: None,
+            ended_at: None,
+            finished_at: None,
+            exit_code: None,
+            cpu_us: None,
+            peak_memory_bytes: None,
+            output: None,
+            image_digest: None,
+            payload_sha256: None,
+            log_lines: 0,
+            log_truncated: false,
+        };
+        let job = store::insert(tx, row, execution).await?;
+        if let Some(key) = &start.idempotency_key {
+            let kept = idempotency_key::Model {
+                user_id: grant.user().0,
+                key: key.clone(),
+                request_hash: hash,
+                job_id: id.0,
+                created_at: now,
+            };
+            if !store::keep_key(tx, kept).await? {
+                return Ok((job, false));
+            }
+        }
+        if let Some(event) = job.event_id
+            && work.trigger != Trigger::Test
+        {
+            store::count_run(tx, event).await?;
+        }
+        Ok((job, true))
+    }
+
+    /// The job that this key has started already; the same key for something else is refused.
+    async fn known(&self, grant: &Grant, key: &str, hash: &[u8]) -> Result<Option<JobRow>> {
+        let Some(kept) = store::key(&self.kernel.db, grant.user(), key).await? else { return Ok(None) };
+        if kept.request_hash != hash {
+            let message = "This key was used for another request within 24 hours: take a new one.";
+            return Err(Error::field(UserErrorCode::Conflict, "idempotencyKey", message));
+        }
+        Ok(store::by_ids(&self.kernel.db, [kept.job_id]).await?.pop())
+    }
+
+    /// Waits for the end of a job, at most so long; signals are hints, a look each second stands behind.
+    async fn wait_for(&self, job: JobRow, wait: Duration) -> Result<JobRow> {
+        let mut signals = self.kernel.signals.jobs();
+        let deadline = tokio::time::Instant::now() + wait;
+        let mut job = job;
+        while !is_final(job.status) && tokio::time::Instant::now() < deadline {
+            let look = deadline.min(tokio::time::Instant::now() + Duration::from_secs(1));
+            let changed = async {
+                while signals.recv().await.is_ok_and(|signal| signal.job.0 != job.id) {}
+            };
+            drop(tokio::time::timeout_at(look, changed).await);
+            job = store::by_ids(&self.kernel.db, [job.id]).await?.pop().ok_or(Error::NotFound("job"))?;
+        }
+        Ok(job)
+    }
+
+    /// Stops a job, or asks its orchestrator to.
+    pub async fn cancel(&self, op: &Op, id: JobId) -> Result<JobRow> {
+        let grant = access::allow(op, Action::CancelJob)?;
+        let tx = self.kernel.db.begin().await?;
+        let (mut job, mut executions) = store::lock(&tx, &grant, id).await?;
+        let how = model::cancel(job.status).map_err(|_| {
+            Error::field(UserErrorCode::Conflict, "id", "This job has ended already.")
+        })?;
+        let now = self.kernel.now();
+        if job.cancel_requested_at.is_none() {
+            job.cancel_requested_at = Some(now);
+            job.cancel_requested_by = Some(grant.user().0);
+        }
+        let mut told = Vec::new();
+        if how == Cancellation::AtOnce {
+            job.status = JobStatus::Cancelled;
+            job.status_reason = Some("Cancelled before it started".into());
+            job.finished_at = Some(now);
+            job.cancel_receipt = Some(json!({ "signalSent": false, "escalated": false, "processGone": true,
+                "note": "Nothing had started." }));
+        }
+        for execution in executions.iter_mut().filter(|e| !is_final(e.status)) {
+            execution.cancel_requested = true;
+            if how == Cancellation::AtOnce {
+                execution.status = JobStatus::Cancelled;
+                execution.status_reason.clone_from(&job.status_reason);
+                execution.finished_at = Some(now);
+            } else {
+                told.push(ExecutionId(execution.id));
+            }
+        }
+        store::save_cancel(&tx, job.clone(), executions).await?;
+        tx.commit().await?;
+        for execution in told {
+            self.kernel.signals.cancel_requested(execution);
+        }
+        self.kernel.signals.job_changed(id, false);
+        Ok(job)
+    }
+
+    /// Forgets idempotency keys after their 24 hours.
+    pub async fn drop_old_keys(&self) -> Result<u64> {
+        store::drop_keys(&self.kernel.db, self.kernel.now() - chrono::TimeDelta::hours(24)).await
+    }
+}
+
+fn check_start(start: &Start, checks: &mut Checks) {
+    if let Some(key) = &start.idempotency_key {
+        let fits = (1..=200).contains(&key.chars().count());
+        checks.require(fits, UserErrorCode::Invalid, "idempotencyKey", "A key has 1 to 200 characters.");
+    }
+    let minute = start.wait <= Duration::from_secs(60);
+    checks.require(minute, UserErrorCode::Invalid, "waitSeconds", "Wait between 0 and 60 seconds.");
+    let size = start.input.as_ref().map_or(0, |input| input.to_string().len());
+    checks.require(size <= 1 << 20, UserErrorCode::TooLong, "input", "An input has at most 1 MiB.");
+}
