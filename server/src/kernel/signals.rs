@@ -20,6 +20,7 @@ pub struct Signals {
     jobs: broadcast::Sender<JobSignal>,
     cancels: broadcast::Sender<ExecutionId>,
     work: Arc<Notify>,
+    agents: Arc<Notify>,
 }
 
 impl Default for Signals {
@@ -28,6 +29,7 @@ impl Default for Signals {
             jobs: broadcast::channel(4096).0,
             cancels: broadcast::channel(1024).0,
             work: Arc::default(),
+            agents: Arc::default(),
         }
     }
 }
@@ -53,6 +55,16 @@ impl Signals {
     /// There is queued work.
     pub fn work_queued(&self) {
         self.work.notify_one();
+    }
+
+    /// Connected agents are to claim.
+    pub fn wake_agents(&self) {
+        self.agents.notify_waiters();
+    }
+
+    /// Waits until agents are to claim; any number of waiters.
+    pub async fn agents(&self) {
+        self.agents.notified().await;
     }
 
     /// Waits until work was queued; one waiter (the wake-up pusher).

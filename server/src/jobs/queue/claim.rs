@@ -1,0 +1,110 @@
+//! Claiming: one statement takes a batch, raises the epochs and sets the leases.
+
+use std::collections::HashMap;
+
+use cronium_entity::{event_version, job};
+use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use uuid::Uuid;
+
+use crate::events::Definition;
+use crate::kernel::ids::JobId;
+use crate::kernel::{Error, Result};
+
+use super::payload::{Work, build};
+use super::{LEASE, Queue};
+
+/// What the claiming statement gives of an execution.
+#[derive(Debug, sqlx::FromRow)]
+struct Claimed {
+    id: Uuid,
+    job_id: Uuid,
+    epoch: i32,
+    attempt: i32,
+    priority: i16,
+}
+
+impl Queue {
+    /// Claims up to `slots` executions for an orchestrator, the most urgent first.
+    pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Assignment>> {
+        let mut tx = self.kernel.pool.begin().await?;
+        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        let mut rows: Vec<Claimed> = sqlx::query_as(
+            "WITH next AS (
+                 SELECT id FROM executions WHERE status = 'QUEUED'
+                 ORDER BY priority DESC, queued_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), claimed AS (
+                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, orchestrator_id = $2,
+                     lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
+                 FROM next WHERE e.id = next.id
+                 RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority
+             ), moved AS (
+                 UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
+             ) SELECT * FROM claimed",
+        )
+        .bind(i64::from(slots.min(100)))
+        .bind(orchestrator)
+        .bind(LEASE.as_secs_f64())
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.id));
+        metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
+        self.assignments(rows).await
+    }
+
+    async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
+        let ids = rows.iter().map(|row| row.job_id);
+        let jobs = job::Entity::find().filter(job::Column::Id.is_in(ids)).all(&self.kernel.db).await?;
+        let versions = jobs.iter().map(|job| job.event_version_id);
+        let versions =
+            event_version::Entity::find().filter(event_version::Column::Id.is_in(versions)).all(&self.kernel.db).await?;
+        let versions: HashMap<Uuid, _> = versions.into_iter().map(|v| (v.id, v)).collect();
+        let jobs: HashMap<Uuid, _> = jobs.into_iter().map(|j| (j.id, j)).collect();
+        let (mut out, mut hashes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for row in rows {
+            let job = jobs.get(&row.job_id).ok_or_else(|| Error::internal("an execution without its job"))?;
+            let version = versions.get(&job.event_version_id);
+            let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
+            let definition = Definition::from(version.clone());
+            let work = Work {
+                execution_id: row.id,
+                job_id: row.job_id,
+                attempt: row.attempt.unsigned_abs(),
+                input: job.input.as_ref(),
+                definition: &definition,
+            };
+            let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
+            hashes.push(payload.sha256.to_vec());
+            out.push(Assignment {
+                claim: Claim { execution_id: row.id, epoch: row.epoch },
+                job_id: row.job_id,
+                attempt: row.attempt.unsigned_abs(),
+                container: ContainerSpec {
+                    image: definition.target.image.clone(),
+                    memory_bytes: definition.target.memory_bytes.unsigned_abs(),
+                    cpu_millis: definition.target.cpu_millis.unsigned_abs(),
+                    pids: definition.target.pids.unsigned_abs(),
+                    network: definition.target.network,
+                },
+                timeout_ms: definition.timeout_ms.unsigned_abs(),
+                manifest: payload.manifest,
+                signature: payload.signature,
+                archive: payload.archive,
+            });
+            self.kernel.signals.job_changed(JobId(row.job_id), false);
+        }
+        sqlx::query(
+            "UPDATE executions e SET payload_sha256 = h.hash
+             FROM unnest($1::uuid[], $2::bytea[]) AS h(id, hash) WHERE e.id = h.id",
+        )
+        .bind(out.iter().map(|a| a.claim.execution_id).collect::<Vec<_>>())
+        .bind(hashes)
+        .execute(&self.kernel.pool)
+        .await?;
+        Ok(out)
+    }
+}

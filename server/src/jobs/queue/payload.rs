@@ -1,0 +1,119 @@
+//! The signed payload of an execution, and the key that signs it.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use cronium_entity::enums::EventKind;
+use cronium_protocol::PROTOCOL_VERSION;
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, sha256, sign};
+use ed25519_dalek::SigningKey;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::events::Definition;
+use crate::kernel::sealed::MasterKey;
+use crate::kernel::{Entropy, Error, Kernel, Result, Timestamp};
+
+const SETTING: &str = "payload-signing-key";
+const CONTEXT: &str = "settings/payload-signing-key";
+/// How long a payload may wait to be opened.
+const EXPIRY: TimeDelta = TimeDelta::minutes(10);
+
+/// Signs payloads with the installation's Ed25519 key.
+#[derive(Clone)]
+pub struct Signer(Arc<SigningKey>);
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer(***)")
+    }
+}
+
+impl Signer {
+    /// The key from the settings, sealed with the master key; the first server makes it.
+    pub async fn load(kernel: &Kernel, master: &MasterKey) -> Result<Self> {
+        let fresh = master.seal(kernel.entropy, CONTEXT, &kernel.entropy.bytes::<32>())?;
+        sqlx::query("INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(SETTING)
+            .bind(fresh)
+            .bind(kernel.now())
+            .execute(&kernel.pool)
+            .await?;
+        let sealed: Vec<u8> = sqlx::query_scalar("SELECT value FROM settings WHERE key = $1")
+            .bind(SETTING)
+            .fetch_one(&kernel.pool)
+            .await?;
+        let opened = master.open(CONTEXT, &sealed)?;
+        let key: [u8; 32] =
+            opened.as_slice().try_into().map_err(|_| Error::internal("the payload signing key has a wrong length"))?;
+        Ok(Self(Arc::new(SigningKey::from_bytes(&key))))
+    }
+
+    pub fn verify_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+}
+
+/// What a payload is made of.
+pub struct Work<'a> {
+    pub execution_id: Uuid,
+    pub job_id: Uuid,
+    pub attempt: u32,
+    pub input: Option<&'a Value>,
+    pub definition: &'a Definition,
+}
+
+/// Encoded manifest, its signature and the files.
+pub struct Payload {
+    pub manifest: Vec<u8>,
+    pub signature: Vec<u8>,
+    pub archive: Vec<u8>,
+    pub sha256: [u8; 32],
+}
+
+/// Builds and signs a payload.
+pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) -> Result<Payload> {
+    let definition = work.definition;
+    let (language, entry) = match definition.kind {
+        EventKind::Bash => (Language::Bash, "main.sh"),
+        EventKind::Python => (Language::Python, "main.py"),
+        EventKind::Nodejs => (Language::NodeJs, "main.js"),
+    };
+    let input = serde_json::to_vec(work.input.unwrap_or(&Value::Null)).map_err(Error::internal)?;
+    let contents = [(entry, definition.source.as_bytes(), 0o500), ("input.json", input.as_slice(), 0o400)];
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut files = Vec::new();
+    for (path, bytes, mode) in contents {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(mode);
+        header.set_entry_type(tar::EntryType::Regular);
+        archive.append_data(&mut header, path, bytes).map_err(Error::internal)?;
+        files.push(FileEntry { path: path.into(), sha256: sha256(bytes), size: bytes.len() as u64, mode });
+    }
+    let manifest = Manifest {
+        version: PROTOCOL_VERSION,
+        execution_id: work.execution_id,
+        job_id: work.job_id,
+        attempt: work.attempt,
+        target: format!("docker:{}", work.execution_id),
+        language,
+        entry: entry.into(),
+        input: Some("input.json".into()),
+        env: definition.environment.iter().map(|v| (v.name.clone(), v.value.clone())).collect(),
+        timeout_ms: definition.timeout_ms.unsigned_abs(),
+        grace_ms: 10_000,
+        log_line_bytes: 64 << 10,
+        log_total_bytes: 100 << 20,
+        files,
+        expires_at_ms: (now + EXPIRY).timestamp_millis(),
+        nonce: entropy.uuid_v7(now),
+    };
+    let manifest = manifest.encode().map_err(Error::internal)?;
+    Ok(Payload {
+        signature: sign(&manifest, &signer.0),
+        sha256: sha256(&manifest),
+        archive: archive.into_inner().map_err(Error::internal)?,
+        manifest,
+    })
+}

@@ -1,0 +1,70 @@
+//! Wake-ups: after a commit, coalesced, one Apalis task says "there is work". It carries nothing; a lost
+//! one costs a second, because whoever waits for it also looks by itself.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::kernel::{Kernel, Result};
+
+/// Apalis' queue of wake-ups.
+const QUEUE: &str = "cronium-wake";
+/// Channel that tells of a new wake-up.
+const CHANNEL: &str = "cronium_wake";
+/// Signals within this time become one wake-up.
+const GATHER: Duration = Duration::from_millis(4);
+
+/// Makes Apalis' schema. Its own trigger notifies inside the pusher's transaction, which takes a global
+/// lock at commit: it is removed, and we notify after the commit.
+pub async fn setup(kernel: &Kernel) -> Result<()> {
+    sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS pgcrypto")
+        .execute(&kernel.pool)
+        .await?;
+    apalis_postgres::PostgresStorage::setup(&kernel.pool).await.map_err(crate::kernel::Error::internal)?;
+    sqlx::raw_sql("DROP TRIGGER IF EXISTS notify_workers ON apalis.jobs").execute(&kernel.pool).await?;
+    Ok(())
+}
+
+/// Pushes wake-ups until the token is cancelled. A wake-up is pushed when none is pending; ended ones are
+/// removed on the way.
+pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = kernel.signals.work() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        tokio::time::sleep(GATHER).await;
+        kernel.signals.wake_agents();
+        if let Err(problem) = push(&kernel).await {
+            tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
+        }
+    }
+}
+
+async fn push(kernel: &Kernel) -> Result<()> {
+    let pushed = sqlx::query(
+        "WITH gone AS (
+             DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Failed', 'Killed')
+         )
+         INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority, metadata)
+         SELECT $2, $1, 'null'::bytea, 'Pending', 0, 1, now(), 0, ''::hstore
+         WHERE EXISTS (SELECT 1 FROM executions WHERE status = 'QUEUED')
+           AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending')",
+    )
+    .bind(QUEUE)
+    .bind(crockford(kernel.entropy.uuid_v7(kernel.now())))
+    .execute(&kernel.pool)
+    .await?;
+    if pushed.rows_affected() > 0 {
+        sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&kernel.pool).await?;
+    }
+    Ok(())
+}
+
+/// The ULID spelling of 128 bits: Apalis reads its ids so.
+fn crockford(id: uuid::Uuid) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = id.as_u128();
+    (0..26).rev().map(|i| char::from(ALPHABET[((bits >> (i * 5)) & 31) as usize])).collect()
+}

@@ -1,0 +1,154 @@
+//! Logs in the API.
+
+use async_graphql::{Context, Enum, ID, SimpleObject, Subscription};
+use cronium_protocol::log::{Line, Stream as LineStream};
+use futures::{Stream, StreamExt as _};
+
+use crate::jobs::Jobs;
+use crate::kernel::api::{ApiResult, api, op, to_graphql};
+use crate::kernel::clock::from_micros;
+use crate::kernel::ids::{ExecutionId, JobId};
+use crate::kernel::{Error, Timestamp};
+
+use super::clean::clean;
+use super::service::{Batch, Logs};
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The runner: truncation records and notices.
+    System,
+}
+
+impl From<LogStream> for LineStream {
+    fn from(s: LogStream) -> Self {
+        match s {
+            LogStream::Stdout => Self::Stdout,
+            LogStream::Stderr => Self::Stderr,
+            LogStream::System => Self::System,
+        }
+    }
+}
+
+/// One line, without its newline.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct LogLine {
+    /// 1, 2, 3 … in one execution, without gaps.
+    seq: i32,
+    /// When it was printed.
+    at: Timestamp,
+    /// Where it came from.
+    stream: LogStream,
+    /// Its text, with ANSI colours and no other control sequences.
+    text: String,
+}
+
+impl From<Line> for LogLine {
+    fn from(line: Line) -> Self {
+        let stream = match line.stream {
+            LineStream::Stdout => LogStream::Stdout,
+            LineStream::Stderr => LogStream::Stderr,
+            LineStream::System => LogStream::System,
+        };
+        let seq = i32::try_from(line.seq).unwrap_or(i32::MAX);
+        Self { seq, at: from_micros(line.at_us), stream, text: clean(&line.text) }
+    }
+}
+
+/// Stored lines of one execution.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct LogPage {
+    /// In order.
+    lines: Vec<LogLine>,
+    /// Ask for the lines after this one next.
+    last_seq: i32,
+    /// Whether more lines are stored.
+    has_more: bool,
+}
+
+impl LogPage {
+    pub fn new(lines: Vec<Line>, last_seq: u64, has_more: bool) -> Self {
+        let last_seq = i32::try_from(last_seq).unwrap_or(i32::MAX);
+        Self { lines: lines.into_iter().map(Into::into).collect(), last_seq, has_more }
+    }
+}
+
+/// Lines as they come.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct LogBatch {
+    /// The execution that printed them.
+    execution_id: ID,
+    /// In order; empty in the last batch.
+    lines: Vec<LogLine>,
+    /// Resume after this one.
+    last_seq: i32,
+    /// Whether nothing follows.
+    r#final: bool,
+    /// Resume `jobLog` after this.
+    cursor: String,
+}
+
+impl From<Batch> for LogBatch {
+    fn from(batch: Batch) -> Self {
+        let execution_id = batch.execution.global();
+        Self {
+            cursor: format!("{}:{}", execution_id.as_str(), batch.last_seq),
+            execution_id,
+            lines: batch.lines.into_iter().map(Into::into).collect(),
+            last_seq: i32::try_from(batch.last_seq).unwrap_or(i32::MAX),
+            r#final: batch.ended,
+        }
+    }
+}
+
+/// Subscriptions of logs.
+#[derive(Debug, Default)]
+pub struct LogsSubscription;
+
+#[Subscription]
+impl LogsSubscription {
+    /// Lines after a sequence number, stored ones first, then live; no gap and no duplicate. Completes
+    /// after the last line of a finished execution.
+    async fn execution_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global id of the execution.")] execution_id: ID,
+        #[graphql(default, desc = "Lines after this one; 0: all.")] after_seq: i32,
+    ) -> ApiResult<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
+        let (logs, op) = (ctx.data::<Logs>()?, op(ctx)?.clone());
+        let id = api(ctx, ExecutionId::parse(&execution_id))?;
+        api(ctx, logs.authorised(ctx.data::<Jobs>()?, &op, id).await)?;
+        let after = u64::try_from(after_seq).unwrap_or_default();
+        let batches = logs.follow(id, after);
+        Ok(batches.map(move |b| b.map(LogBatch::from).map_err(|e| to_graphql(Some(&op), e))))
+    }
+
+    /// The logs of all executions of a job, as they appear.
+    async fn job_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global id of the job.")] job_id: ID,
+        #[graphql(desc = "Cursor of the last batch that was seen.")] after: Option<String>,
+    ) -> ApiResult<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
+        let (logs, op) = (ctx.data::<Logs>()?, op(ctx)?.clone());
+        let id = api(ctx, JobId::parse(&job_id))?;
+        api(ctx, ctx.data::<Jobs>()?.get(&op, id).await)?;
+        let position = |text: String| {
+            let (execution, seq) = text.rsplit_once(':')?;
+            Some((ExecutionId::parse(&ID(execution.to_owned())).ok()?, seq.parse().ok()?))
+        };
+        let after = match after {
+            Some(text) => {
+                let known = position(text).ok_or_else(|| Error::BadRequest("`after` is not a cursor".into()));
+                Some(api(ctx, known)?)
+            }
+            None => None,
+        };
+        let batches = logs.follow_job(id, after);
+        Ok(batches.map(move |b| b.map(LogBatch::from).map_err(|e| to_graphql(Some(&op), e))))
+    }
+}

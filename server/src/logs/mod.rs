@@ -1,0 +1,13 @@
+//! Logs: numbered lines in compressed chunks, live before they are stored, gapless over reconnects.
+
+mod clean;
+mod download;
+mod graphql;
+mod hub;
+mod service;
+mod store;
+
+pub use download::router;
+pub use graphql::{LogPage, LogStream, LogsSubscription};
+pub use service::Logs;
+pub use store::make_partitions;

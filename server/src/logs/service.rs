@@ -1,0 +1,179 @@
+//! Taking lines in, and giving them out without gap or duplicate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronium_protocol::log::{Line, LogBlock, Stream as LineStream};
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::kernel::error::Error;
+use crate::kernel::ids::{ExecutionId, JobId};
+use crate::kernel::{Kernel, Op, Result};
+
+use super::graphql::{LogPage, LogStream};
+use super::hub::Hub;
+use super::store;
+
+/// Lines in one message to a subscriber.
+const BATCH: usize = 1000;
+/// Chunks read at a time: at most some MiB.
+const CHUNKS: i64 = 16;
+/// A look at the store stands behind the hub.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Logs of executions.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    kernel: Kernel,
+    hub: Arc<Hub>,
+}
+
+/// Lines of one execution; `last` when nothing follows.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    pub execution: ExecutionId,
+    pub lines: Vec<Line>,
+    pub last_seq: u64,
+    pub ended: bool,
+}
+
+impl Logs {
+    pub fn new(kernel: Kernel) -> Self {
+        Self { kernel, hub: Arc::default() }
+    }
+
+    pub async fn last_seq(&self, execution: ExecutionId) -> Result<u64> {
+        store::last_seq(&self.kernel, execution).await
+    }
+
+    /// Takes a block whose sender holds the execution's lease. `last` is the last sequence number that is
+    /// stored; gives the new one. Lines that are there already are dropped; a gap is refused, and its
+    /// sender sends again.
+    pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
+        let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
+        block.lines.retain(|line| line.seq > last);
+        let Some(first) = block.lines.first() else { return Ok(last) };
+        if first.seq != last + 1 {
+            return Err(Error::BadRequest(format!("line {} came after line {last}", first.seq)));
+        }
+        self.hub.publish(execution, Arc::new(block.lines.clone()));
+        metrics::counter!("cronium_log_lines_total").increment(block.lines.len() as u64);
+        store::append(&self.kernel, execution, &block).await?;
+        Ok(block.last_seq())
+    }
+
+    /// No more lines will come.
+    pub fn ended(&self, execution: ExecutionId) {
+        self.hub.close(execution);
+    }
+
+    /// One page of stored lines.
+    pub async fn page(
+        &self,
+        execution: ExecutionId,
+        after: i32,
+        first: i32,
+        search: Option<&str>,
+        stream: Option<LogStream>,
+    ) -> Result<LogPage> {
+        let limit = usize::try_from(first).ok().filter(|n| (1..=10_000).contains(n));
+        let limit = limit.ok_or_else(|| Error::BadRequest("a log page has 1 to 10,000 lines".into()))?;
+        let mut after = u64::try_from(after).unwrap_or_default();
+        let wanted = search.map(str::to_lowercase);
+        let stream = stream.map(LineStream::from);
+        let mut found = Vec::new();
+        loop {
+            let lines = store::read(&self.kernel, execution, after, CHUNKS).await?;
+            let Some(last) = lines.last().map(|line| line.seq) else {
+                return Ok(LogPage::new(found, after, false));
+            };
+            for line in lines {
+                let matches = stream.is_none_or(|s| s == line.stream)
+                    && wanted.as_ref().is_none_or(|w| line.text.to_lowercase().contains(w));
+                if matches && found.len() == limit {
+                    return Ok(LogPage::new(found, after, true));
+                }
+                after = line.seq;
+                if matches {
+                    found.push(line);
+                }
+            }
+            after = last;
+        }
+    }
+
+    /// Everything after a sequence number: what is stored, then what comes, until the end. The hub is
+    /// subscribed to before the store is read, so that nothing falls in between.
+    pub fn follow(&self, execution: ExecutionId, after: u64) -> impl Stream<Item = Result<Batch>> + Send + use<> {
+        let this = self.clone();
+        async_stream::try_stream! {
+            let mut last = after;
+            let mut live = this.hub.subscribe(execution);
+            'stored: loop {
+                let (ended, total) = store::state(&this.kernel, execution).await?;
+                loop {
+                    let lines = store::read(&this.kernel, execution, last, CHUNKS).await?;
+                    if lines.is_empty() {
+                        break;
+                    }
+                    for part in lines.chunks(BATCH) {
+                        last = part.last().map_or(last, |line| line.seq);
+                        yield Batch { execution, lines: part.to_vec(), last_seq: last, ended: false };
+                    }
+                }
+                if ended && last >= total {
+                    yield Batch { execution, lines: Vec::new(), last_seq: last, ended: true };
+                    return;
+                }
+                loop {
+                    match tokio::time::timeout(LOOK, live.recv()).await {
+                        Ok(Ok(lines)) => {
+                            let lines: Vec<Line> = lines.iter().filter(|line| line.seq > last).cloned().collect();
+                            let Some(first) = lines.first() else { continue };
+                            if first.seq != last + 1 {
+                                continue 'stored;
+                            }
+                            for part in lines.chunks(BATCH) {
+                                last = part.last().map_or(last, |line| line.seq);
+                                yield Batch { execution, lines: part.to_vec(), last_seq: last, ended: false };
+                            }
+                        }
+                        Ok(Err(RecvError::Lagged(_))) | Err(_) => continue 'stored,
+                        Ok(Err(RecvError::Closed)) => {
+                            live = this.hub.subscribe(execution);
+                            continue 'stored;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The logs of a job's executions, one after the other, as they appear.
+    pub fn follow_job(&self, job: JobId, after: Option<(ExecutionId, u64)>) -> impl Stream<Item = Result<Batch>> + Send + use<> {
+        let this = self.clone();
+        async_stream::try_stream! {
+            for execution in store::executions(&this.kernel, job.0).await? {
+                let from = match after {
+                    Some((at, seq)) if at == execution => seq,
+                    Some((at, _)) if at.0 > execution.0 => continue,
+                    _ => 0,
+                };
+                for await batch in this.follow(execution, from) {
+                    yield batch?;
+                }
+            }
+        }
+    }
+
+    /// Stored lines for a download, some chunks at a time.
+    pub async fn read(&self, execution: ExecutionId, after: u64) -> Result<Vec<Line>> {
+        store::read(&self.kernel, execution, after, CHUNKS).await
+    }
+
+    /// Whether this operation may read the execution: its jobs' policy decides.
+    pub async fn authorised(&self, jobs: &crate::jobs::Jobs, op: &Op, execution: ExecutionId) -> Result<()> {
+        jobs.execution(op, execution).await.map(drop)
+    }
+}

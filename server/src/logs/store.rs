@@ -1,0 +1,116 @@
+//! Chunks in the partitioned table: zstd of an encoded block, keyed by execution and first sequence.
+
+use chrono::{Days, NaiveDate};
+use cronium_protocol::log::{Line, LogBlock};
+use uuid::Uuid;
+
+use crate::kernel::clock::from_micros;
+use crate::kernel::ids::ExecutionId;
+use crate::kernel::{Error, Kernel, Result};
+
+/// A log block is at most a frame: no chunk decompresses to more.
+const MAX_BLOCK: usize = 8 << 20;
+
+/// The partition of an execution: the day in its UUIDv7.
+fn day(execution: ExecutionId) -> NaiveDate {
+    let millis = (execution.0.as_u128() >> 80) as i64;
+    from_micros(millis.saturating_mul(1000)).date_naive()
+}
+
+/// Stores a block unless it is there; counts its lines. Not durable at once: the runner keeps what is not
+/// acknowledged, and an acknowledged block lost in a crash of Postgres is at most its last 200 ms or so.
+pub async fn append(kernel: &Kernel, execution: ExecutionId, block: &LogBlock) -> Result<()> {
+    let body = zstd::bulk::compress(&block.encode(), 3).map_err(Error::internal)?;
+    let (Some(first), Some(last)) = (block.lines.first(), block.lines.last()) else { return Ok(()) };
+    let mut tx = kernel.pool.begin().await?;
+    sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+    sqlx::query(
+        "INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(day(execution))
+    .bind(execution.0)
+    .bind(first.seq as i64)
+    .bind(last.seq as i64)
+    .bind(from_micros(first.at_us))
+    .bind(from_micros(last.at_us))
+    .bind(body)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("UPDATE executions SET log_lines = greatest(log_lines, $2) WHERE id = $1")
+        .bind(execution.0)
+        .bind(last.seq as i64)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The last stored sequence number; 0 for none.
+pub async fn last_seq(kernel: &Kernel, execution: ExecutionId) -> Result<u64> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(last_seq) FROM log_chunks WHERE day = $1 AND execution_id = $2")
+            .bind(day(execution))
+            .bind(execution.0)
+            .fetch_one(&kernel.pool)
+            .await?;
+    Ok(last.unwrap_or_default().unsigned_abs())
+}
+
+/// Stored lines after a sequence number, at most some chunks of them: few enough to hold, in order.
+pub async fn read(kernel: &Kernel, execution: ExecutionId, after: u64, chunks: i64) -> Result<Vec<Line>> {
+    let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT body FROM log_chunks WHERE day = $1 AND execution_id = $2 AND last_seq > $3
+         ORDER BY first_seq LIMIT $4",
+    )
+    .bind(day(execution))
+    .bind(execution.0)
+    .bind(after as i64)
+    .bind(chunks)
+    .fetch_all(&kernel.pool)
+    .await?;
+    let mut lines = Vec::new();
+    for body in bodies {
+        let bytes = zstd::bulk::decompress(&body, MAX_BLOCK).map_err(Error::internal)?;
+        let block = LogBlock::decode(&bytes).map_err(Error::internal)?;
+        lines.extend(block.lines.into_iter().filter(|line| line.seq > after));
+    }
+    Ok(lines)
+}
+
+/// Whether the execution has ended, and how many lines it has.
+pub async fn state(kernel: &Kernel, execution: ExecutionId) -> Result<(bool, u64)> {
+    let row: Option<(bool, i64)> =
+        sqlx::query_as("SELECT finished_at IS NOT NULL, log_lines FROM executions WHERE id = $1")
+            .bind(execution.0)
+            .fetch_optional(&kernel.pool)
+            .await?;
+    let (ended, lines) = row.ok_or(Error::NotFound("execution"))?;
+    Ok((ended, lines.unsigned_abs()))
+}
+
+/// Executions of a job, oldest attempt first.
+pub async fn executions(kernel: &Kernel, job: Uuid) -> Result<Vec<ExecutionId>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM executions WHERE job_id = $1 ORDER BY attempt")
+        .bind(job)
+        .fetch_all(&kernel.pool)
+        .await?;
+    Ok(ids.into_iter().map(ExecutionId).collect())
+}
+
+/// Partitions for today and the week ahead; what comes later lands in the default one.
+pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
+    let today = kernel.now().date_naive();
+    for ahead in 0..8 {
+        let Some((from, to)) = today.checked_add_days(Days::new(ahead)).and_then(|d| Some((d, d.succ_opt()?))) else {
+            continue;
+        };
+        let name = format!("log_chunks_{}", from.format("%Y%m%d"));
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {name} PARTITION OF log_chunks FOR VALUES FROM ('{from}') TO ('{to}');
+             ALTER TABLE {name} ALTER COLUMN body SET STORAGE EXTERNAL"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&kernel.pool).await?;
+    }
+    Ok(())
+}
