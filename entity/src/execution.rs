@@ -19,6 +19,7 @@ pub struct Model {
     pub orchestrator_id: Option<Uuid>,
     pub lease_until: Option<DateTimeUtc>,
     pub starts: i32,
+    pub start_epoch: Option<i32>,
     pub max_starts: i32,
     pub dispatches: i32,
     pub cancel_requested: bool,

@@ -60,6 +60,8 @@ CREATE TABLE executions (
     lease_until timestamptz,
     -- User code may start while starts < max_starts.
     starts integer NOT NULL DEFAULT 0,
+    -- The epoch under which the last start was granted: the same claim may ask again.
+    start_epoch integer,
     max_starts integer NOT NULL DEFAULT 1,
     dispatches integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,

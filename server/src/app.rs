@@ -1,6 +1,9 @@
 //! Wiring: database → services → schema → router.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::dataloader::DataLoader;
 
 use cronium_migration::Migrator;
 use sea_orm_migration::MigratorTrait as _;
@@ -10,8 +13,13 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::identity::Identity;
+use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
 use crate::insight::Insight;
+use crate::jobs::queue::{self, Queue, Signer};
+use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader};
 use crate::kernel::{Error, Kernel, Result};
+use crate::logs::{self, Logs};
+use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Origins, origin_of};
 use crate::transport::graphql::{self, Gateway};
@@ -23,6 +31,10 @@ use crate::transport::schema::{self, Schema};
 pub struct App {
     pub kernel: Kernel,
     pub identity: Identity,
+    pub events: Events,
+    pub jobs: Jobs,
+    pub logs: Logs,
+    pub queue: Queue,
     pub schema: Schema,
 }
 
@@ -49,6 +61,8 @@ impl FirstRun {
 /// Brings the database to this version's shape.
 pub async fn migrate(kernel: &Kernel) -> Result<()> {
     Migrator::up(&kernel.db, None).await?;
+    queue::setup_apalis(kernel).await?;
+    logs::make_partitions(kernel).await?;
     Ok(())
 }
 
@@ -75,27 +89,61 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 }
 
 impl App {
-    pub fn new(kernel: Kernel) -> Self {
+    pub fn new(kernel: Kernel, signer: Signer) -> Self {
         let identity = Identity::new(kernel.clone());
+        let events = Events::new(kernel.clone());
+        let jobs = Jobs::new(kernel.clone(), events.clone());
+        let logs = Logs::new(kernel.clone());
+        let queue = Queue::new(kernel.clone(), logs.clone(), signer);
         let schema = schema::builder()
             .data(identity.clone())
+            .data(events.clone())
+            .data(jobs.clone())
+            .data(logs.clone())
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
+            .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(ExecutionLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(LastJobLoader(kernel.clone()), tokio::spawn))
             .finish();
-        Self {
-            kernel,
-            identity,
-            schema,
-        }
+        Self { kernel, identity, events, jobs, logs, queue, schema }
     }
 
     /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
-    pub fn start_workers(&self, _tasks: &TaskTracker, _stop: &CancellationToken) {}
+    pub fn start_workers(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        tasks.spawn(queue::wake_orchestrators(self.kernel.clone(), stop.clone()));
+        let queue = self.queue.clone();
+        tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
+            let queue = queue.clone();
+            async move { queue.sweep().await.map(drop) }
+        }));
+        let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());
+        tasks.spawn(every(Duration::from_secs(3600), stop.clone(), "housekeeping", move || {
+            let (kernel, jobs) = (kernel.clone(), jobs.clone());
+            async move {
+                logs::make_partitions(&kernel).await?;
+                jobs.drop_old_keys().await.map(drop)
+            }
+        }));
+    }
 
     /// Everything that is reached by HTTP.
-    pub fn router(&self, config: &Config, _keys: &Keys, probes: Probes) -> axum::Router {
+    pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> axum::Router {
+        let agents = Agents {
+            kernel: self.kernel.clone(),
+            queue: self.queue.clone(),
+            logs: self.logs.clone(),
+            key: keys.internal.as_str().into(),
+        };
+        let authenticator = Arc::new(self.identity.clone());
+        let (kernel, secure) = (self.kernel.clone(), config.https());
         crate::transport::health::router(probes)
             .merge(graphql::router(self.gateway(config)))
+            .merge(agent::router(agents))
+            .merge(logs::router(kernel, self.logs.clone(), self.jobs.clone(), authenticator, secure))
             .merge(files::router(&config.web_dir))
     }
 
@@ -108,5 +156,24 @@ impl App {
         };
         let authenticator = Arc::new(self.identity.clone());
         Gateway::new(self.kernel.clone(), self.schema.clone(), authenticator, origins)
+    }
+}
+
+/// Runs an idempotent chore now and at every interval until the token is cancelled.
+async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
+where
+    F: Fn() -> R,
+    R: Future<Output = Result<()>>,
+{
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(problem) = chore().await {
+            tracing::warn!(name, problem = problem.private_text(), "a chore failed; it is tried again");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The first start: an administrator whose password is printed once.
 
-use cronium_entity::enums::UserRole;
+use cronium_entity::enums::{EventKind, EventStatus, UserRole};
+use uuid::Uuid;
 
 use crate::app::App;
+use crate::events::{DEFAULT_TIMEOUT_MS, Definition, NewEvent, Profile, Target};
 use crate::identity::NewUser;
-use crate::kernel::Result;
 use crate::kernel::ids::UserId;
+use crate::kernel::{Actor, Op, Result};
 
 /// Address of the account that the first start makes.
 pub const ADMIN: &str = "admin@cronium.local";
@@ -43,7 +45,31 @@ pub fn print(admin: &FirstAdmin, url: &str) {
     println!();
 }
 
-/// Sample events, so that there is something to run.
-pub async fn samples(_app: &App, _admin: &FirstAdmin) -> Result<()> {
+/// Sample events, one in each language, so that there is something to run.
+pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
+    let actor = Actor::User { id: admin.id, role: UserRole::Admin, session: Uuid::nil() };
+    let op = Op { actor, request_id: Uuid::nil(), client: None, bearer: false };
+    for (name, description, kind, source) in [
+        ("Hello", "Says hello and counts to five: watch it live.", EventKind::Bash, include_str!("samples/hello.sh")),
+        ("Sales report", "Makes a CSV and sums it up.", EventKind::Python, include_str!("samples/report.py")),
+        ("Settings check", "Fails with exit code 3.", EventKind::Nodejs, include_str!("samples/check.js")),
+    ] {
+        let profile = Profile {
+            name: name.into(),
+            description: description.into(),
+            tags: vec!["sample".into()],
+            shared: true,
+        };
+        let definition = Definition {
+            kind,
+            source: source.into(),
+            environment: Vec::new(),
+            input_schema: None,
+            target: Target::default(),
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+        };
+        let new = NewEvent { profile, status: EventStatus::Active, definition, comment: None };
+        app.events.create(&op, new).await?;
+    }
     Ok(())
 }

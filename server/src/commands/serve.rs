@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::config::keys::{Keys, kept};
+use crate::jobs::queue::Signer;
 use crate::kernel::{Error, Result};
 use crate::supervise::Orchestrator;
 use crate::transport::health::Probes;
@@ -59,7 +60,8 @@ async fn run(
     telemetry: &Telemetry,
 ) -> Result<()> {
     app::migrate(&database.kernel).await?;
-    let app = App::new(database.kernel.clone());
+    let signer = Signer::load(&database.kernel, &keys.master).await?;
+    let app = App::new(database.kernel.clone(), signer);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if let Some(cluster) = database.cluster.clone() {

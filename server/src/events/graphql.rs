@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::access::{Action, Permission, can};
 use crate::identity::User;
+use crate::jobs::{Job, JobFilter, LastJobLoader, jobs_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{ConnectionOf, Cursor, PageArgs};
@@ -109,6 +110,26 @@ impl Event {
             id: row.id,
         };
         Ok(page.connection(total, position, EventVersion))
+    }
+
+    /// Its jobs, newest first.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Narrows the list.")] filter: Option<JobFilter>,
+        #[graphql(desc = "Page size from the start, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Begin after this position.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this position.")] before: Option<String>,
+    ) -> ApiResult<ConnectionOf<Job>> {
+        let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        jobs_of(ctx, EventId(self.0.id), filter.unwrap_or_default(), &args).await
+    }
+
+    /// The newest job.
+    async fn last_job(&self, ctx: &Context<'_>) -> ApiResult<Option<Job>> {
+        Ok(loaded(ctx, ctx.data::<DataLoader<LastJobLoader>>()?.load_one(self.0.id).await)?.map(Job))
     }
 
     /// How often it was run.

@@ -335,9 +335,10 @@ impl JobsMutation {
 }
 
 /// Jobs of an event.
-pub async fn jobs_of(ctx: &Context<'_>, event: EventId, args: &PageArgs) -> ApiResult<ConnectionOf<Job>> {
+pub async fn jobs_of(ctx: &Context<'_>, event: EventId, filter: JobFilter, args: &PageArgs) -> ApiResult<ConnectionOf<Job>> {
     api(ctx, ctx.data::<Events>()?.get(op(ctx)?, event).await)?;
-    let filter = super::store::Filter { event: Some(event), ..Default::default() };
+    let filter = api(ctx, super::store::Filter::try_from(filter))?;
+    let filter = super::store::Filter { event: Some(event), ..filter };
     let counted = ctx.look_ahead().field("totalCount").exists();
     let found = ctx.data::<Jobs>()?.list(op(ctx)?, &filter, true, args, counted).await;
     let (page, total) = api(ctx, found)?;

@@ -50,7 +50,7 @@ impl JobsSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Global id of the job.")] id: ID,
-    ) -> ApiResult<impl Stream<Item = ApiResult<Job>> + use<>> {
+    ) -> async_graphql::Result<impl Stream<Item = ApiResult<Job>> + use<>> {
         let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
         let id = api(ctx, JobId::parse(&id))?;
         let mut signals = jobs.signals();
@@ -80,7 +80,7 @@ impl JobsSubscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Narrows the list.")] filter: Option<JobFilter>,
-    ) -> ApiResult<impl Stream<Item = ApiResult<JobChange>> + use<>> {
+    ) -> async_graphql::Result<impl Stream<Item = ApiResult<JobChange>> + use<>> {
         let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
         let filter: Filter = api(ctx, filter.unwrap_or_default().try_into())?;
         api(ctx, jobs.matching(&op, &filter, &[]).await)?;

@@ -10,7 +10,8 @@ pub mod queue;
 mod service;
 mod store;
 
-pub use graphql::{Execution, Job, JobsMutation, JobsQuery};
+pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of};
+pub use input::JobFilter;
 pub use live::JobsSubscription;
 pub use loader::{ExecutionLoader, JobLoader, LastJobLoader};
 pub use service::Jobs;

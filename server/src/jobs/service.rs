@@ -235,6 +235,7 @@ impl Jobs {
             orchestrator_id: None,
             lease_until: None,
             starts: 0,
+            start_epoch: None,
             max_starts: 1,
             dispatches: 0,
             cancel_requested: false,

@@ -118,7 +118,7 @@ impl LogsSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Global id of the execution.")] execution_id: ID,
         #[graphql(default, desc = "Lines after this one; 0: all.")] after_seq: i32,
-    ) -> ApiResult<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
+    ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
         let (logs, op) = (ctx.data::<Logs>()?, op(ctx)?.clone());
         let id = api(ctx, ExecutionId::parse(&execution_id))?;
         api(ctx, logs.authorised(ctx.data::<Jobs>()?, &op, id).await)?;
@@ -133,7 +133,7 @@ impl LogsSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Global id of the job.")] job_id: ID,
         #[graphql(desc = "Cursor of the last batch that was seen.")] after: Option<String>,
-    ) -> ApiResult<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
+    ) -> async_graphql::Result<impl Stream<Item = ApiResult<LogBatch>> + use<>> {
         let (logs, op) = (ctx.data::<Logs>()?, op(ctx)?.clone());
         let id = api(ctx, JobId::parse(&job_id))?;
         api(ctx, ctx.data::<Jobs>()?.get(&op, id).await)?;

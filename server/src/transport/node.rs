@@ -2,10 +2,12 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
+use crate::events::{Event, EventVersion, Events};
 use crate::identity::{Identity, User};
 use crate::insight::{Insight, Orchestrator};
+use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, op, visible};
-use crate::kernel::ids::{self, NodeKind, OrchestratorId, UserId};
+use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId, UserId};
 
 /// Anything with a global id.
 #[derive(Debug, Interface)]
@@ -13,6 +15,10 @@ use crate::kernel::ids::{self, NodeKind, OrchestratorId, UserId};
 pub enum Node {
     User(User),
     Orchestrator(Orchestrator),
+    Event(Event),
+    EventVersion(EventVersion),
+    Job(Job),
+    Execution(Execution),
 }
 
 /// Any node by its id.
@@ -54,6 +60,21 @@ async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
             let found = found.orchestrator(op(ctx)?, OrchestratorId(uuid)).await;
             visible(ctx, found)?.map(|seen| Node::Orchestrator(Orchestrator(seen)))
         }
-        _ => None,
+        NodeKind::Event => {
+            let found = ctx.data::<Events>()?.get(op(ctx)?, EventId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::Event(Event(row)))
+        }
+        NodeKind::EventVersion => {
+            let found = ctx.data::<Events>()?.version(op(ctx)?, EventVersionId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::EventVersion(EventVersion(row)))
+        }
+        NodeKind::Job => {
+            let found = ctx.data::<Jobs>()?.get(op(ctx)?, JobId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::Job(Job(row)))
+        }
+        NodeKind::Execution => {
+            let found = ctx.data::<Jobs>()?.execution(op(ctx)?, ExecutionId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::Execution(Execution(row)))
+        }
     })
 }

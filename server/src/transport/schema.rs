@@ -4,25 +4,27 @@ use async_graphql::{
     MergedObject, MergedSubscription, Object, SDLExportOptions, SchemaBuilder, SimpleObject,
 };
 
-use crate::events::{EventsMutation, EventsQuery};
+use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::identity::{IdentityMutation, IdentityQuery};
 use crate::insight::{InsightQuery, InsightSubscription};
+use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
+use crate::logs::LogsSubscription;
 
 use super::node::NodeQuery;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery, InsightQuery);
+pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery, JobsQuery, InsightQuery);
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(IdentityMutation, EventsMutation);
+pub struct Mutation(IdentityMutation, EventsMutation, JobsMutation);
 
 /// Watching.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(InsightSubscription);
+pub struct Subscription(InsightSubscription, JobsSubscription, LogsSubscription);
 
 /// The schema of the API.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -67,6 +69,8 @@ pub struct ServerInfo {
     version: String,
     /// Whether nobody has run anything on this installation.
     first_run: bool,
+    /// Languages of scripts.
+    languages: Vec<EventType>,
     /// Ways to sign in.
     sign_in_methods: Vec<crate::identity::SignInMethod>,
     /// Limits.
@@ -85,6 +89,7 @@ impl InfoQuery {
         Ok(ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             first_run,
+            languages: vec![EventType::Bash, EventType::Python, EventType::Nodejs],
             sign_in_methods: vec![crate::identity::SignInMethod::Password],
             limits: ServerLimits {
                 source_bytes: 1 << 20,

@@ -68,9 +68,10 @@ impl Queue {
     pub async fn grant_start(&self, claim: Claim) -> Result<bool> {
         let mut tx = self.kernel.pool.begin().await?;
         let granted: Option<Uuid> = sqlx::query_scalar(
-            "UPDATE executions SET starts = starts + 1, status = 'RUNNING', started_at = $3
+            "UPDATE executions SET starts = starts + CASE WHEN start_epoch = epoch THEN 0 ELSE 1 END, start_epoch = epoch,
+                 status = 'RUNNING', started_at = $3
              WHERE id = $1 AND epoch = $2 AND status IN ('DISPATCHING', 'RUNNING') AND NOT cancel_requested
-               AND starts < max_starts AND lease_until > now()
+               AND (starts < max_starts OR start_epoch = epoch) AND lease_until > now()
              RETURNING job_id",
         )
         .bind(claim.execution_id)

@@ -7,8 +7,10 @@ use chrono::{TimeZone as _, Utc};
 use cronium_entity::enums::UserRole;
 use cronium_server::app::{self, App};
 use cronium_server::identity::NewUser;
+use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::api::ResponseCookies;
 use cronium_server::kernel::clock::{MockClock, SystemClock};
+use cronium_server::kernel::sealed::MasterKey;
 use cronium_server::kernel::{Actor, Kernel, Op};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -92,7 +94,9 @@ impl TestApp {
     pub async fn start() -> Self {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
-        let app = App::new(Kernel::new(pool, clock.clone()));
+        let kernel = Kernel::new(pool, clock.clone());
+        let signer = Signer::load(&kernel, &MasterKey::new([7; 32])).await.expect("signing key");
+        let app = App::new(kernel, signer);
         Self { app, clock }
     }
 

@@ -1,0 +1,221 @@
+//! The agent channel: one WebSocket for each orchestrator. Knows messages and connections; what they mean
+//! is the queue's and the logs' business.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use cronium_protocol::PROTOCOL_VERSION;
+use cronium_protocol::agent::{AgentToServer, Claim, ServerToAgent};
+use futures::stream::SplitSink;
+use futures::{SinkExt as _, StreamExt as _};
+use sqlx::types::Json;
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use crate::jobs::queue::{LEASE, Queue, RENEW};
+use crate::kernel::ids::ExecutionId;
+use crate::kernel::{Error, Kernel, Result};
+use crate::logs::Logs;
+
+use super::graphql::auth::bearer;
+
+/// Largest message: a log block or a payload.
+const MAX_MESSAGE: usize = 16 << 20;
+/// A connection that says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What the endpoint works with.
+#[derive(Clone, Debug)]
+pub struct Agents {
+    pub kernel: Kernel,
+    pub queue: Queue,
+    pub logs: Logs,
+    /// Shared secret of the channel.
+    pub key: std::sync::Arc<str>,
+}
+
+/// `/agent`.
+pub fn router(agents: Agents) -> Router {
+    Router::new().route("/agent", get(upgrade)).with_state(agents)
+}
+
+async fn upgrade(State(agents): State<Agents>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
+    let right = given.is_some_and(|given| bool::from(given.as_bytes().ct_eq(agents.key.as_bytes())));
+    if !right {
+        tracing::warn!("an orchestrator came with a wrong key");
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
+        if let Err(problem) = Connection::serve(agents, socket).await {
+            tracing::warn!(problem = problem.private_text(), "an orchestrator's connection ended");
+        }
+    })
+}
+
+/// One connected orchestrator.
+struct Connection {
+    agents: Agents,
+    orchestrator: Uuid,
+    sink: SplitSink<WebSocket, Message>,
+    /// Claims of this connection and the last stored line of each.
+    held: HashMap<Claim, u64>,
+}
+
+impl Connection {
+    async fn serve(agents: Agents, socket: WebSocket) -> Result<()> {
+        let (mut sink, mut stream) = socket.split();
+        let hello = tokio::time::timeout(SILENCE, stream.next()).await;
+        let Ok(Some(Ok(Message::Binary(bytes)))) = hello else { return Ok(()) };
+        let AgentToServer::Hello { protocol, orchestrator_id, name, version, capacity } = read(&bytes)? else {
+            return Err(Error::BadRequest("the first message of an orchestrator is Hello".into()));
+        };
+        if protocol != PROTOCOL_VERSION {
+            let reason = format!("protocol {protocol} is not {PROTOCOL_VERSION}: upgrade the orchestrator");
+            drop(sink.send(Message::Close(Some(CloseFrame { code: 1002, reason: reason.into() }))).await);
+            return Ok(());
+        }
+        sqlx::query(
+            "INSERT INTO orchestrators (id, name, version, capacity, running, started_at, last_seen_at)
+             VALUES ($1, $2, $3, $4, 0, now(), now())
+             ON CONFLICT (id) DO UPDATE SET name = $2, version = $3, capacity = $4, last_seen_at = now()",
+        )
+        .bind(orchestrator_id)
+        .bind(&name)
+        .bind(version)
+        .bind(i32::try_from(capacity).unwrap_or(i32::MAX))
+        .execute(&agents.kernel.pool)
+        .await?;
+        tracing::info!(orchestrator = %orchestrator_id, name, "an orchestrator connected");
+        let welcome = ServerToAgent::Welcome {
+            verify_key: agents.queue.verify_key(),
+            lease_secs: LEASE.as_secs() as u32,
+            renew_secs: RENEW.as_secs() as u32,
+        };
+        let mut this = Self { agents, orchestrator: orchestrator_id, sink, held: HashMap::new() };
+        this.send(&welcome).await?;
+        this.cancel_wanted().await?;
+        let signals = this.agents.kernel.signals.clone();
+        let mut cancels = signals.cancels();
+        loop {
+            tokio::select! {
+                message = tokio::time::timeout(SILENCE, stream.next()) => match message {
+                    Ok(Some(Ok(Message::Binary(bytes)))) => this.handle(read(&bytes)?).await?,
+                    Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Ok(()),
+                    Ok(Some(Ok(_))) => {}
+                },
+                _ = cancels.recv() => this.cancel_wanted().await?,
+                () = signals.agents() => this.send(&ServerToAgent::Wake).await?,
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &ServerToAgent) -> Result<()> {
+        let bytes = rmp_serde::to_vec_named(message).map_err(Error::internal)?;
+        self.sink.send(Message::Binary(bytes.into())).await.map_err(Error::internal)
+    }
+
+    async fn cancel_wanted(&mut self) -> Result<()> {
+        for claim in self.agents.queue.cancels(self.orchestrator).await? {
+            self.send(&ServerToAgent::Cancel { claim }).await?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, message: AgentToServer) -> Result<()> {
+        match message {
+            AgentToServer::Hello { .. } => Err(Error::BadRequest("a second Hello".into())),
+            AgentToServer::Claim { free_slots } => {
+                let assignments = self.agents.queue.claim(self.orchestrator, free_slots).await?;
+                self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
+                self.send(&ServerToAgent::Claimed { assignments }).await
+            }
+            AgentToServer::Renew { claims } => {
+                let lost = self.agents.queue.renew(self.orchestrator, &claims).await?;
+                for claim in &lost {
+                    self.held.remove(claim);
+                }
+                for claim in claims.iter().filter(|claim| !lost.contains(claim)) {
+                    self.hold(*claim).await?;
+                }
+                self.send(&ServerToAgent::Renewed { lost }).await
+            }
+            AgentToServer::StartRequest { claim } => {
+                let granted = self.agents.queue.grant_start(claim).await?;
+                self.send(&ServerToAgent::StartGrant { claim, granted }).await
+            }
+            AgentToServer::Phase { claim, phase, at_us } => self.agents.queue.phase(claim, phase, at_us).await,
+            AgentToServer::Log { claim, block } => self.log(claim, &block).await,
+            AgentToServer::Finish { claim, outcome } => {
+                self.agents.queue.finish(claim, &outcome).await?;
+                self.held.remove(&claim);
+                self.send(&ServerToAgent::FinishAck { claim }).await
+            }
+            AgentToServer::Adopt { claims } => {
+                let replies = self.agents.queue.adopt(self.orchestrator, claims).await?;
+                for adopted in replies.iter().filter_map(|reply| reply.go_on.as_ref()) {
+                    self.held.insert(adopted.claim, adopted.last_seq);
+                }
+                self.send(&ServerToAgent::Adopted { replies }).await?;
+                self.cancel_wanted().await
+            }
+            AgentToServer::Heartbeat { host, running } => self.heartbeat(&host, running).await,
+        }
+    }
+
+    /// Notes a claim that was made over an earlier connection, when its lease still holds.
+    async fn hold(&mut self, claim: Claim) -> Result<()> {
+        if !self.held.contains_key(&claim) {
+            let last = self.agents.logs.last_seq(ExecutionId(claim.execution_id)).await?;
+            self.held.insert(claim, last);
+        }
+        Ok(())
+    }
+
+    /// Lines of a claim that this connection does not know wait until its lease was renewed here: without
+    /// an acknowledgement the runner keeps them and sends them again.
+    async fn log(&mut self, claim: Claim, block: &[u8]) -> Result<()> {
+        if !self.held.contains_key(&claim) {
+            if self.agents.queue.renew(self.orchestrator, &[claim]).await?.is_empty() {
+                self.hold(claim).await?;
+            } else {
+                return Ok(());
+            }
+        }
+        let last = self.held.get(&claim).copied().unwrap_or_default();
+        match self.agents.logs.ingest(ExecutionId(claim.execution_id), last, block).await {
+            Ok(seq) => {
+                self.held.insert(claim, seq);
+                self.send(&ServerToAgent::LogAck { claim, seq }).await
+            }
+            Err(Error::BadRequest(problem)) => {
+                tracing::warn!(execution = %claim.execution_id, problem, "a log block was refused");
+                self.send(&ServerToAgent::LogAck { claim, seq: last }).await
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn heartbeat(&self, host: &cronium_protocol::agent::HostReport, running: u32) -> Result<()> {
+        let mut tx = self.agents.kernel.pool.begin().await?;
+        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        sqlx::query("UPDATE orchestrators SET running = $2, host = $3, last_seen_at = now() WHERE id = $1")
+            .bind(self.orchestrator)
+            .bind(i32::try_from(running).unwrap_or(i32::MAX))
+            .bind(Json(host))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<AgentToServer> {
+    rmp_serde::from_slice(bytes).map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))
+}
