@@ -23,7 +23,7 @@ use crate::state::{RunRecord, StateDir, StateError};
 use crate::status::{self, Status, StatusError};
 use crate::{docker, heartbeat, wake};
 
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const ADOPT_LIMIT: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -149,7 +149,7 @@ pub async fn run<E: Executor>(
                 () = sweep(&context, &registry) => {}
                 () = stop.cancelled() => {}
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
 
@@ -279,7 +279,7 @@ async fn recall(state: &StateDir, found: &Found) -> RunRecord {
             claim: found.claim,
             job_id: found.job_id,
             // Unknown: the runner keeps the true limit, and the server may cancel.
-            timeout_ms: Duration::from_secs(24 * 3600).as_millis() as u64,
+            timeout_ms: Duration::from_hours(24).as_millis() as u64,
             grace_ms: 10_000,
             memory_bytes: 0,
             image_digest: None,

@@ -23,7 +23,9 @@ impl Leases {
             let session = link.up().await;
             let claims = registry.claims();
             if !claims.is_empty() {
-                *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = claims.clone();
+                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                asked.clone_from(&claims);
+                drop(asked);
                 // When the channel is down, the next connection renews at once.
                 let _ = session.send(AgentToServer::Renew { claims }).await;
             }

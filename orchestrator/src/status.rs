@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::channel::Link;
 
 /// A claim loop that did not turn for this long stands still.
-const STILL_LIMIT: Duration = Duration::from_secs(60);
+const STILL_LIMIT: Duration = Duration::from_mins(1);
 
 /// Signs of life of the claim loop.
 #[derive(Debug)]

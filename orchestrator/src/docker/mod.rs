@@ -28,7 +28,7 @@ use crate::executor::{Attached, Autopsy, Executor, ExecutorError, Found, Order, 
 
 pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
 
-const PULL_LIMIT: Duration = Duration::from_secs(240);
+const PULL_LIMIT: Duration = Duration::from_mins(4);
 
 /// Why the executor can't work at all.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,8 @@ use crate::clock::Now;
 use crate::executor::Autopsy;
 use crate::registry::Mail;
 
-const SETUP_LIMIT: Duration = Duration::from_secs(300);
-const CLEANUP_LIMIT: Duration = Duration::from_secs(60);
+const SETUP_LIMIT: Duration = Duration::from_mins(5);
+const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long an adopted runner that was not started has to show that it holds a payload.
 const PAYLOAD_LIMIT: Duration = Duration::from_secs(10);
 const REPEAT: Duration = Duration::from_secs(5);

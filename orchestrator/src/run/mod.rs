@@ -20,7 +20,7 @@ use crate::registry::Slot;
 use crate::state::{RunRecord, StateDir};
 use machine::{Action, Facts, Input, Machine, Origin};
 
-const PREPARE_LIMIT: Duration = Duration::from_secs(300);
+const PREPARE_LIMIT: Duration = Duration::from_mins(5);
 const TICK: Duration = Duration::from_millis(250);
 /// Of grace, when a manifest can't be read: the runner will refuse it anyway.
 const DEFAULT_GRACE_MS: u64 = 10_000;

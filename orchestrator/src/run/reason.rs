@@ -201,7 +201,7 @@ mod tests {
     fn durations_and_sizes_read_as_people_write_them() {
         assert_eq!(iso(Duration::from_millis(500)), "PT0.5S");
         assert_eq!(iso(Duration::from_secs(90)), "PT1M30S");
-        assert_eq!(iso(Duration::from_secs(7200)), "PT2H");
+        assert_eq!(iso(Duration::from_hours(2)), "PT2H");
         assert_eq!(iso(Duration::ZERO), "PT0S");
         assert_eq!(bytes(1 << 30), "1 GiB");
         assert_eq!(bytes(100_000_000), "95.4 MiB");

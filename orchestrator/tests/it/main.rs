@@ -1,6 +1,13 @@
 //! The orchestrator against a real Docker engine, a real runner and an agent server that the test
 //! scripts. Needs CRONIUM_TEST_RUNNER (path of the static runner); CRONIUM_EXEC_IMAGE names the image.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
 mod agent;
 mod isolation;
 mod lifecycle;
