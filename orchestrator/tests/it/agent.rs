@@ -96,10 +96,10 @@ impl Agent {
                 changed.changed().await.unwrap();
             }
         };
-        match tokio::time::timeout(Duration::from_secs(limit), found).await {
-            Ok(found) => found,
-            Err(_) => panic!("{what} did not happen in {limit} s: {:?}", self.kept()),
-        }
+        let Ok(found) = tokio::time::timeout(Duration::from_secs(limit), found).await else {
+            panic!("{what} did not happen in {limit} s: {:?}", self.kept());
+        };
+        found
     }
 
     pub async fn outcome(&self, execution: Uuid) -> Outcome {
