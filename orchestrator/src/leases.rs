@@ -23,9 +23,7 @@ impl Leases {
             let session = link.up().await;
             let claims = registry.claims();
             if !claims.is_empty() {
-                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-                asked.clone_from(&claims);
-                drop(asked);
+                self.note(&claims);
                 // When the channel is down, the next connection renews at once.
                 let _ = session.send(AgentToServer::Renew { claims }).await;
             }
@@ -35,6 +33,10 @@ impl Leases {
                 _ = link.changed() => {}
             }
         }
+    }
+
+    fn note(&self, claims: &[Claim]) {
+        claims.clone_into(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The server's answer.
