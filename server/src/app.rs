@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::config::keys::Keys;
-use crate::identity::Identity;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader};
@@ -109,7 +109,15 @@ impl App {
             .data(DataLoader::new(ExecutionLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(LastJobLoader(kernel.clone()), tokio::spawn))
             .finish();
-        Self { kernel, identity, events, jobs, logs, queue, schema }
+        Self {
+            kernel,
+            identity,
+            events,
+            jobs,
+            logs,
+            queue,
+            schema,
+        }
     }
 
     /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
@@ -121,13 +129,18 @@ impl App {
             async move { queue.sweep().await.map(drop) }
         }));
         let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());
-        tasks.spawn(every(Duration::from_secs(3600), stop.clone(), "housekeeping", move || {
-            let (kernel, jobs) = (kernel.clone(), jobs.clone());
-            async move {
-                logs::make_partitions(&kernel).await?;
-                jobs.drop_old_keys().await.map(drop)
-            }
-        }));
+        tasks.spawn(every(
+            Duration::from_secs(3600),
+            stop.clone(),
+            "housekeeping",
+            move || {
+                let (kernel, jobs) = (kernel.clone(), jobs.clone());
+                async move {
+                    logs::make_partitions(&kernel).await?;
+                    jobs.drop_old_keys().await.map(drop)
+                }
+            },
+        ));
     }
 
     /// Everything that is reached by HTTP.
@@ -143,7 +156,13 @@ impl App {
         crate::transport::health::router(probes)
             .merge(graphql::router(self.gateway(config)))
             .merge(agent::router(agents))
-            .merge(logs::router(kernel, self.logs.clone(), self.jobs.clone(), authenticator, secure))
+            .merge(logs::router(
+                kernel,
+                self.logs.clone(),
+                self.jobs.clone(),
+                authenticator,
+                secure,
+            ))
             .merge(files::router(&config.web_dir))
     }
 
@@ -173,7 +192,11 @@ where
             _ = tick.tick() => {}
         }
         if let Err(problem) = chore().await {
-            tracing::warn!(name, problem = problem.private_text(), "a chore failed; it is tried again");
+            tracing::warn!(
+                name,
+                problem = problem.private_text(),
+                "a chore failed; it is tried again"
+            );
         }
     }
 }

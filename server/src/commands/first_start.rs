@@ -47,12 +47,36 @@ pub fn print(admin: &FirstAdmin, url: &str) {
 
 /// Sample events, one in each language, so that there is something to run.
 pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
-    let actor = Actor::User { id: admin.id, role: UserRole::Admin, session: Uuid::nil() };
-    let op = Op { actor, request_id: Uuid::nil(), client: None, bearer: false };
+    let actor = Actor::User {
+        id: admin.id,
+        role: UserRole::Admin,
+        session: Uuid::nil(),
+    };
+    let op = Op {
+        actor,
+        request_id: Uuid::nil(),
+        client: None,
+        bearer: false,
+    };
     for (name, description, kind, source) in [
-        ("Hello", "Says hello and counts to five: watch it live.", EventKind::Bash, include_str!("samples/hello.sh")),
-        ("Sales report", "Makes a CSV and sums it up.", EventKind::Python, include_str!("samples/report.py")),
-        ("Settings check", "Fails with exit code 3.", EventKind::Nodejs, include_str!("samples/check.js")),
+        (
+            "Hello",
+            "Says hello and counts to five: watch it live.",
+            EventKind::Bash,
+            include_str!("samples/hello.sh"),
+        ),
+        (
+            "Sales report",
+            "Makes a CSV and sums it up.",
+            EventKind::Python,
+            include_str!("samples/report.py"),
+        ),
+        (
+            "Settings check",
+            "Fails with exit code 3.",
+            EventKind::Nodejs,
+            include_str!("samples/check.js"),
+        ),
     ] {
         let profile = Profile {
             name: name.into(),
@@ -68,7 +92,12 @@ pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
         };
-        let new = NewEvent { profile, status: EventStatus::Active, definition, comment: None };
+        let new = NewEvent {
+            profile,
+            status: EventStatus::Active,
+            definition,
+            comment: None,
+        };
         app.events.create(&op, new).await?;
     }
     Ok(())

@@ -129,7 +129,11 @@ impl Event {
 
     /// The newest job.
     async fn last_job(&self, ctx: &Context<'_>) -> ApiResult<Option<Job>> {
-        Ok(loaded(ctx, ctx.data::<DataLoader<LastJobLoader>>()?.load_one(self.0.id).await)?.map(Job))
+        Ok(loaded(
+            ctx,
+            ctx.data::<DataLoader<LastJobLoader>>()?.load_one(self.0.id).await,
+        )?
+        .map(Job))
     }
 
     /// How often it was run.

@@ -55,7 +55,10 @@ impl Execution {
 
     /// The job that it belongs to.
     async fn job(&self, ctx: &Context<'_>) -> ApiResult<Job> {
-        let row = loaded(ctx, ctx.data::<DataLoader<JobLoader>>()?.load_one(self.0.job_id).await)?;
+        let row = loaded(
+            ctx,
+            ctx.data::<DataLoader<JobLoader>>()?.load_one(self.0.job_id).await,
+        )?;
         Ok(Job(api(ctx, row.ok_or(Error::NotFound("job")))?))
     }
 
@@ -135,7 +138,17 @@ impl Execution {
         #[graphql(desc = "Only lines of this stream.")] stream: Option<LogStream>,
     ) -> ApiResult<LogPage> {
         let logs = ctx.data::<crate::logs::Logs>()?;
-        api(ctx, logs.page(ExecutionId(self.0.id), after_seq, first, search.as_deref(), stream).await)
+        api(
+            ctx,
+            logs.page(
+                ExecutionId(self.0.id),
+                after_seq,
+                first,
+                search.as_deref(),
+                stream,
+            )
+            .await,
+        )
     }
 
     /// How many lines there are so far.

@@ -15,7 +15,8 @@ use crate::kernel::{Error, Result, Timestamp};
 
 pub use super::execution::{Execution, JobTiming};
 use super::input::{
-    CancelJobInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput, TestEventInput, Trigger,
+    CancelJobInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput, TestEventInput,
+    Trigger,
 };
 use super::loader::{ExecutionLoader, JobLoader};
 use super::model::is_final;
@@ -30,7 +31,10 @@ impl Job {
     /// Whoever owns the event, or asked for the job.
     fn covered(&self, ctx: &Context<'_>, action: Action) -> ApiResult<bool> {
         let op = op(ctx)?;
-        let mine = self.0.actor_id.is_some_and(|actor| can(op, action, UserId(actor), false));
+        let mine = self
+            .0
+            .actor_id
+            .is_some_and(|actor| can(op, action, UserId(actor), false));
         Ok(mine || can(op, action, UserId(self.0.owner_id), false))
     }
 }
@@ -65,10 +69,13 @@ impl Job {
 
     /// The event, when it still exists and may be seen.
     async fn event(&self, ctx: &Context<'_>) -> ApiResult<Option<Event>> {
-        let Some(id) = self.0.event_id else { return Ok(None) };
+        let Some(id) = self.0.event_id else {
+            return Ok(None);
+        };
         let row = loaded(ctx, ctx.data::<DataLoader<EventLoader>>()?.load_one(id).await)?;
         let op = op(ctx)?;
-        let seen = |row: &crate::events::EventRow| can(op, Action::ReadEvents, UserId(row.owner_id), row.shared);
+        let seen =
+            |row: &crate::events::EventRow| can(op, Action::ReadEvents, UserId(row.owner_id), row.shared);
         Ok(row.filter(seen).map(Event))
     }
 
@@ -76,7 +83,10 @@ impl Job {
     async fn event_version(&self, ctx: &Context<'_>) -> ApiResult<EventVersion> {
         let loader = ctx.data::<DataLoader<VersionLoader>>()?;
         let row = loaded(ctx, loader.load_one(self.0.event_version_id).await)?;
-        Ok(EventVersion(api(ctx, row.ok_or(Error::NotFound("event version")))?))
+        Ok(EventVersion(api(
+            ctx,
+            row.ok_or(Error::NotFound("event version")),
+        )?))
     }
 
     /// Name of the event at that moment.
@@ -99,7 +109,9 @@ impl Job {
 
     /// The job that this one repeats.
     async fn retry_of(&self, ctx: &Context<'_>) -> ApiResult<Option<Job>> {
-        let Some(id) = self.0.retry_of else { return Ok(None) };
+        let Some(id) = self.0.retry_of else {
+            return Ok(None);
+        };
         Ok(loaded(ctx, ctx.data::<DataLoader<JobLoader>>()?.load_one(id).await)?.map(Job))
     }
 
@@ -146,20 +158,30 @@ impl Job {
 
     /// What was done to cancel it.
     async fn cancellation(&self, ctx: &Context<'_>) -> ApiResult<Option<CancellationReceipt>> {
-        let Some(requested_at) = self.0.cancel_requested_at else { return Ok(None) };
+        let Some(requested_at) = self.0.cancel_requested_at else {
+            return Ok(None);
+        };
         let requested_by = match self.0.cancel_requested_by {
             Some(id) => person(ctx, id).await?,
             None => None,
         };
         let receipt = self.0.cancel_receipt.clone().unwrap_or_default();
-        let flag = |name: &str| receipt.get(name).and_then(serde_json::Value::as_bool).unwrap_or_default();
+        let flag = |name: &str| {
+            receipt
+                .get(name)
+                .and_then(serde_json::Value::as_bool)
+                .unwrap_or_default()
+        };
         Ok(Some(CancellationReceipt {
             requested_at,
             requested_by,
             signal_sent: flag("signalSent"),
             escalated: flag("escalated"),
             process_gone: flag("processGone"),
-            note: receipt.get("note").and_then(serde_json::Value::as_str).map(str::to_owned),
+            note: receipt
+                .get("note")
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned),
         }))
     }
 
@@ -178,7 +200,10 @@ impl Job {
 }
 
 async fn executions(ctx: &Context<'_>, job: Uuid) -> ApiResult<Vec<Execution>> {
-    let rows = loaded(ctx, ctx.data::<DataLoader<ExecutionLoader>>()?.load_one(job).await)?;
+    let rows = loaded(
+        ctx,
+        ctx.data::<DataLoader<ExecutionLoader>>()?.load_one(job).await,
+    )?;
     Ok(rows.unwrap_or_default().into_iter().map(Execution).collect())
 }
 
@@ -211,7 +236,9 @@ impl JobsQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Global id of the job.")] id: ID,
     ) -> ApiResult<Option<Job>> {
-        let Ok(id) = JobId::parse(&id) else { return Ok(None) };
+        let Ok(id) = JobId::parse(&id) else {
+            return Ok(None);
+        };
         Ok(visible(ctx, ctx.data::<Jobs>()?.get(op(ctx)?, id).await)?.map(Job))
     }
 
@@ -231,7 +258,10 @@ impl JobsQuery {
         let descending = order_by.is_none_or(|o| o.direction == crate::events::OrderDirection::Desc);
         let counted = ctx.look_ahead().field("totalCount").exists();
         let filter = api(ctx, filter.unwrap_or_default().try_into())?;
-        let found = ctx.data::<Jobs>()?.list(op(ctx)?, &filter, descending, &args, counted).await;
+        let found = ctx
+            .data::<Jobs>()?
+            .list(op(ctx)?, &filter, descending, &args, counted)
+            .await;
         let (page, total) = api(ctx, found)?;
         Ok(page.connection(total, cursor, Job))
     }
@@ -242,7 +272,9 @@ impl JobsQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Global id of the execution.")] id: ID,
     ) -> ApiResult<Option<Execution>> {
-        let Ok(id) = ExecutionId::parse(&id) else { return Ok(None) };
+        let Ok(id) = ExecutionId::parse(&id) else {
+            return Ok(None);
+        };
         Ok(visible(ctx, ctx.data::<Jobs>()?.execution(op(ctx)?, id).await)?.map(Execution))
     }
 }
@@ -259,7 +291,10 @@ pub struct RunEventPayload {
 impl RunEventPayload {
     fn of(ctx: &Context<'_>, result: Result<JobRow>) -> ApiResult<Self> {
         let (job, user_errors) = payload(ctx, result)?;
-        Ok(Self { job: job.map(Job), user_errors })
+        Ok(Self {
+            job: job.map(Job),
+            user_errors,
+        })
     }
 }
 
@@ -301,9 +336,15 @@ impl JobsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to run.")] mut input: TestEventInput,
     ) -> ApiResult<RunEventPayload> {
-        let event = input.event_id.take().map(|id| EventId::parse(&id).unwrap_or(EventId(Uuid::nil())));
+        let event = input
+            .event_id
+            .take()
+            .map(|id| EventId::parse(&id).unwrap_or(EventId(Uuid::nil())));
         let (definition, start) = input.parts();
-        RunEventPayload::of(ctx, ctx.data::<Jobs>()?.test(op(ctx)?, event, definition, start).await)
+        RunEventPayload::of(
+            ctx,
+            ctx.data::<Jobs>()?.test(op(ctx)?, event, definition, start).await,
+        )
     }
 
     /// Stops a job, whatever it is doing.
@@ -317,7 +358,10 @@ impl JobsMutation {
             Err(e) => Err(e),
         };
         let (job, user_errors) = payload(ctx, result)?;
-        Ok(CancelJobPayload { job: job.map(Job), user_errors })
+        Ok(CancelJobPayload {
+            job: job.map(Job),
+            user_errors,
+        })
     }
 
     /// Runs a finished job's version again with the same input.
@@ -327,7 +371,11 @@ impl JobsMutation {
         #[graphql(desc = "Which job.")] input: RetryJobInput,
     ) -> ApiResult<RunEventPayload> {
         let result = match JobId::parse(&input.id) {
-            Ok(id) => ctx.data::<Jobs>()?.retry(op(ctx)?, id, input.idempotency_key).await,
+            Ok(id) => {
+                ctx.data::<Jobs>()?
+                    .retry(op(ctx)?, id, input.idempotency_key)
+                    .await
+            }
             Err(e) => Err(e),
         };
         RunEventPayload::of(ctx, result)
@@ -335,12 +383,23 @@ impl JobsMutation {
 }
 
 /// Jobs of an event.
-pub async fn jobs_of(ctx: &Context<'_>, event: EventId, filter: JobFilter, args: &PageArgs) -> ApiResult<ConnectionOf<Job>> {
+pub async fn jobs_of(
+    ctx: &Context<'_>,
+    event: EventId,
+    filter: JobFilter,
+    args: &PageArgs,
+) -> ApiResult<ConnectionOf<Job>> {
     api(ctx, ctx.data::<Events>()?.get(op(ctx)?, event).await)?;
     let filter = api(ctx, super::store::Filter::try_from(filter))?;
-    let filter = super::store::Filter { event: Some(event), ..filter };
+    let filter = super::store::Filter {
+        event: Some(event),
+        ..filter
+    };
     let counted = ctx.look_ahead().field("totalCount").exists();
-    let found = ctx.data::<Jobs>()?.list(op(ctx)?, &filter, true, args, counted).await;
+    let found = ctx
+        .data::<Jobs>()?
+        .list(op(ctx)?, &filter, true, args, counted)
+        .await;
     let (page, total) = api(ctx, found)?;
     Ok(page.connection(total, cursor, Job))
 }

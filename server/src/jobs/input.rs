@@ -3,7 +3,9 @@
 use async_graphql::{Enum, ID, InputObject};
 use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue, Trigger as TriggerValue};
 
-use crate::events::{ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection};
+use crate::events::{
+    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection,
+};
 use crate::kernel::ids::EventId;
 use crate::kernel::scalars::Duration;
 use crate::kernel::{Result, Timestamp};

@@ -18,7 +18,9 @@ impl Loader<Uuid> for ExecutionLoader {
     type Error = String;
 
     async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<ExecutionRow>>, String> {
-        let rows = store::executions_of(&self.0.db, keys.iter().copied()).await.map_err(|e| e.private_text())?;
+        let rows = store::executions_of(&self.0.db, keys.iter().copied())
+            .await
+            .map_err(|e| e.private_text())?;
         let mut by_job: HashMap<Uuid, Vec<ExecutionRow>> = HashMap::new();
         for row in rows {
             by_job.entry(row.job_id).or_default().push(row);
@@ -36,7 +38,9 @@ impl Loader<Uuid> for JobLoader {
     type Error = String;
 
     async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, JobRow>, String> {
-        let rows = store::by_ids(&self.0.db, keys.iter().copied()).await.map_err(|e| e.private_text())?;
+        let rows = store::by_ids(&self.0.db, keys.iter().copied())
+            .await
+            .map_err(|e| e.private_text())?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 }
@@ -50,7 +54,12 @@ impl Loader<Uuid> for LastJobLoader {
     type Error = String;
 
     async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, JobRow>, String> {
-        let rows = store::last_of_events(&self.0.db, keys.iter().copied()).await.map_err(|e| e.private_text())?;
-        Ok(rows.into_iter().filter_map(|row| row.event_id.map(|event| (event, row))).collect())
+        let rows = store::last_of_events(&self.0.db, keys.iter().copied())
+            .await
+            .map_err(|e| e.private_text())?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.event_id.map(|event| (event, row)))
+            .collect())
     }
 }

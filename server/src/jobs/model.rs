@@ -12,7 +12,10 @@ pub struct IllegalMove {
 
 /// Whether this state never changes again.
 pub fn is_final(status: JobStatus) -> bool {
-    !matches!(status, JobStatus::Queued | JobStatus::Dispatching | JobStatus::Running)
+    !matches!(
+        status,
+        JobStatus::Queued | JobStatus::Dispatching | JobStatus::Running
+    )
 }
 
 /// One step in the life of an execution.
@@ -24,7 +27,11 @@ pub fn step(from: JobStatus, to: JobStatus) -> Result<JobStatus, IllegalMove> {
         (Dispatching | Running, end) => is_final(end),
         _ => false,
     };
-    if legal { Ok(to) } else { Err(IllegalMove { from, to }) }
+    if legal {
+        Ok(to)
+    } else {
+        Err(IllegalMove { from, to })
+    }
 }
 
 /// What a cancellation has to do in this state.
@@ -41,7 +48,10 @@ pub fn cancel(status: JobStatus) -> Result<Cancellation, IllegalMove> {
     match status {
         JobStatus::Queued => Ok(Cancellation::AtOnce),
         JobStatus::Dispatching | JobStatus::Running => Ok(Cancellation::ByOrchestrator),
-        from => Err(IllegalMove { from, to: JobStatus::Cancelled }),
+        from => Err(IllegalMove {
+            from,
+            to: JobStatus::Cancelled,
+        }),
     }
 }
 

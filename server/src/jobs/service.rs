@@ -68,7 +68,11 @@ impl Jobs {
     ) -> Result<(Page<JobRow>, u64)> {
         let grant = access::allow(op, Action::ReadJobs)?;
         let page = store::page(&self.kernel.db, &grant, filter, descending, args).await?;
-        let total = if counted { store::count(&self.kernel.db, &grant, filter).await? } else { 0 };
+        let total = if counted {
+            store::count(&self.kernel.db, &grant, filter).await?
+        } else {
+            0
+        };
         Ok((page, total))
     }
 
@@ -82,7 +86,13 @@ impl Jobs {
 
     /// Those of the jobs that match and may be seen.
     pub async fn matching(&self, op: &Op, filter: &Filter, ids: &[JobId]) -> Result<Vec<JobRow>> {
-        store::matching(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, filter, ids).await
+        store::matching(
+            &self.kernel.db,
+            &access::allow(op, Action::ReadJobs)?,
+            filter,
+            ids,
+        )
+        .await
     }
 
     /// Runs the present version of an event.
@@ -96,7 +106,12 @@ impl Jobs {
         let mut checks = Checks::default();
         check_start(&start, &mut checks);
         let archived = event.status == EventStatus::Archived;
-        checks.require(!archived, UserErrorCode::Conflict, "eventId", "This event is archived: activate it first.");
+        checks.require(
+            !archived,
+            UserErrorCode::Conflict,
+            "eventId",
+            "This event is archived: activate it first.",
+        );
         Definition::from(version).check_input(start.input.as_ref(), &mut checks);
         checks.done()?;
         let work = Work {
@@ -113,7 +128,13 @@ impl Jobs {
     }
 
     /// Runs a source without saving it.
-    pub async fn test(&self, op: &Op, event: Option<EventId>, definition: Definition, start: Start) -> Result<JobRow> {
+    pub async fn test(
+        &self,
+        op: &Op,
+        event: Option<EventId>,
+        definition: Definition,
+        start: Start,
+    ) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
         access::allow(op, Action::CreateEvent)?;
         let event = match event {
@@ -125,14 +146,21 @@ impl Jobs {
         definition.check(&mut checks);
         definition.check_input(start.input.as_ref(), &mut checks);
         checks.done()?;
-        let request = json!(["test", event.as_ref().map(|e| e.id), definition.source, start.input]);
+        let request = json!([
+            "test",
+            event.as_ref().map(|e| e.id),
+            definition.source,
+            start.input
+        ]);
         let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
         let work = Work {
             event: event.as_ref(),
             version_id: version.id,
             ad_hoc: Some(version),
             owner: grant.user().0,
-            title: event.as_ref().map_or_else(|| "Test run".to_owned(), |e| e.name.clone()),
+            title: event
+                .as_ref()
+                .map_or_else(|| "Test run".to_owned(), |e| e.name.clone()),
             trigger: Trigger::Test,
             retry_of: None,
         };
@@ -143,11 +171,21 @@ impl Jobs {
     pub async fn retry(&self, op: &Op, id: JobId, idempotency_key: Option<String>) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
         let old = self.get(op, id).await?;
-        let start = Start { input: old.input, priority: old.priority, wait: Duration::ZERO, idempotency_key };
+        let start = Start {
+            input: old.input,
+            priority: old.priority,
+            wait: Duration::ZERO,
+            idempotency_key,
+        };
         let mut checks = Checks::default();
         check_start(&start, &mut checks);
         let done = is_final(old.status);
-        checks.require(done, UserErrorCode::Conflict, "id", "This job has not ended yet: cancel it first.");
+        checks.require(
+            done,
+            UserErrorCode::Conflict,
+            "id",
+            "This job has not ended yet: cancel it first.",
+        );
         checks.done()?;
         let event = match old.event_id {
             Some(id) => self.events.get(op, EventId(id)).await.ok(),
@@ -275,7 +313,9 @@ impl Jobs {
 
     /// The job that this key has started already; the same key for something else is refused.
     async fn known(&self, grant: &Grant, key: &str, hash: &[u8]) -> Result<Option<JobRow>> {
-        let Some(kept) = store::key(&self.kernel.db, grant.user(), key).await? else { return Ok(None) };
+        let Some(kept) = store::key(&self.kernel.db, grant.user(), key).await? else {
+            return Ok(None);
+        };
         if kept.request_hash != hash {
             let message = "This key was used for another request within 24 hours: take a new one.";
             return Err(Error::field(UserErrorCode::Conflict, "idempotencyKey", message));
@@ -290,11 +330,12 @@ impl Jobs {
         let mut job = job;
         while !is_final(job.status) && tokio::time::Instant::now() < deadline {
             let look = deadline.min(tokio::time::Instant::now() + Duration::from_secs(1));
-            let changed = async {
-                while signals.recv().await.is_ok_and(|signal| signal.job.0 != job.id) {}
-            };
+            let changed = async { while signals.recv().await.is_ok_and(|signal| signal.job.0 != job.id) {} };
             drop(tokio::time::timeout_at(look, changed).await);
-            job = store::by_ids(&self.kernel.db, [job.id]).await?.pop().ok_or(Error::NotFound("job"))?;
+            job = store::by_ids(&self.kernel.db, [job.id])
+                .await?
+                .pop()
+                .ok_or(Error::NotFound("job"))?;
         }
         Ok(job)
     }
@@ -304,9 +345,8 @@ impl Jobs {
         let grant = access::allow(op, Action::CancelJob)?;
         let tx = self.kernel.db.begin().await?;
         let (mut job, mut executions) = store::lock(&tx, &grant, id).await?;
-        let how = model::cancel(job.status).map_err(|_| {
-            Error::field(UserErrorCode::Conflict, "id", "This job has ended already.")
-        })?;
+        let how = model::cancel(job.status)
+            .map_err(|_| Error::field(UserErrorCode::Conflict, "id", "This job has ended already."))?;
         let now = self.kernel.now();
         if job.cancel_requested_at.is_none() {
             job.cancel_requested_at = Some(now);
@@ -317,8 +357,10 @@ impl Jobs {
             job.status = JobStatus::Cancelled;
             job.status_reason = Some("Cancelled before it started".into());
             job.finished_at = Some(now);
-            job.cancel_receipt = Some(json!({ "signalSent": false, "escalated": false, "processGone": true,
-                "note": "Nothing had started." }));
+            job.cancel_receipt = Some(
+                json!({ "signalSent": false, "escalated": false, "processGone": true,
+                "note": "Nothing had started." }),
+            );
         }
         for execution in executions.iter_mut().filter(|e| !is_final(e.status)) {
             execution.cancel_requested = true;
@@ -348,10 +390,25 @@ impl Jobs {
 fn check_start(start: &Start, checks: &mut Checks) {
     if let Some(key) = &start.idempotency_key {
         let fits = (1..=200).contains(&key.chars().count());
-        checks.require(fits, UserErrorCode::Invalid, "idempotencyKey", "A key has 1 to 200 characters.");
+        checks.require(
+            fits,
+            UserErrorCode::Invalid,
+            "idempotencyKey",
+            "A key has 1 to 200 characters.",
+        );
     }
     let minute = start.wait <= Duration::from_secs(60);
-    checks.require(minute, UserErrorCode::Invalid, "waitSeconds", "Wait between 0 and 60 seconds.");
+    checks.require(
+        minute,
+        UserErrorCode::Invalid,
+        "waitSeconds",
+        "Wait between 0 and 60 seconds.",
+    );
     let size = start.input.as_ref().map_or(0, |input| input.to_string().len());
-    checks.require(size <= 1 << 20, UserErrorCode::TooLong, "input", "An input has at most 1 MiB.");
+    checks.require(
+        size <= 1 << 20,
+        UserErrorCode::TooLong,
+        "input",
+        "An input has at most 1 MiB.",
+    );
 }

@@ -36,9 +36,9 @@ pub struct Filter {
 fn within(grant: &Grant) -> Condition {
     match grant.reach() {
         Reach::All => Condition::all(),
-        Reach::Own(user) | Reach::OwnAndShared(user) => {
-            Condition::any().add(job::Column::OwnerId.eq(user.0)).add(job::Column::ActorId.eq(user.0))
-        }
+        Reach::Own(user) | Reach::OwnAndShared(user) => Condition::any()
+            .add(job::Column::OwnerId.eq(user.0))
+            .add(job::Column::ActorId.eq(user.0)),
     }
 }
 
@@ -60,11 +60,17 @@ fn filtered(grant: &Grant, filter: &Filter) -> Select<job::Entity> {
         query = query.filter(job::Column::CreatedAt.lt(at));
     }
     let text = filter.text.as_deref().map(str::trim).filter(|t| !t.is_empty());
-    match text.and_then(|t| t.strip_prefix('#')).and_then(|n| n.parse::<i64>().ok()) {
+    match text
+        .and_then(|t| t.strip_prefix('#'))
+        .and_then(|n| n.parse::<i64>().ok())
+    {
         Some(number) => query = query.filter(job::Column::Number.eq(number)),
         None => {
             if let Some(text) = text {
-                let like = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+                let like = format!(
+                    "%{}%",
+                    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+                );
                 query = query.filter(Expr::col(job::Column::Title).ilike(like));
             }
         }
@@ -78,7 +84,10 @@ pub async fn count(db: &impl ConnectionTrait, grant: &Grant, filter: &Filter) ->
 
 /// A job's position in lists.
 pub fn cursor(row: &JobRow) -> Cursor {
-    Cursor { key: row.created_at.timestamp_micros().to_string(), id: row.id }
+    Cursor {
+        key: row.created_at.timestamp_micros().to_string(),
+        id: row.id,
+    }
 }
 
 pub async fn page(
@@ -91,12 +100,19 @@ pub async fn page(
     let mut query = filtered(grant, filter);
     for (cursor, later) in [(&args.after, !descending), (&args.before, descending)] {
         let Some(cursor) = cursor else { continue };
-        let micros = cursor.key.parse().map_err(|_| Error::BadRequest("this cursor is of another order".into()))?;
+        let micros = cursor
+            .key
+            .parse()
+            .map_err(|_| Error::BadRequest("this cursor is of another order".into()))?;
         let row = Expr::tuple([Expr::col(job::Column::CreatedAt), Expr::col(job::Column::Id)]);
         let position = Expr::tuple([Expr::val(from_micros(micros)), Expr::val(cursor.id)]);
         query = query.filter(if later { row.gt(position) } else { row.lt(position) });
     }
-    let direction = if descending == args.backward { Order::Asc } else { Order::Desc };
+    let direction = if descending == args.backward {
+        Order::Asc
+    } else {
+        Order::Desc
+    };
     let rows = query
         .order_by(job::Column::CreatedAt, direction.clone())
         .order_by(job::Column::Id, direction)
@@ -107,24 +123,51 @@ pub async fn page(
 }
 
 pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: JobId) -> Result<JobRow> {
-    job::Entity::find_by_id(id.0).filter(within(grant)).one(db).await?.ok_or(Error::NotFound("job"))
+    job::Entity::find_by_id(id.0)
+        .filter(within(grant))
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound("job"))
 }
 
 /// Whether a job matches a filter, and may be seen.
-pub async fn matching(db: &impl ConnectionTrait, grant: &Grant, filter: &Filter, ids: &[JobId]) -> Result<Vec<JobRow>> {
-    Ok(filtered(grant, filter).filter(job::Column::Id.is_in(ids.iter().map(|id| id.0))).all(db).await?)
+pub async fn matching(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    filter: &Filter,
+    ids: &[JobId],
+) -> Result<Vec<JobRow>> {
+    Ok(filtered(grant, filter)
+        .filter(job::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .all(db)
+        .await?)
 }
 
 /// The job and its executions, locked in the order that the queue locks them: executions first.
-pub async fn lock(db: &impl ConnectionTrait, grant: &Grant, id: JobId) -> Result<(JobRow, Vec<ExecutionRow>)> {
+pub async fn lock(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    id: JobId,
+) -> Result<(JobRow, Vec<ExecutionRow>)> {
     get(db, grant, id).await?;
-    let executions = execution::Entity::find().filter(execution::Column::JobId.eq(id.0)).lock_exclusive().all(db).await?;
-    let job = job::Entity::find_by_id(id.0).lock_exclusive().one(db).await?.ok_or(Error::NotFound("job"))?;
+    let executions = execution::Entity::find()
+        .filter(execution::Column::JobId.eq(id.0))
+        .lock_exclusive()
+        .all(db)
+        .await?;
+    let job = job::Entity::find_by_id(id.0)
+        .lock_exclusive()
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound("job"))?;
     Ok((job, executions))
 }
 
 pub async fn execution(db: &impl ConnectionTrait, grant: &Grant, id: ExecutionId) -> Result<ExecutionRow> {
-    let row = execution::Entity::find_by_id(id.0).one(db).await?.ok_or(Error::NotFound("execution"))?;
+    let row = execution::Entity::find_by_id(id.0)
+        .one(db)
+        .await?
+        .ok_or(Error::NotFound("execution"))?;
     match get(db, grant, JobId(row.job_id)).await {
         Ok(_) => Ok(row),
         Err(Error::NotFound(_)) => Err(Error::NotFound("execution")),
@@ -133,16 +176,28 @@ pub async fn execution(db: &impl ConnectionTrait, grant: &Grant, id: ExecutionId
 }
 
 pub async fn by_ids(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<JobRow>> {
-    Ok(job::Entity::find().filter(job::Column::Id.is_in(ids)).all(db).await?)
+    Ok(job::Entity::find()
+        .filter(job::Column::Id.is_in(ids))
+        .all(db)
+        .await?)
 }
 
-pub async fn executions_of(db: &impl ConnectionTrait, jobs: impl IntoIterator<Item = Uuid>) -> Result<Vec<ExecutionRow>> {
+pub async fn executions_of(
+    db: &impl ConnectionTrait,
+    jobs: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<ExecutionRow>> {
     let query = execution::Entity::find().filter(execution::Column::JobId.is_in(jobs));
-    Ok(query.order_by(execution::Column::Attempt, Order::Asc).all(db).await?)
+    Ok(query
+        .order_by(execution::Column::Attempt, Order::Asc)
+        .all(db)
+        .await?)
 }
 
 /// The newest job of each event.
-pub async fn last_of_events(db: &impl ConnectionTrait, events: impl IntoIterator<Item = Uuid>) -> Result<Vec<JobRow>> {
+pub async fn last_of_events(
+    db: &impl ConnectionTrait,
+    events: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<JobRow>> {
     let ids: Vec<Uuid> = events.into_iter().collect();
     let sql = "SELECT j.* FROM unnest($1::uuid[]) AS e(id) CROSS JOIN LATERAL
                (SELECT * FROM jobs WHERE event_id = e.id ORDER BY created_at DESC, id DESC LIMIT 1) AS j";
@@ -161,8 +216,12 @@ pub async fn insert(db: &impl ConnectionTrait, row: JobRow, execution: Execution
     let mut active = row.into_active_model().reset_all();
     active.number = NotSet;
     let job = job::Entity::insert(active).exec_with_returning(db).await?;
-    execution::Entity::insert(execution.into_active_model().reset_all()).exec_without_returning(db).await?;
-    outbox::Entity::insert(happening).exec_without_returning(db).await?;
+    execution::Entity::insert(execution.into_active_model().reset_all())
+        .exec_without_returning(db)
+        .await?;
+    outbox::Entity::insert(happening)
+        .exec_without_returning(db)
+        .await?;
     Ok(job)
 }
 
@@ -190,8 +249,14 @@ pub async fn keep_key(db: &impl ConnectionTrait, row: idempotency_key::Model) ->
     }
 }
 
-pub async fn key(db: &impl ConnectionTrait, user: UserId, key: &str) -> Result<Option<idempotency_key::Model>> {
-    Ok(idempotency_key::Entity::find_by_id((user.0, key.to_owned())).one(db).await?)
+pub async fn key(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    key: &str,
+) -> Result<Option<idempotency_key::Model>> {
+    Ok(idempotency_key::Entity::find_by_id((user.0, key.to_owned()))
+        .one(db)
+        .await?)
 }
 
 /// Forgets keys that were kept before this moment.
@@ -200,7 +265,11 @@ pub async fn drop_keys(db: &impl ConnectionTrait, before: Timestamp) -> Result<u
     Ok(old.exec(db).await?.rows_affected)
 }
 
-pub async fn save_cancel(db: &impl ConnectionTrait, job: JobRow, executions: Vec<ExecutionRow>) -> Result<()> {
+pub async fn save_cancel(
+    db: &impl ConnectionTrait,
+    job: JobRow,
+    executions: Vec<ExecutionRow>,
+) -> Result<()> {
     for row in executions {
         let changed = execution::ActiveModel {
             id: Set(row.id),

@@ -25,7 +25,8 @@ pub fn clean(text: &str) -> String {
                         }
                         body.push(next);
                     }
-                    let colour = body.len() <= 64 && body.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':');
+                    let colour =
+                        body.len() <= 64 && body.chars().all(|c| c.is_ascii_digit() || c == ';' || c == ':');
                     if end == Some('m') && colour {
                         out.push_str("\u{1b}[");
                         out.push_str(&body);
@@ -67,7 +68,10 @@ mod tests {
 
     #[test]
     fn colours_stay_and_commands_go() {
-        assert_eq!(clean("\u{1b}[1;31mred\u{1b}[0m\tend"), "\u{1b}[1;31mred\u{1b}[0m\tend");
+        assert_eq!(
+            clean("\u{1b}[1;31mred\u{1b}[0m\tend"),
+            "\u{1b}[1;31mred\u{1b}[0m\tend"
+        );
         assert_eq!(clean("a\u{1b}]52;c;ZXZpbA==\u{7}b"), "ab");
         assert_eq!(clean("a\u{1b}]0;title\u{1b}\\b"), "ab");
         assert_eq!(clean("a\u{1b}[2Jb\u{1b}[10;10Hc\u{1b}cd"), "abcd");

@@ -36,7 +36,13 @@ struct Downloads {
 pub fn router(kernel: Kernel, logs: Logs, jobs: Jobs, auth: Arc<dyn Authenticator>, secure: bool) -> Router {
     Router::new()
         .route("/api/executions/{id}/{file}", get(download))
-        .with_state(Downloads { kernel, logs, jobs, auth, secure })
+        .with_state(Downloads {
+            kernel,
+            logs,
+            jobs,
+            auth,
+            secure,
+        })
 }
 
 fn text_line(line: Line) -> String {
@@ -52,7 +58,10 @@ fn json_line(line: Line) -> String {
         LineStream::System => "SYSTEM",
     };
     let at = from_micros(line.at_us).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    format!("{}\n", json!({ "seq": line.seq, "at": at, "stream": stream, "text": clean(&line.text) }))
+    format!(
+        "{}\n",
+        json!({ "seq": line.seq, "at": at, "stream": stream, "text": clean(&line.text) })
+    )
 }
 
 async fn download(

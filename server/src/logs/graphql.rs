@@ -55,7 +55,12 @@ impl From<Line> for LogLine {
             LineStream::System => LogStream::System,
         };
         let seq = i32::try_from(line.seq).unwrap_or(i32::MAX);
-        Self { seq, at: from_micros(line.at_us), stream, text: clean(&line.text) }
+        Self {
+            seq,
+            at: from_micros(line.at_us),
+            stream,
+            text: clean(&line.text),
+        }
     }
 }
 
@@ -73,7 +78,11 @@ pub struct LogPage {
 impl LogPage {
     pub fn new(lines: Vec<Line>, last_seq: u64, has_more: bool) -> Self {
         let last_seq = i32::try_from(last_seq).unwrap_or(i32::MAX);
-        Self { lines: lines.into_iter().map(Into::into).collect(), last_seq, has_more }
+        Self {
+            lines: lines.into_iter().map(Into::into).collect(),
+            last_seq,
+            has_more,
+        }
     }
 }
 
@@ -139,7 +148,10 @@ impl LogsSubscription {
         api(ctx, ctx.data::<Jobs>()?.get(&op, id).await)?;
         let position = |text: String| {
             let (execution, seq) = text.rsplit_once(':')?;
-            Some((ExecutionId::parse(&ID(execution.to_owned())).ok()?, seq.parse().ok()?))
+            Some((
+                ExecutionId::parse(&ID(execution.to_owned())).ok()?,
+                seq.parse().ok()?,
+            ))
         };
         let after = match after {
             Some(text) => {

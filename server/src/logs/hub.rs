@@ -24,7 +24,10 @@ impl Hub {
     }
 
     pub fn subscribe(&self, execution: ExecutionId) -> broadcast::Receiver<Lines> {
-        self.channels().entry(execution).or_insert_with(|| broadcast::channel(BEHIND).0).subscribe()
+        self.channels()
+            .entry(execution)
+            .or_insert_with(|| broadcast::channel(BEHIND).0)
+            .subscribe()
     }
 
     pub fn publish(&self, execution: ExecutionId, lines: Lines) {

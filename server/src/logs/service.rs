@@ -40,7 +40,10 @@ pub struct Batch {
 
 impl Logs {
     pub fn new(kernel: Kernel) -> Self {
-        Self { kernel, hub: Arc::default() }
+        Self {
+            kernel,
+            hub: Arc::default(),
+        }
     }
 
     pub async fn last_seq(&self, execution: ExecutionId) -> Result<u64> {
@@ -53,9 +56,14 @@ impl Logs {
     pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
         let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
         block.lines.retain(|line| line.seq > last);
-        let Some(first) = block.lines.first() else { return Ok(last) };
+        let Some(first) = block.lines.first() else {
+            return Ok(last);
+        };
         if first.seq != last + 1 {
-            return Err(Error::BadRequest(format!("line {} came after line {last}", first.seq)));
+            return Err(Error::BadRequest(format!(
+                "line {} came after line {last}",
+                first.seq
+            )));
         }
         self.hub.publish(execution, Arc::new(block.lines.clone()));
         metrics::counter!("cronium_log_lines_total").increment(block.lines.len() as u64);
@@ -90,7 +98,9 @@ impl Logs {
             };
             for line in lines {
                 let matches = stream.is_none_or(|s| s == line.stream)
-                    && wanted.as_ref().is_none_or(|w| line.text.to_lowercase().contains(w));
+                    && wanted
+                        .as_ref()
+                        .is_none_or(|w| line.text.to_lowercase().contains(w));
                 if matches && found.len() == limit {
                     return Ok(LogPage::new(found, after, true));
                 }
@@ -105,7 +115,11 @@ impl Logs {
 
     /// Everything after a sequence number: what is stored, then what comes, until the end. The hub is
     /// subscribed to before the store is read, so that nothing falls in between.
-    pub fn follow(&self, execution: ExecutionId, after: u64) -> impl Stream<Item = Result<Batch>> + Send + use<> {
+    pub fn follow(
+        &self,
+        execution: ExecutionId,
+        after: u64,
+    ) -> impl Stream<Item = Result<Batch>> + Send + use<> {
         let this = self.clone();
         async_stream::try_stream! {
             let mut last = after;
@@ -151,7 +165,11 @@ impl Logs {
     }
 
     /// The logs of a job's executions, one after the other, as they appear.
-    pub fn follow_job(&self, job: JobId, after: Option<(ExecutionId, u64)>) -> impl Stream<Item = Result<Batch>> + Send + use<> {
+    pub fn follow_job(
+        &self,
+        job: JobId,
+        after: Option<(ExecutionId, u64)>,
+    ) -> impl Stream<Item = Result<Batch>> + Send + use<> {
         let this = self.clone();
         async_stream::try_stream! {
             for execution in store::executions(&this.kernel, job.0).await? {

@@ -21,9 +21,13 @@ fn day(execution: ExecutionId) -> NaiveDate {
 /// acknowledged, and an acknowledged block lost in a crash of Postgres is at most its last 200 ms or so.
 pub async fn append(kernel: &Kernel, execution: ExecutionId, block: &LogBlock) -> Result<()> {
     let body = zstd::bulk::compress(&block.encode(), 3).map_err(Error::internal)?;
-    let (Some(first), Some(last)) = (block.lines.first(), block.lines.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (block.lines.first(), block.lines.last()) else {
+        return Ok(());
+    };
     let mut tx = kernel.pool.begin().await?;
-    sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+    sqlx::query("SET LOCAL synchronous_commit = off")
+        .execute(&mut *tx)
+        .await?;
     sqlx::query(
         "INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
@@ -102,7 +106,10 @@ pub async fn executions(kernel: &Kernel, job: Uuid) -> Result<Vec<ExecutionId>> 
 pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
     let today = kernel.now().date_naive();
     for ahead in 0..8 {
-        let Some((from, to)) = today.checked_add_days(Days::new(ahead)).and_then(|d| Some((d, d.succ_opt()?))) else {
+        let Some((from, to)) = today
+            .checked_add_days(Days::new(ahead))
+            .and_then(|d| Some((d, d.succ_opt()?)))
+        else {
             continue;
         };
         let name = format!("log_chunks_{}", from.format("%Y%m%d"));
@@ -110,7 +117,9 @@ pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
             "CREATE TABLE IF NOT EXISTS {name} PARTITION OF log_chunks FOR VALUES FROM ('{from}') TO ('{to}');
              ALTER TABLE {name} ALTER COLUMN body SET STORAGE EXTERNAL"
         );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&kernel.pool).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&kernel.pool)
+            .await?;
     }
     Ok(())
 }

@@ -46,17 +46,26 @@ pub fn router(agents: Agents) -> Router {
 }
 
 async fn upgrade(State(agents): State<Agents>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
-    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(bearer);
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(bearer);
     let right = given.is_some_and(|given| bool::from(given.as_bytes().ct_eq(agents.key.as_bytes())));
     if !right {
         tracing::warn!("an orchestrator came with a wrong key");
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).on_upgrade(move |socket| async move {
-        if let Err(problem) = Connection::serve(agents, socket).await {
-            tracing::warn!(problem = problem.private_text(), "an orchestrator's connection ended");
-        }
-    })
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .on_upgrade(move |socket| async move {
+            if let Err(problem) = Connection::serve(agents, socket).await {
+                tracing::warn!(
+                    problem = problem.private_text(),
+                    "an orchestrator's connection ended"
+                );
+            }
+        })
 }
 
 /// One connected orchestrator.
@@ -72,13 +81,30 @@ impl Connection {
     async fn serve(agents: Agents, socket: WebSocket) -> Result<()> {
         let (mut sink, mut stream) = socket.split();
         let hello = tokio::time::timeout(SILENCE, stream.next()).await;
-        let Ok(Some(Ok(Message::Binary(bytes)))) = hello else { return Ok(()) };
-        let AgentToServer::Hello { protocol, orchestrator_id, name, version, capacity } = read(&bytes)? else {
-            return Err(Error::BadRequest("the first message of an orchestrator is Hello".into()));
+        let Ok(Some(Ok(Message::Binary(bytes)))) = hello else {
+            return Ok(());
+        };
+        let AgentToServer::Hello {
+            protocol,
+            orchestrator_id,
+            name,
+            version,
+            capacity,
+        } = read(&bytes)?
+        else {
+            return Err(Error::BadRequest(
+                "the first message of an orchestrator is Hello".into(),
+            ));
         };
         if protocol != PROTOCOL_VERSION {
             let reason = format!("protocol {protocol} is not {PROTOCOL_VERSION}: upgrade the orchestrator");
-            drop(sink.send(Message::Close(Some(CloseFrame { code: 1002, reason: reason.into() }))).await);
+            drop(
+                sink.send(Message::Close(Some(CloseFrame {
+                    code: 1002,
+                    reason: reason.into(),
+                })))
+                .await,
+            );
             return Ok(());
         }
         sqlx::query(
@@ -98,7 +124,12 @@ impl Connection {
             lease_secs: LEASE.as_secs() as u32,
             renew_secs: RENEW.as_secs() as u32,
         };
-        let mut this = Self { agents, orchestrator: orchestrator_id, sink, held: HashMap::new() };
+        let mut this = Self {
+            agents,
+            orchestrator: orchestrator_id,
+            sink,
+            held: HashMap::new(),
+        };
         this.send(&welcome).await?;
         this.cancel_wanted().await?;
         let signals = this.agents.kernel.signals.clone();
@@ -118,7 +149,10 @@ impl Connection {
 
     async fn send(&mut self, message: &ServerToAgent) -> Result<()> {
         let bytes = rmp_serde::to_vec_named(message).map_err(Error::internal)?;
-        self.sink.send(Message::Binary(bytes.into())).await.map_err(Error::internal)
+        self.sink
+            .send(Message::Binary(bytes.into()))
+            .await
+            .map_err(Error::internal)
     }
 
     async fn cancel_wanted(&mut self) -> Result<()> {
@@ -150,7 +184,9 @@ impl Connection {
                 let granted = self.agents.queue.grant_start(claim).await?;
                 self.send(&ServerToAgent::StartGrant { claim, granted }).await
             }
-            AgentToServer::Phase { claim, phase, at_us } => self.agents.queue.phase(claim, phase, at_us).await,
+            AgentToServer::Phase { claim, phase, at_us } => {
+                self.agents.queue.phase(claim, phase, at_us).await
+            }
             AgentToServer::Log { claim, block } => self.log(claim, &block).await,
             AgentToServer::Finish { claim, outcome } => {
                 self.agents.queue.finish(claim, &outcome).await?;
@@ -182,14 +218,25 @@ impl Connection {
     /// an acknowledgement the runner keeps them and sends them again.
     async fn log(&mut self, claim: Claim, block: &[u8]) -> Result<()> {
         if !self.held.contains_key(&claim) {
-            if self.agents.queue.renew(self.orchestrator, &[claim]).await?.is_empty() {
+            if self
+                .agents
+                .queue
+                .renew(self.orchestrator, &[claim])
+                .await?
+                .is_empty()
+            {
                 self.hold(claim).await?;
             } else {
                 return Ok(());
             }
         }
         let last = self.held.get(&claim).copied().unwrap_or_default();
-        match self.agents.logs.ingest(ExecutionId(claim.execution_id), last, block).await {
+        match self
+            .agents
+            .logs
+            .ingest(ExecutionId(claim.execution_id), last, block)
+            .await
+        {
             Ok(seq) => {
                 self.held.insert(claim, seq);
                 self.send(&ServerToAgent::LogAck { claim, seq }).await
@@ -204,7 +251,9 @@ impl Connection {
 
     async fn heartbeat(&self, host: &cronium_protocol::agent::HostReport, running: u32) -> Result<()> {
         let mut tx = self.agents.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("UPDATE orchestrators SET running = $2, host = $3, last_seen_at = now() WHERE id = $1")
             .bind(self.orchestrator)
             .bind(i32::try_from(running).unwrap_or(i32::MAX))
@@ -217,5 +266,6 @@ impl Connection {
 }
 
 fn read(bytes: &[u8]) -> Result<AgentToServer> {
-    rmp_serde::from_slice(bytes).map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))
+    rmp_serde::from_slice(bytes)
+        .map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))
 }

@@ -7,7 +7,9 @@ use crate::identity::{Identity, User};
 use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, op, visible};
-use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId, UserId};
+use crate::kernel::ids::{
+    self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId, UserId,
+};
 
 /// Anything with a global id.
 #[derive(Debug, Interface)]
@@ -65,7 +67,10 @@ async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
             visible(ctx, found)?.map(|row| Node::Event(Event(row)))
         }
         NodeKind::EventVersion => {
-            let found = ctx.data::<Events>()?.version(op(ctx)?, EventVersionId(uuid)).await;
+            let found = ctx
+                .data::<Events>()?
+                .version(op(ctx)?, EventVersionId(uuid))
+                .await;
             visible(ctx, found)?.map(|row| Node::EventVersion(EventVersion(row)))
         }
         NodeKind::Job => {

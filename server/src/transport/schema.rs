@@ -16,7 +16,14 @@ use super::node::NodeQuery;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(InfoQuery, NodeQuery, IdentityQuery, EventsQuery, JobsQuery, InsightQuery);
+pub struct Query(
+    InfoQuery,
+    NodeQuery,
+    IdentityQuery,
+    EventsQuery,
+    JobsQuery,
+    InsightQuery,
+);
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]

@@ -28,7 +28,9 @@ impl Queue {
     /// Claims up to `slots` executions for an orchestrator, the most urgent first.
     pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Assignment>> {
         let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *tx)
+            .await?;
         let mut rows: Vec<Claimed> = sqlx::query_as(
             "WITH next AS (
                  SELECT id FROM executions WHERE status = 'QUEUED'
@@ -58,15 +60,22 @@ impl Queue {
 
     async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
         let ids = rows.iter().map(|row| row.job_id);
-        let jobs = job::Entity::find().filter(job::Column::Id.is_in(ids)).all(&self.kernel.db).await?;
+        let jobs = job::Entity::find()
+            .filter(job::Column::Id.is_in(ids))
+            .all(&self.kernel.db)
+            .await?;
         let versions = jobs.iter().map(|job| job.event_version_id);
-        let versions =
-            event_version::Entity::find().filter(event_version::Column::Id.is_in(versions)).all(&self.kernel.db).await?;
+        let versions = event_version::Entity::find()
+            .filter(event_version::Column::Id.is_in(versions))
+            .all(&self.kernel.db)
+            .await?;
         let versions: HashMap<Uuid, _> = versions.into_iter().map(|v| (v.id, v)).collect();
         let jobs: HashMap<Uuid, _> = jobs.into_iter().map(|j| (j.id, j)).collect();
         let (mut out, mut hashes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         for row in rows {
-            let job = jobs.get(&row.job_id).ok_or_else(|| Error::internal("an execution without its job"))?;
+            let job = jobs
+                .get(&row.job_id)
+                .ok_or_else(|| Error::internal("an execution without its job"))?;
             let version = versions.get(&job.event_version_id);
             let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
             let definition = Definition::from(version.clone());
@@ -80,7 +89,10 @@ impl Queue {
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
             hashes.push(payload.sha256.to_vec());
             out.push(Assignment {
-                claim: Claim { execution_id: row.id, epoch: row.epoch },
+                claim: Claim {
+                    execution_id: row.id,
+                    epoch: row.epoch,
+                },
                 job_id: row.job_id,
                 attempt: row.attempt.unsigned_abs(),
                 container: ContainerSpec {

@@ -17,8 +17,9 @@ impl Queue {
     /// Stores an end. A stale or repeated one changes nothing and is no error: its sender may forget it.
     pub async fn finish(&self, claim: Claim, outcome: &Outcome) -> Result<()> {
         let exit = outcome.exit.as_ref();
-        let output: Option<Value> =
-            exit.and_then(|e| e.output.as_deref()).and_then(|text| serde_json::from_str(text).ok());
+        let output: Option<Value> = exit
+            .and_then(|e| e.output.as_deref())
+            .and_then(|text| serde_json::from_str(text).ok());
         let at = |us: Option<i64>| us.map(from_micros);
         let mut tx = self.kernel.pool.begin().await?;
         let row: Option<(Uuid, i32, i32, bool)> = sqlx::query_as(
@@ -29,8 +30,13 @@ impl Queue {
         .bind(claim.epoch)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some((job, starts, dispatches, cancelled)) = row else { return Ok(()) };
-        let again = outcome.kind == OutcomeKind::NotStarted && starts == 0 && !cancelled && dispatches < MAX_DISPATCHES;
+        let Some((job, starts, dispatches, cancelled)) = row else {
+            return Ok(());
+        };
+        let again = outcome.kind == OutcomeKind::NotStarted
+            && starts == 0
+            && !cancelled
+            && dispatches < MAX_DISPATCHES;
         if again {
             sqlx::query(
                 "UPDATE executions SET status = 'QUEUED', status_reason = $2, lease_until = NULL, orchestrator_id = NULL
@@ -103,7 +109,8 @@ impl Queue {
         }
         tx.commit().await?;
         self.kernel.signals.job_changed(JobId(job), false);
-        self.logs.ended(crate::kernel::ids::ExecutionId(claim.execution_id));
+        self.logs
+            .ended(crate::kernel::ids::ExecutionId(claim.execution_id));
         if again {
             self.kernel.signals.work_queued();
         }

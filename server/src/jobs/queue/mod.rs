@@ -45,7 +45,9 @@ impl Queue {
     /// Renews what this orchestrator still holds; gives back what it lost.
     pub async fn renew(&self, orchestrator: Uuid, claims: &[Claim]) -> Result<Vec<Claim>> {
         let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *tx)
+            .await?;
         let held: Vec<(Uuid, i32)> = sqlx::query_as(
             "UPDATE executions e SET lease_until = now() + make_interval(secs => $4)
              FROM unnest($1::uuid[], $2::int[]) AS c(id, epoch)
@@ -94,13 +96,24 @@ impl Queue {
     pub async fn phase(&self, claim: Claim, phase: Phase, at_us: i64) -> Result<()> {
         let at = crate::kernel::clock::from_micros(at_us);
         let sql = match phase {
-            Phase::Setup => "UPDATE executions SET setup_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id",
-            Phase::Started => "UPDATE executions SET started_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id",
-            Phase::Ended => "UPDATE executions SET ended_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id",
+            Phase::Setup => {
+                "UPDATE executions SET setup_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id"
+            }
+            Phase::Started => {
+                "UPDATE executions SET started_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id"
+            }
+            Phase::Ended => {
+                "UPDATE executions SET ended_at = $3 WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id"
+            }
         };
         let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
-        let query = sqlx::query_scalar::<_, Uuid>(sql).bind(claim.execution_id).bind(claim.epoch).bind(at);
+        sqlx::query("SET LOCAL synchronous_commit = off")
+            .execute(&mut *tx)
+            .await?;
+        let query = sqlx::query_scalar::<_, Uuid>(sql)
+            .bind(claim.execution_id)
+            .bind(claim.epoch)
+            .bind(at);
         let job = query.fetch_optional(&mut *tx).await?;
         tx.commit().await?;
         if let Some(job) = job {
@@ -128,7 +141,11 @@ impl Queue {
                 Some((epoch, starts)) => {
                     let last_seq = self.logs.last_seq(ExecutionId(claim.execution_id)).await?;
                     let claim = Claim { epoch, ..claim };
-                    Some(Adopted { claim, last_seq, started: starts > 0 })
+                    Some(Adopted {
+                        claim,
+                        last_seq,
+                        started: starts > 0,
+                    })
                 }
                 None => None,
             };
@@ -146,7 +163,10 @@ impl Queue {
         .bind(orchestrator)
         .fetch_all(&self.kernel.pool)
         .await?;
-        Ok(rows.into_iter().map(|(execution_id, epoch)| Claim { execution_id, epoch }).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(execution_id, epoch)| Claim { execution_id, epoch })
+            .collect())
     }
 
     /// Gives back what no orchestrator holds any more. Idempotent; runs on a timer and at the start.
@@ -166,21 +186,30 @@ impl Queue {
             let (status, reason) = match (*starts, *cancelled) {
                 (0, true) => ("CANCELLED", Some("Cancelled before it started")),
                 (0, false) => ("QUEUED", None),
-                _ => ("LOST", Some(
-                    "Contact with the orchestrator was lost after the script had started, and was not regained. \
+                _ => (
+                    "LOST",
+                    Some(
+                        "Contact with the orchestrator was lost after the script had started, and was not regained. \
                      It may have finished: look at what it does before you run it again.",
-                )),
+                    ),
+                ),
             };
             let ended = (status != "QUEUED").then_some(now);
             sqlx::query(
                 "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4, lease_until = NULL,
                  orchestrator_id = CASE WHEN $2 = 'QUEUED' THEN NULL ELSE orchestrator_id END WHERE id = $1",
             )
-            .bind(id).bind(status).bind(reason).bind(ended)
+            .bind(id)
+            .bind(status)
+            .bind(reason)
+            .bind(ended)
             .execute(&mut *tx)
             .await?;
             sqlx::query("UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4 WHERE id = $1")
-                .bind(job).bind(status).bind(reason).bind(ended)
+                .bind(job)
+                .bind(status)
+                .bind(reason)
+                .bind(ended)
                 .execute(&mut *tx)
                 .await?;
         }

@@ -33,19 +33,23 @@ impl Signer {
     /// The key from the settings, sealed with the master key; the first server makes it.
     pub async fn load(kernel: &Kernel, master: &MasterKey) -> Result<Self> {
         let fresh = master.seal(kernel.entropy, CONTEXT, &kernel.entropy.bytes::<32>())?;
-        sqlx::query("INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-            .bind(SETTING)
-            .bind(fresh)
-            .bind(kernel.now())
-            .execute(&kernel.pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(SETTING)
+        .bind(fresh)
+        .bind(kernel.now())
+        .execute(&kernel.pool)
+        .await?;
         let sealed: Vec<u8> = sqlx::query_scalar("SELECT value FROM settings WHERE key = $1")
             .bind(SETTING)
             .fetch_one(&kernel.pool)
             .await?;
         let opened = master.open(CONTEXT, &sealed)?;
-        let key: [u8; 32] =
-            opened.as_slice().try_into().map_err(|_| Error::internal("the payload signing key has a wrong length"))?;
+        let key: [u8; 32] = opened
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::internal("the payload signing key has a wrong length"))?;
         Ok(Self(Arc::new(SigningKey::from_bytes(&key))))
     }
 
@@ -80,7 +84,10 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         EventKind::Nodejs => (Language::NodeJs, "main.js"),
     };
     let input = serde_json::to_vec(work.input.unwrap_or(&Value::Null)).map_err(Error::internal)?;
-    let contents = [(entry, definition.source.as_bytes(), 0o500), ("input.json", input.as_slice(), 0o400)];
+    let contents = [
+        (entry, definition.source.as_bytes(), 0o500),
+        ("input.json", input.as_slice(), 0o400),
+    ];
     let mut archive = tar::Builder::new(Vec::new());
     let mut files = Vec::new();
     for (path, bytes, mode) in contents {
@@ -88,8 +95,15 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         header.set_size(bytes.len() as u64);
         header.set_mode(mode);
         header.set_entry_type(tar::EntryType::Regular);
-        archive.append_data(&mut header, path, bytes).map_err(Error::internal)?;
-        files.push(FileEntry { path: path.into(), sha256: sha256(bytes), size: bytes.len() as u64, mode });
+        archive
+            .append_data(&mut header, path, bytes)
+            .map_err(Error::internal)?;
+        files.push(FileEntry {
+            path: path.into(),
+            sha256: sha256(bytes),
+            size: bytes.len() as u64,
+            mode,
+        });
     }
     let manifest = Manifest {
         version: PROTOCOL_VERSION,
@@ -100,7 +114,11 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         language,
         entry: entry.into(),
         input: Some("input.json".into()),
-        env: definition.environment.iter().map(|v| (v.name.clone(), v.value.clone())).collect(),
+        env: definition
+            .environment
+            .iter()
+            .map(|v| (v.name.clone(), v.value.clone()))
+            .collect(),
         timeout_ms: definition.timeout_ms.unsigned_abs(),
         grace_ms: 10_000,
         log_line_bytes: 64 << 10,

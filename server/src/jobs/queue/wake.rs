@@ -20,8 +20,12 @@ pub async fn setup(kernel: &Kernel) -> Result<()> {
     sqlx::raw_sql("CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS pgcrypto")
         .execute(&kernel.pool)
         .await?;
-    apalis_postgres::PostgresStorage::setup(&kernel.pool).await.map_err(crate::kernel::Error::internal)?;
-    sqlx::raw_sql("DROP TRIGGER IF EXISTS notify_workers ON apalis.jobs").execute(&kernel.pool).await?;
+    apalis_postgres::PostgresStorage::setup(&kernel.pool)
+        .await
+        .map_err(crate::kernel::Error::internal)?;
+    sqlx::raw_sql("DROP TRIGGER IF EXISTS notify_workers ON apalis.jobs")
+        .execute(&kernel.pool)
+        .await?;
     Ok(())
 }
 
@@ -57,7 +61,10 @@ async fn push(kernel: &Kernel) -> Result<()> {
     .execute(&kernel.pool)
     .await?;
     if pushed.rows_affected() > 0 {
-        sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&kernel.pool).await?;
+        sqlx::query("SELECT pg_notify($1, '')")
+            .bind(CHANNEL)
+            .execute(&kernel.pool)
+            .await?;
     }
     Ok(())
 }
@@ -66,5 +73,8 @@ async fn push(kernel: &Kernel) -> Result<()> {
 fn crockford(id: uuid::Uuid) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let bits = id.as_u128();
-    (0..26).rev().map(|i| char::from(ALPHABET[((bits >> (i * 5)) & 31) as usize])).collect()
+    (0..26)
+        .rev()
+        .map(|i| char::from(ALPHABET[((bits >> (i * 5)) & 31) as usize]))
+        .collect()
 }

@@ -95,7 +95,9 @@ impl TestApp {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let signer = Signer::load(&kernel, &MasterKey::new([7; 32])).await.expect("signing key");
+        let signer = Signer::load(&kernel, &MasterKey::new([7; 32]))
+            .await
+            .expect("signing key");
         let app = App::new(kernel, signer);
         Self { app, clock }
     }
