@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::{Error, Result};
@@ -81,10 +81,13 @@ impl Orchestrator {
         loop {
             let begun = tokio::time::Instant::now();
             match self.spawn() {
-                Ok(mut child) => tokio::select! {
+                Ok(mut child) => {
+                // Waiting would close it, and its end tells the child to leave.
+                let stdin = child.stdin.take();
+                tokio::select! {
                     status = child.wait() => tracing::warn!(?status, "the orchestrator ended; starting it again"),
-                    () = stop.cancelled() => return end(&mut child).await,
-                },
+                    () = stop.cancelled() => return end(&mut child, stdin).await,
+                }}
                 Err(problem) => {
                     tracing::error!(problem = problem.private_text(), "the orchestrator did not start");
                 }
@@ -105,8 +108,8 @@ impl Orchestrator {
 
 /// Closing its stdin asks the child to drain and leave; after the grace it is killed, and its containers
 /// are adopted by the next one.
-async fn end(child: &mut Child) {
-    drop(child.stdin.take());
+async fn end(child: &mut Child, stdin: Option<ChildStdin>) {
+    drop(stdin);
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         tracing::warn!("the orchestrator did not leave in time");
         drop(child.kill().await);
