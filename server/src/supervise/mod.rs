@@ -82,12 +82,13 @@ impl Orchestrator {
             let begun = tokio::time::Instant::now();
             match self.spawn() {
                 Ok(mut child) => {
-                // Waiting would close it, and its end tells the child to leave.
-                let stdin = child.stdin.take();
-                tokio::select! {
-                    status = child.wait() => tracing::warn!(?status, "the orchestrator ended; starting it again"),
-                    () = stop.cancelled() => return end(&mut child, stdin).await,
-                }}
+                    // Waiting would close it, and its end tells the child to leave.
+                    let stdin = child.stdin.take();
+                    tokio::select! {
+                        status = child.wait() => tracing::warn!(?status, "the orchestrator ended; starting it again"),
+                        () = stop.cancelled() => return end(&mut child, stdin).await,
+                    }
+                }
                 Err(problem) => {
                     tracing::error!(problem = problem.private_text(), "the orchestrator did not start");
                 }
