@@ -16,7 +16,7 @@ use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
 use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
-use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader};
+use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader, OrchestratorNameLoader};
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::transport::agent::{self, Agents};
@@ -108,6 +108,10 @@ impl App {
             .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(ExecutionLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(LastJobLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(
+                OrchestratorNameLoader(kernel.clone()),
+                tokio::spawn,
+            ))
             .finish();
         Self {
             kernel,

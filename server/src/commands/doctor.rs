@@ -38,13 +38,14 @@ pub async fn doctor(config: &Config) -> Result<ExitCode> {
         });
     }
     let index = config.web_dir.join("index.html");
-    lines.push(match index.is_file() {
-        true => (true, "dashboard", config.web_dir.display().to_string()),
-        false => (
+    lines.push(if index.is_file() {
+        (true, "dashboard", config.web_dir.display().to_string())
+    } else {
+        (
             false,
             "dashboard",
             format!("{} is missing: run scripts/web-build.sh", index.display()),
-        ),
+        )
     });
     lines.push(
         docker(

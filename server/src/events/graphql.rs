@@ -113,7 +113,6 @@ impl Event {
     }
 
     /// Its jobs, newest first.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn jobs(
         &self,
         ctx: &Context<'_>,
@@ -316,7 +315,6 @@ impl EventsQuery {
     }
 
     /// Events that the viewer may see.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn events(
         &self,
         ctx: &Context<'_>,

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use cronium_protocol::agent::HostReport;
 
 use crate::events::Event;
+use crate::jobs::Job;
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::OrchestratorId;
@@ -67,6 +68,8 @@ pub struct FailingEvent {
     event: Event,
     /// How often it failed in the range.
     failures: i32,
+    /// The newest of them.
+    last_job: Job,
 }
 
 impl From<service::Overview> for Overview {
@@ -85,6 +88,7 @@ impl From<service::Overview> for Overview {
         let failing = found.failing.into_iter().map(|failing| FailingEvent {
             event: Event(failing.event),
             failures: int(failing.failures),
+            last_job: Job(failing.last_job),
         });
         Self {
             range: found.range,

@@ -4,14 +4,14 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::kernel::api::{ApiResult, api, loaded};
-use crate::kernel::ids::{ExecutionId, JobId, OrchestratorId};
+use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::scalars::Duration;
 use crate::kernel::{Error, Timestamp};
 use crate::logs::{LogPage, LogStream};
 
 use super::graphql::Job;
 use super::input::JobStatus;
-use super::loader::JobLoader;
+use super::loader::{JobLoader, OrchestratorNameLoader};
 use super::store::ExecutionRow;
 
 /// Length of each phase; null until it has ended.
@@ -112,9 +112,17 @@ impl Execution {
         self.0.output.as_ref()
     }
 
-    /// Global id of the orchestrator that has or had it.
-    async fn orchestrator(&self) -> Option<ID> {
-        self.0.orchestrator_id.map(|id| OrchestratorId(id).global())
+    /// Name of the orchestrator that has or had it.
+    async fn orchestrator(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        let Some(id) = self.0.orchestrator_id else {
+            return Ok(None);
+        };
+        loaded(
+            ctx,
+            ctx.data::<DataLoader<OrchestratorNameLoader>>()?
+                .load_one(id)
+                .await,
+        )
     }
 
     /// Image that it ran in.

@@ -243,7 +243,6 @@ impl JobsQuery {
     }
 
     /// Jobs that the viewer may see, newest first by default.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn jobs(
         &self,
         ctx: &Context<'_>,

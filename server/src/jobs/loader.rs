@@ -63,3 +63,17 @@ impl Loader<Uuid> for LastJobLoader {
             .collect())
     }
 }
+
+/// Names of orchestrators by id.
+#[derive(Debug)]
+pub struct OrchestratorNameLoader(pub Kernel);
+
+impl Loader<Uuid> for OrchestratorNameLoader {
+    type Value = String;
+    type Error = String;
+
+    async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, String>, String> {
+        let rows = store::orchestrator_names(&self.0.db, keys.iter().copied()).await;
+        Ok(rows.map_err(|e| e.private_text())?.into_iter().collect())
+    }
+}

@@ -13,6 +13,6 @@ mod store;
 pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of};
 pub use input::JobFilter;
 pub use live::JobsSubscription;
-pub use loader::{ExecutionLoader, JobLoader, LastJobLoader};
+pub use loader::{ExecutionLoader, JobLoader, LastJobLoader, OrchestratorNameLoader};
 pub use service::Jobs;
 pub use store::{ExecutionRow, JobRow};

@@ -294,3 +294,16 @@ pub async fn save_cancel(
     changed.update(db).await?;
     Ok(())
 }
+
+/// Names of the orchestrators that have or had an execution.
+pub async fn orchestrator_names(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<(Uuid, String)>> {
+    use cronium_entity::orchestrator::{Column, Entity};
+    let query = Entity::find()
+        .filter(Column::Id.is_in(ids))
+        .select_only()
+        .columns([Column::Id, Column::Name]);
+    Ok(query.into_tuple().all(db).await?)
+}

@@ -39,7 +39,7 @@ impl Kernel {
             db: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
             pool,
             clock,
-            entropy: Entropy::default(),
+            entropy: Entropy,
             signals: Signals::default(),
         }
     }

@@ -1,5 +1,13 @@
 //! Service and API tests on a real Postgres: one database a test, cloned from a migrated template.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod identity;
+mod jobs;
 mod support;
 mod transport;
