@@ -94,7 +94,7 @@ impl App {
         let events = Events::new(kernel.clone());
         let jobs = Jobs::new(kernel.clone(), events.clone());
         let logs = Logs::new(kernel.clone());
-        let queue = Queue::new(kernel.clone(), logs.clone(), signer);
+        let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
         let schema = schema::builder()
             .data(identity.clone())
             .data(events.clone())

@@ -3,6 +3,8 @@
 use cronium_entity::enums::{EventKind, EventStatus};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
+use uuid::Uuid;
+
 use crate::access::{self, Action, Grant};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
@@ -259,6 +261,11 @@ impl Events {
         store::delete(&tx, id).await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Versions of claimed jobs: the queue asks, not a person.
+    pub async fn to_dispatch(&self, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<VersionRow>> {
+        store::versions_by_ids(&self.kernel.db, ids).await
     }
 
     /// Stores an ad-hoc version in the transaction of the job that runs it.

@@ -1,6 +1,6 @@
 //! Overview, system status and orchestrators in the API.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use cronium_protocol::agent::HostReport;
 
 use crate::events::Event;
@@ -10,11 +10,28 @@ use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::OrchestratorId;
 use crate::kernel::scalars::Duration;
 
-use super::model::TimeRange;
+use super::model;
 use super::service::{self, Insight, Seen, Status};
 
 fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// Which part of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "model::TimeRange")]
+pub enum TimeRange {
+    /// The last hour, in steps of five minutes.
+    LastHour,
+    /// The last 24 hours, in steps of an hour.
+    #[graphql(name = "LAST_24_HOURS")]
+    Last24Hours,
+    /// The last 7 days, in steps of six hours.
+    #[graphql(name = "LAST_7_DAYS")]
+    Last7Days,
+    /// The last 30 days, in steps of a day.
+    #[graphql(name = "LAST_30_DAYS")]
+    Last30Days,
 }
 
 /// How jobs went in a range of time, of those that the viewer may see.
@@ -91,7 +108,7 @@ impl From<service::Overview> for Overview {
             last_job: Job(failing.last_job),
         });
         Self {
-            range: found.range,
+            range: found.range.into(),
             total: int(found.totals.total),
             succeeded: int(found.totals.succeeded),
             failed: int(found.totals.failed),
@@ -260,7 +277,7 @@ impl InsightQuery {
         #[graphql(desc = "Which part of the past.", default_with = "TimeRange::Last24Hours")]
         range: TimeRange,
     ) -> ApiResult<Overview> {
-        let found = ctx.data::<Insight>()?.overview(op(ctx)?, range).await;
+        let found = ctx.data::<Insight>()?.overview(op(ctx)?, range.into()).await;
         Ok(api(ctx, found)?.into())
     }
 

@@ -5,18 +5,15 @@ use chrono::TimeDelta;
 use crate::kernel::Timestamp;
 
 /// Which part of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeRange {
     /// The last hour, in steps of five minutes.
     LastHour,
     /// The last 24 hours, in steps of an hour.
-    #[graphql(name = "LAST_24_HOURS")]
     Last24Hours,
     /// The last 7 days, in steps of six hours.
-    #[graphql(name = "LAST_7_DAYS")]
     Last7Days,
     /// The last 30 days, in steps of a day.
-    #[graphql(name = "LAST_30_DAYS")]
     Last30Days,
 }
 

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use cronium_entity::{event_version, job};
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
 use crate::events::Definition;
 use crate::kernel::ids::JobId;
 use crate::kernel::{Error, Result};
 
+use super::super::store;
 use super::payload::{Work, build};
 use super::{LEASE, Queue};
 
@@ -59,15 +58,10 @@ impl Queue {
     }
 
     async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
-        let ids = rows.iter().map(|row| row.job_id);
-        let jobs = job::Entity::find()
-            .filter(job::Column::Id.is_in(ids))
-            .all(&self.kernel.db)
-            .await?;
-        let versions = jobs.iter().map(|job| job.event_version_id);
-        let versions = event_version::Entity::find()
-            .filter(event_version::Column::Id.is_in(versions))
-            .all(&self.kernel.db)
+        let jobs = store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)).await?;
+        let versions = self
+            .events
+            .to_dispatch(jobs.iter().map(|job| job.event_version_id))
             .await?;
         let versions: HashMap<Uuid, _> = versions.into_iter().map(|v| (v.id, v)).collect();
         let jobs: HashMap<Uuid, _> = jobs.into_iter().map(|j| (j.id, j)).collect();

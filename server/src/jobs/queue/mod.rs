@@ -11,6 +11,7 @@ use std::time::Duration;
 use cronium_protocol::agent::{AdoptReply, Adopted, Claim, Phase};
 use uuid::Uuid;
 
+use crate::events::Events;
 use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::{Kernel, Result};
 use crate::logs::Logs;
@@ -29,13 +30,19 @@ const ADOPTION: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Queue {
     kernel: Kernel,
+    events: Events,
     logs: Logs,
     signer: Signer,
 }
 
 impl Queue {
-    pub fn new(kernel: Kernel, logs: Logs, signer: Signer) -> Self {
-        Self { kernel, logs, signer }
+    pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer) -> Self {
+        Self {
+            kernel,
+            events,
+            logs,
+            signer,
+        }
     }
 
     pub fn verify_key(&self) -> [u8; 32] {
