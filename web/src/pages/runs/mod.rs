@@ -63,22 +63,25 @@ pub fn say(title: String, refusal: &Refusal) {
     }
 }
 
-/// Takes a change into a page of rows. True when it is of a job that the page does not have.
-fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter) -> bool {
-    let known = page.nodes.iter_mut().find(|job| job.id == change.job.id);
-    match known {
-        Some(job) => {
-            *job = change.job;
-            false
-        }
-        None => {
-            change.kind == JobChangeKind::Created
-                && filter
-                    .status
-                    .as_ref()
-                    .is_none_or(|wanted| wanted.contains(&change.job.status))
-        }
+/// Takes a change into a page of rows; on the first page a new job goes to the top. True when it is of a
+/// new job that this page can't show.
+fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, first: bool) -> bool {
+    if let Some(job) = page.nodes.iter_mut().find(|job| job.id == change.job.id) {
+        *job = change.job;
+        return false;
     }
+    let wanted = filter
+        .status
+        .as_ref()
+        .is_none_or(|wanted| wanted.contains(&change.job.status));
+    if change.kind != JobChangeKind::Created || !wanted {
+        return false;
+    }
+    if first {
+        page.nodes.insert(0, change.job);
+        page.total_count += 1;
+    }
+    !first
 }
 
 /// The list of runs.
@@ -97,6 +100,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
     let now = use_now(Duration::from_secs(1));
     use_resource(move || {
         let filter = filters::filter(&query());
+        let first = filters::place(&query()) == data::Place::First;
         let on = live();
         async move {
             newer.write().clear();
@@ -131,7 +135,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                             .data
                             .write()
                             .as_mut()
-                            .is_some_and(|held| apply(held, change, &filter));
+                            .is_some_and(|held| apply(held, change, &filter, first));
                         if new {
                             newer.write().insert(id);
                         }
