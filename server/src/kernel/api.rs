@@ -31,6 +31,12 @@ impl From<FieldError> for UserError {
     }
 }
 
+/// A part of a response that is JSON already. The transports put it in as it is, so that one text serves
+/// all who asked for it; only subscriptions give such parts.
+pub fn written(json: bytes::Bytes) -> async_graphql::Value {
+    async_graphql::Value::Binary(json)
+}
+
 /// The operation of this request. The transport puts it there for every request.
 pub fn op<'a>(ctx: &Context<'a>) -> ApiResult<&'a Op> {
     ctx.data::<Op>()

@@ -1,10 +1,12 @@
 //! What of a line reaches a reader: text, tabs and ANSI colours. Everything else that a terminal would
 //! obey, and characters that reorder text, are removed (Trojan Source, CVE-2021-42574).
 
+use std::borrow::Cow;
+
 /// Neutralises one line.
-pub fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| !is_unsafe(c) && c != '\u{1b}') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -54,7 +56,7 @@ pub fn clean(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 fn is_unsafe(c: char) -> bool {

@@ -46,7 +46,7 @@ pub fn router(kernel: Kernel, logs: Logs, jobs: Jobs, auth: Arc<dyn Authenticato
 }
 
 fn text_line(line: Line) -> String {
-    let mut text = clean(&line.text);
+    let mut text = clean(&line.text).into_owned();
     text.push('\n');
     text
 }

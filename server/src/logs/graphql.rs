@@ -11,6 +11,7 @@ use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::{Error, Timestamp};
 
 use super::clean::clean;
+use super::lines::LiveLines;
 use super::service::{Batch, Logs};
 
 /// Where a line came from.
@@ -59,7 +60,7 @@ impl From<Line> for LogLine {
             seq,
             at: from_micros(line.at_us),
             stream,
-            text: clean(&line.text),
+            text: clean(&line.text).into_owned(),
         }
     }
 }
@@ -92,7 +93,7 @@ pub struct LogBatch {
     /// The execution that printed them.
     execution_id: ID,
     /// In order; empty in the last batch.
-    lines: Vec<LogLine>,
+    lines: LiveLines,
     /// Resume after this one.
     last_seq: i32,
     /// Whether nothing follows.
@@ -107,7 +108,7 @@ impl From<Batch> for LogBatch {
         Self {
             cursor: format!("{}:{}", execution_id.as_str(), batch.last_seq),
             execution_id,
-            lines: batch.lines.into_iter().map(Into::into).collect(),
+            lines: LiveLines(batch.lines),
             last_seq: i32::try_from(batch.last_seq).unwrap_or(i32::MAX),
             r#final: batch.ended,
         }

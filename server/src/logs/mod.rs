@@ -4,6 +4,7 @@ mod clean;
 mod download;
 mod graphql;
 mod hub;
+mod lines;
 mod service;
 mod store;
 

@@ -13,14 +13,37 @@ use crate::kernel::{Kernel, Op, Result};
 
 use super::graphql::{LogPage, LogStream};
 use super::hub::Hub;
+use super::lines::Lines;
 use super::store;
 
-/// Lines in one message to a subscriber.
-const BATCH: usize = 1000;
+/// Lines in one message to a subscriber, and bytes of text: a block of a runner is less, as a rule.
+const BATCH: usize = 2000;
+const BATCH_BYTES: usize = 256 << 10;
 /// Chunks read at a time: at most some MiB.
 const CHUNKS: i64 = 16;
 /// A look at the store stands behind the hub.
 const LOOK: Duration = Duration::from_secs(1);
+
+fn fits(lines: &[Line]) -> bool {
+    lines.len() <= BATCH && lines.iter().map(|line| line.text.len()).sum::<usize>() <= BATCH_BYTES
+}
+
+/// Lines in messages of bounded size; a line that is larger by itself goes alone.
+fn parts(lines: Vec<Line>) -> Vec<Arc<Lines>> {
+    let (mut out, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for line in lines {
+        if part.len() >= BATCH || (bytes + line.text.len() > BATCH_BYTES && !part.is_empty()) {
+            out.push(Arc::new(Lines::from(std::mem::take(&mut part))));
+            bytes = 0;
+        }
+        bytes += line.text.len();
+        part.push(line);
+    }
+    if !part.is_empty() {
+        out.push(Arc::new(Lines::from(part)));
+    }
+    out
+}
 
 /// Logs of executions.
 #[derive(Clone, Debug)]
@@ -33,7 +56,7 @@ pub struct Logs {
 #[derive(Debug, Clone)]
 pub struct Batch {
     pub execution: ExecutionId,
-    pub lines: Vec<Line>,
+    pub lines: Arc<Lines>,
     pub last_seq: u64,
     pub ended: bool,
 }
@@ -55,6 +78,7 @@ impl Logs {
     /// sender sends again.
     pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
         let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
+        let received = block.lines.len();
         block.lines.retain(|line| line.seq > last);
         let Some(first) = block.lines.first() else {
             return Ok(last);
@@ -65,10 +89,15 @@ impl Logs {
                 first.seq
             )));
         }
-        self.hub.publish(execution, Arc::new(block.lines.clone()));
+        let span = store::Span::of(&block);
+        let whole = block.lines.len() == received;
+        let again = if whole { None } else { Some(block.encode()) };
         metrics::counter!("cronium_log_lines_total").increment(block.lines.len() as u64);
-        store::append(&self.kernel, execution, &block).await?;
-        Ok(block.last_seq())
+        if self.hub.is_heard(execution) {
+            self.hub.publish(execution, Arc::new(Lines::from(block.lines)));
+        }
+        store::append(&self.kernel, execution, span, again.as_deref().unwrap_or(bytes)).await?;
+        Ok(span.last_seq)
     }
 
     /// No more lines will come.
@@ -126,31 +155,37 @@ impl Logs {
             let mut live = this.hub.subscribe(execution);
             'stored: loop {
                 let (ended, total) = store::state(&this.kernel, execution).await?;
-                loop {
+                while last < total {
                     let lines = store::read(&this.kernel, execution, last, CHUNKS).await?;
                     if lines.is_empty() {
                         break;
                     }
-                    for part in lines.chunks(BATCH) {
+                    for part in parts(lines) {
                         last = part.last().map_or(last, |line| line.seq);
-                        yield Batch { execution, lines: part.to_vec(), last_seq: last, ended: false };
+                        yield Batch { execution, lines: part, last_seq: last, ended: false };
                     }
                 }
                 if ended && last >= total {
-                    yield Batch { execution, lines: Vec::new(), last_seq: last, ended: true };
+                    yield Batch { execution, lines: Arc::default(), last_seq: last, ended: true };
                     return;
                 }
                 loop {
-                    match tokio::time::timeout(LOOK, live.recv()).await {
-                        Ok(Ok(lines)) => {
-                            let lines: Vec<Line> = lines.iter().filter(|line| line.seq > last).cloned().collect();
-                            let Some(first) = lines.first() else { continue };
+                    match tokio::time::timeout(LOOK, live.next()).await {
+                        Ok(Ok(block)) => {
+                            let known = block.partition_point(|line| line.seq <= last);
+                            let Some(first) = block.get(known) else { continue };
                             if first.seq != last + 1 {
                                 continue 'stored;
                             }
-                            for part in lines.chunks(BATCH) {
+                            // As it is, unless part of it is known: then all readers share its text.
+                            let fresh = if known == 0 && fits(&block) {
+                                vec![block]
+                            } else {
+                                parts(block[known..].to_vec())
+                            };
+                            for part in fresh {
                                 last = part.last().map_or(last, |line| line.seq);
-                                yield Batch { execution, lines: part.to_vec(), last_seq: last, ended: false };
+                                yield Batch { execution, lines: part, last_seq: last, ended: false };
                             }
                         }
                         Ok(Err(RecvError::Lagged(_))) | Err(_) => continue 'stored,

@@ -17,36 +17,48 @@ fn day(execution: ExecutionId) -> NaiveDate {
     from_micros(millis.saturating_mul(1000)).date_naive()
 }
 
-/// Stores a block unless it is there; counts its lines. Not durable at once: the runner keeps what is not
-/// acknowledged, and an acknowledged block lost in a crash of Postgres is at most its last 200 ms or so.
-pub async fn append(kernel: &Kernel, execution: ExecutionId, block: &LogBlock) -> Result<()> {
-    let body = zstd::bulk::compress(&block.encode(), 3).map_err(Error::internal)?;
-    let (Some(first), Some(last)) = (block.lines.first(), block.lines.last()) else {
-        return Ok(());
-    };
-    let mut tx = kernel.pool.begin().await?;
-    sqlx::query("SET LOCAL synchronous_commit = off")
-        .execute(&mut *tx)
-        .await?;
+/// Which lines a block holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    first_seq: u64,
+    pub last_seq: u64,
+    from_us: i64,
+    to_us: i64,
+}
+
+impl Span {
+    pub fn of(block: &LogBlock) -> Self {
+        let at = |line: Option<&Line>| line.map_or(0, |line| line.at_us);
+        Self {
+            first_seq: block.first_seq(),
+            last_seq: block.last_seq(),
+            from_us: at(block.lines.first()),
+            to_us: at(block.lines.last()),
+        }
+    }
+}
+
+/// Stores an encoded block unless it is there; counts its lines. One statement, because a flood comes in
+/// blocks of a thousand lines. Not durable at once: the runner keeps what is not acknowledged, and an
+/// acknowledged block lost in a crash of Postgres is at most its last 200 ms or so.
+pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: &[u8]) -> Result<()> {
+    let body = zstd::bulk::compress(block, 3).map_err(Error::internal)?;
     sqlx::query(
-        "INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
+         chunk AS (
+             INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING)
+         UPDATE executions SET log_lines = greatest(log_lines, $4) FROM relaxed WHERE id = $2",
     )
     .bind(day(execution))
     .bind(execution.0)
-    .bind(first.seq as i64)
-    .bind(last.seq as i64)
-    .bind(from_micros(first.at_us))
-    .bind(from_micros(last.at_us))
+    .bind(span.first_seq as i64)
+    .bind(span.last_seq as i64)
+    .bind(from_micros(span.from_us))
+    .bind(from_micros(span.to_us))
     .bind(body)
-    .execute(&mut *tx)
+    .execute(&kernel.pool)
     .await?;
-    sqlx::query("UPDATE executions SET log_lines = greatest(log_lines, $2) WHERE id = $1")
-        .bind(execution.0)
-        .bind(last.seq as i64)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
     Ok(())
 }
 

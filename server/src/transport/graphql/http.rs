@@ -18,7 +18,7 @@ use crate::kernel::{Error, Op};
 
 use super::auth::{self, Credentials};
 use super::request::{self, Parameters, Prepared, request_error};
-use super::{BODY_LIMIT, Gateway};
+use super::{BODY_LIMIT, Gateway, json};
 
 /// How long a query or mutation may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -82,7 +82,7 @@ impl Answer {
     }
 
     pub fn into_response(self) -> Response {
-        let body = request::body(&self.response).to_string();
+        let body = json::response(&self.response);
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media.text()));

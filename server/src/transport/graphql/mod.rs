@@ -4,6 +4,7 @@
 pub mod auth;
 mod explorer;
 pub mod http;
+mod json;
 mod lexer;
 pub mod limits;
 mod request;

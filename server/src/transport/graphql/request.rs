@@ -170,17 +170,3 @@ pub fn coded(response: &mut Response, op_id: uuid::Uuid) {
         }
     }
 }
-
-/// The response's JSON: without `data` when nothing ran.
-pub fn body(response: &Response) -> Value {
-    let mut out = Map::new();
-    if !response.errors.is_empty() {
-        let errors = serde_json::to_value(&response.errors).unwrap_or_default();
-        out.insert("errors".into(), errors);
-    }
-    if !ran_nothing(response) {
-        let data = serde_json::to_value(&response.data).unwrap_or_default();
-        out.insert("data".into(), data);
-    }
-    Value::Object(out)
-}

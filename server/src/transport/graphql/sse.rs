@@ -13,12 +13,12 @@ use crate::kernel::Actor;
 
 use super::http::{Answer, Incoming, Media, client};
 use super::request;
-use super::{Gateway, ws};
+use super::{Gateway, json, ws};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-fn next(body: &serde_json::Value) -> Event {
-    Event::default().event("next").data(body.to_string())
+fn next(response: &async_graphql::Response) -> Event {
+    Event::default().event("next").data(json::response(response))
 }
 
 /// With data, because browsers drop an event that has none.
@@ -39,7 +39,7 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
     let ended = ws::session_end(gateway, credentials, actor);
     let responses = responses.map(move |mut response| {
         request::coded(&mut response, id);
-        next(&request::body(&response))
+        next(&response)
     });
     let responses = responses.take_until(ended);
     let last = futures::stream::once(async { complete() });
@@ -60,7 +60,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
             .into_response(),
         // The document is at fault, not the transport: the stream says so.
         Err(Answer { status, response, .. }) if status == StatusCode::BAD_REQUEST => {
-            let only = [next(&request::body(&response)), complete()];
+            let only = [next(&response), complete()];
             Sse::new(futures::stream::iter(only.map(Ok::<_, Infallible>))).into_response()
         }
         Err(refusal) => refusal.into_response(),

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 
@@ -22,7 +22,7 @@ use crate::kernel::{Actor, Error};
 
 use super::auth::{self, Credentials};
 use super::request::{self, Parameters, request_error};
-use super::{BODY_LIMIT, Gateway};
+use super::{BODY_LIMIT, Gateway, json};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 const INIT: Duration = Duration::from_secs(10);
@@ -32,8 +32,11 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is cut off.
 const SLOW: Duration = Duration::from_secs(10);
 const RECHECK: Duration = Duration::from_secs(4);
-/// Messages that wait for the client.
+/// How long one that was cut off may take to hear of it.
+const LINGER: Duration = Duration::from_secs(30);
+/// Messages that wait for the client, and how large they may be together; a larger one waits alone.
 const QUEUE: usize = 64;
+const QUEUE_BYTES: usize = 512 << 10;
 /// Operations of one connection at a time.
 const OPERATIONS: usize = 100;
 
@@ -46,9 +49,31 @@ fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, Close> {
 }
 
 enum Out {
-    Message(Value),
+    Message(String, OwnedSemaphorePermit),
     Ping,
     Close(Close),
+}
+
+/// The way to the client. Whoever says more than the client takes waits.
+#[derive(Clone)]
+struct Outbox {
+    queue: mpsc::Sender<Out>,
+    room: Arc<Semaphore>,
+}
+
+impl Outbox {
+    fn new() -> (Self, mpsc::Receiver<Out>) {
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES));
+        (Self { queue, room }, receiver)
+    }
+
+    /// None: nobody listens any more.
+    async fn say(&self, message: String) -> Option<()> {
+        let size = message.len().clamp(1, QUEUE_BYTES) as u32;
+        let permit = self.room.clone().acquire_many_owned(size).await.ok()?;
+        self.queue.send(Out::Message(message, permit)).await.ok()
+    }
 }
 
 /// Waits until the credentials stand for somebody else, or for nobody. A database that does not answer
@@ -96,9 +121,9 @@ async fn serve(
     client: Option<std::net::IpAddr>,
     socket: WebSocket,
 ) {
-    let (sink, stream) = socket.split();
-    let (out, queue) = mpsc::channel(QUEUE);
-    let mut writer = tokio::spawn(write(sink, queue));
+    let (sink, mut stream) = socket.split();
+    let (out, queue) = Outbox::new();
+    let mut writer = tokio::spawn(write(sink, queue, out.room.clone()));
     let mut connection = Connection {
         gateway,
         credentials,
@@ -108,35 +133,45 @@ async fn serve(
         out: out.clone(),
     };
     let ended = tokio::select! {
-        ended = connection.read(stream) => ended,
-        _ = &mut writer => None,
+        ended = connection.read(&mut stream) => ended,
+        () = out.queue.closed() => None,
     };
     connection.running.stop();
     if let Some(ended) = ended {
-        drop(timeout(SLOW, out.send(Out::Close(ended))).await);
+        drop(timeout(SLOW, out.queue.send(Out::Close(ended))).await);
     }
     drop(connection);
     drop(out);
-    if timeout(SLOW, &mut writer).await.is_err() {
+    if timeout(LINGER + SLOW, &mut writer).await.is_err() {
         writer.abort();
     }
+    // A socket that is dropped with something unread takes the close frame back from the wire.
+    let rest = async { while let Some(Ok(_)) = stream.next().await {} };
+    drop(timeout(Duration::from_secs(1), rest).await);
 }
 
 /// Writes until told to close, or until the client takes nothing any more.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Out>) {
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<Out>,
+    room: Arc<Semaphore>,
+) {
     while let Some(out) = queue.recv().await {
-        let (message, last) = match out {
-            Out::Message(value) => (Message::Text(value.to_string().into()), false),
-            Out::Ping => (Message::Ping(Vec::new().into()), false),
-            Out::Close(close) => (frame(close), true),
+        let (message, last, permit) = match out {
+            Out::Message(text, permit) => (Message::Text(text.into()), false, Some(permit)),
+            Out::Ping => (Message::Ping(Vec::new().into()), false, None),
+            Out::Close(close) => (frame(close), true, None),
         };
         match timeout(SLOW, sink.send(message)).await {
-            Ok(Ok(())) if !last => {}
+            Ok(Ok(())) if !last => drop(permit),
             Ok(_) => return,
             Err(_) => {
-                // 1013: the client may come back and go on where it was.
+                // What waits is given up at once; the client may still hear why. 1013: it may come back
+                // and go on where it was.
+                room.close();
+                drop((queue, permit));
                 let slow = frame(Close(1013, "Too slow: connect again".into()));
-                drop(timeout(Duration::from_secs(1), sink.send(slow)).await);
+                drop(timeout(LINGER, sink.send(slow)).await);
                 return;
             }
         }
@@ -173,12 +208,12 @@ struct Connection {
     /// Known after the init.
     actor: Option<Actor>,
     running: Running,
-    out: mpsc::Sender<Out>,
+    out: Outbox,
 }
 
 impl Connection {
     /// None: the client went away.
-    async fn read(&mut self, mut stream: SplitStream<WebSocket>) -> Option<Close> {
+    async fn read(&mut self, stream: &mut SplitStream<WebSocket>) -> Option<Close> {
         let init_by = Instant::now() + INIT;
         while self.actor.is_none() {
             let Ok(message) = timeout_at(init_by, stream.next()).await else {
@@ -206,7 +241,7 @@ impl Connection {
                     if heard.elapsed() > SILENCE {
                         return None;
                     }
-                    self.out.send(Out::Ping).await.ok()?;
+                    self.out.queue.send(Out::Ping).await.ok()?;
                 }
                 () = &mut ended => return Some(Close(4403, "The session has ended".into())),
             }
@@ -214,7 +249,7 @@ impl Connection {
     }
 
     async fn say(&self, message: Value) {
-        drop(self.out.send(Out::Message(message)).await);
+        let _: Option<()> = self.out.say(message.to_string()).await;
     }
 
     async fn message(&mut self, message: Message) -> Result<(), Close> {
@@ -324,7 +359,7 @@ struct Operation {
     request_id: uuid::Uuid,
     live: bool,
     running: Running,
-    out: mpsc::Sender<Out>,
+    out: Outbox,
 }
 
 impl Operation {
@@ -340,8 +375,9 @@ impl Operation {
                 self.end(failure(&self.id, &response.errors)).await;
                 return;
             }
-            let next = json!({ "id": self.id, "type": "next", "payload": request::body(&response) });
-            if self.out.send(Out::Message(next)).await.is_err() {
+            let next = json::next(&self.id, &response);
+            drop(response);
+            if self.out.say(next).await.is_none() {
                 return;
             }
         }
@@ -351,7 +387,7 @@ impl Operation {
     /// The id is free before the client learns that it is.
     async fn end(&self, message: Value) {
         self.running.lock().remove(&self.id);
-        drop(self.out.send(Out::Message(message)).await);
+        let _: Option<()> = self.out.say(message.to_string()).await;
     }
 }
 
