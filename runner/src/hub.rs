@@ -14,6 +14,7 @@ use crate::lines::Cut;
 use crate::spool::Spool;
 
 const BLOCK_BYTES: usize = 64 << 10;
+/// Between two blocks of a script that prints steadily. A line after a silence goes at once.
 const FLUSH_AFTER: Duration = Duration::from_millis(20);
 /// What a line costs beside its text.
 const LINE_COST: usize = 48;
@@ -38,7 +39,7 @@ struct Inner {
     last_seq: u64,
     pending: Vec<Line>,
     pending_bytes: usize,
-    pending_since: Option<Instant>,
+    sealed_at: Option<Instant>,
     spool: Spool,
     slots: Slots,
     /// What the runner has come to; said again after a resume.
@@ -69,7 +70,7 @@ impl Hub {
                 last_seq: 0,
                 pending: Vec::new(),
                 pending_bytes: 0,
-                pending_since: None,
+                sealed_at: None,
                 spool: Spool::new(work, memory_limit),
                 slots: Slots {
                     hello: true,
@@ -120,6 +121,11 @@ impl Hub {
             drop(inner);
             self.changed.notify_all();
         }
+    }
+
+    /// Adds a line of our own.
+    pub fn note(&self, at_us: i64, text: String) {
+        self.change(|inner| inner.add(Stream::System, at_us, text));
     }
 
     /// Whether a reader waits for room: its pipe is not silent, we are.
@@ -186,7 +192,10 @@ impl Hub {
     }
 
     pub fn exited(&self, exit: FromRunner) {
-        self.change(|inner| inner.exit = Some(exit));
+        self.change(|inner| {
+            inner.seal();
+            inner.exit = Some(exit);
+        });
     }
 
     /// What to write next; waits until there is something. Only one thread may call this.
@@ -201,9 +210,7 @@ impl Hub {
                 inner.writing = true;
                 return message;
             }
-            let wait = inner
-                .pending_since
-                .map(|since| FLUSH_AFTER.saturating_sub(since.elapsed()));
+            let wait = inner.flush_in();
             inner = match wait {
                 Some(Duration::ZERO) => {
                     inner.seal();
@@ -261,7 +268,6 @@ impl Inner {
     fn add(&mut self, stream: Stream, at_us: i64, text: String) {
         self.last_seq += 1;
         self.pending_bytes += text.len() + LINE_COST;
-        self.pending_since.get_or_insert_with(Instant::now);
         self.pending.push(Line {
             seq: self.last_seq,
             at_us,
@@ -270,12 +276,19 @@ impl Inner {
         });
     }
 
+    /// How long what is pending may still gather company; None when nothing is.
+    fn flush_in(&self) -> Option<Duration> {
+        let since = self.sealed_at.map_or(FLUSH_AFTER, |at| at.elapsed());
+        (!self.pending.is_empty()).then(|| FLUSH_AFTER.saturating_sub(since))
+    }
+
     fn seal(&mut self) {
         let block = LogBlock {
             lines: std::mem::take(&mut self.pending),
         };
-        (self.pending_bytes, self.pending_since) = (0, None);
+        self.pending_bytes = 0;
         if !block.lines.is_empty() {
+            self.sealed_at = Some(Instant::now());
             self.spool
                 .push(block.first_seq(), block.last_seq(), block.encode());
         }

@@ -50,11 +50,12 @@ pub fn output(work: &Path) -> Result<Option<String>, String> {
     Ok(Some(text))
 }
 
-/// The memory figures of the container that the runner is the first process of.
+/// The figures of the container that the runner is the first process of: memory and processes.
 #[derive(Debug)]
 pub struct Memory {
     cgroup: Option<PathBuf>,
     kills_before: u64,
+    refusals_before: u64,
 }
 
 impl Memory {
@@ -67,8 +68,10 @@ impl Memory {
         let mut memory = Self {
             cgroup,
             kills_before: 0,
+            refusals_before: 0,
         };
         memory.kills_before = memory.kills();
+        memory.refusals_before = memory.refusals();
         memory
     }
 
@@ -85,12 +88,34 @@ impl Memory {
         limit.trim().parse().ok()
     }
 
-    fn kills(&self) -> u64 {
-        let text = self
-            .first_of(["memory.events", "memory/memory.oom_control"])
-            .unwrap_or_default();
-        let value = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    fn count(&self, names: [&str; 2], key: &str) -> u64 {
+        let text = self.first_of(names).unwrap_or_default();
+        let value = text.lines().find_map(|line| line.strip_prefix(key));
         value.and_then(|v| v.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn kills(&self) -> u64 {
+        self.count(["memory.events", "memory/memory.oom_control"], "oom_kill ")
+    }
+
+    fn refusals(&self) -> u64 {
+        self.count(["pids.events", "pids/pids.events"], "max ")
+    }
+
+    /// Limits that user code ran into. It may have gone on, and then nothing else tells of them.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let refused = self.refusals().saturating_sub(self.refusals_before);
+        if refused > 0 {
+            notes.push(format!(
+                "the process limit was reached: {refused} new processes or threads were refused"
+            ));
+        }
+        let killed = self.kills().saturating_sub(self.kills_before);
+        if killed > 0 {
+            notes.push(format!("memory ran out: {killed} processes were killed"));
+        }
+        notes
     }
 
     /// KILL that was not ours, in a container where memory ran out meanwhile.
@@ -154,6 +179,25 @@ mod tests {
             "memory/memory.oom_control",
             "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n",
             "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+        );
+    }
+
+    #[test]
+    fn limits_that_were_met_are_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("pids")).unwrap();
+        fs::write(dir.path().join("pids/pids.events"), "max 3\n").unwrap();
+        fs::write(dir.path().join("memory.events"), "oom 1\noom_kill 1\n").unwrap();
+        let memory = Memory::watch_at(Some(dir.path().into()));
+        assert_eq!(memory.notes(), Vec::<String>::new());
+        fs::write(dir.path().join("pids/pids.events"), "max 8\n").unwrap();
+        fs::write(dir.path().join("memory.events"), "oom 3\noom_kill 3\n").unwrap();
+        assert_eq!(
+            memory.notes(),
+            [
+                "the process limit was reached: 5 new processes or threads were refused",
+                "memory ran out: 2 processes were killed"
+            ]
         );
     }
 

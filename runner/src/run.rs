@@ -278,6 +278,9 @@ impl Runner {
             log_truncated: self.hub.truncated(),
         };
         let usage = self.memory.usage();
+        for note in self.memory.notes() {
+            self.hub.note(wall_us(), note);
+        }
         self.hub.exited(FromRunner::Exit {
             report,
             usage,
