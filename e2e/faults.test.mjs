@@ -6,21 +6,11 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { Product, until } from "./harness.mjs";
+import { Product, random, until } from "./harness.mjs";
 
 const JOBS = 50;
 const FINAL = new Set(["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "LOST"]);
 const seed = Number(process.env.CRONIUM_FAULT_SEED ?? 20260301);
-
-/** mulberry32: the same seed kills at the same points of the sequence. */
-function random(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const source = (port) => `import os, socket, time, struct
 def gateway():

@@ -7,6 +7,9 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createClient } from "graphql-ws";
+import { chromium } from "playwright-core";
+import WebSocket from "ws";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
@@ -27,6 +30,30 @@ export async function until(what, check, seconds = 30) {
     await new Promise((wake) => setTimeout(wake, 50));
   }
   throw new Error(`waited ${seconds} s in vain: ${what}${last ? ` (${last.message})` : ""}`);
+}
+
+/** mulberry32: the same seed gives the same numbers. */
+export function random(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** The value that this share of all values does not exceed. */
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}
+
+/** Milliseconds of an ISO 8601 duration such as PT1M2.5S. */
+export function millis(duration) {
+  const found = /^PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?$/.exec(duration);
+  if (!found) throw new Error(`not a duration: ${duration}`);
+  const [hours, minutes, seconds] = found.slice(1).map((part) => Number(part ?? 0));
+  return (hours * 3600 + minutes * 60 + seconds) * 1000;
 }
 
 function freePort() {
@@ -153,6 +180,41 @@ export class Product {
     return data.runEvent.job;
   }
 
+  /** A subscriber like any integrator's: the graphql-ws package as it is. */
+  client(options = {}) {
+    return createClient({
+      url: `${this.url.replace("http", "ws")}/graphql/ws`,
+      webSocketImpl: WebSocket,
+      connectionParams: () => ({ authorization: `Bearer ${this.token}` }),
+      ...options,
+    });
+  }
+
+  /** All that the API tells of a job, with the end of its last execution's log. */
+  async job(id) {
+    const { data } = await this.gql(
+      `query ($id: ID!) { job(id: $id) { id status statusReason createdAt startedAt finishedAt duration
+         timing { queued setup run cleanup }
+         executions { id attempt status statusReason exitCode cpuTime peakMemoryBytes logLineCount logTruncated startedAt finishedAt
+           timing { queued setup run cleanup } log { lines { seq stream text } hasMore } } } }`,
+      { id },
+    );
+    return data.job;
+  }
+
+  /** Waits until a job is over. */
+  finished(id, seconds = 60) {
+    return until(`job ${id} ends`, async () => {
+      const job = await this.job(id);
+      return job.finishedAt && job;
+    }, seconds);
+  }
+
+  /** The id of a job's first execution, as soon as there is one. */
+  executionOf(job) {
+    return until("the execution is there", async () => (await this.job(job)).executions[0]?.id);
+  }
+
   /** Kills the server as a crash would. */
   async crash() {
     this.child.kill("SIGKILL");
@@ -181,6 +243,13 @@ export class Product {
     if (how === "SIGKILL") throw new Error("the server did not end within 40 s of TERM");
   }
 }
+
+/** A browser without a window. */
+export const launchBrowser = () => chromium.launch({
+  executablePath: browserPath(),
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
 
 /** The browser's path; an error that says what to do when there is none. */
 export function browserPath() {
