@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::happenings;
 use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
@@ -127,6 +128,11 @@ impl App {
     /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
     pub fn start_workers(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         tasks.spawn(queue::wake_orchestrators(self.kernel.clone(), stop.clone()));
+        tasks.spawn(happenings::react(
+            self.kernel.clone(),
+            self.events.clone(),
+            stop.clone(),
+        ));
         let queue = self.queue.clone();
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();

@@ -35,7 +35,8 @@ impl Queue {
                  SELECT id FROM executions WHERE status = 'QUEUED'
                  ORDER BY priority DESC, queued_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
-                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, orchestrator_id = $2,
+                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
+                     orchestrator_id = $2,
                      lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
                  FROM next WHERE e.id = next.id
                  RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority
