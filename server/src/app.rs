@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader, OrchestratorNameLoader};
+use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::transport::agent::{self, Agents};
@@ -36,6 +37,7 @@ pub struct App {
     pub jobs: Jobs,
     pub logs: Logs,
     pub queue: Queue,
+    pub pulse: Pulse,
     pub schema: Schema,
 }
 
@@ -121,6 +123,7 @@ impl App {
             jobs,
             logs,
             queue,
+            pulse: Pulse::default(),
             schema,
         }
     }
@@ -133,9 +136,10 @@ impl App {
             self.events.clone(),
             stop.clone(),
         ));
-        let queue = self.queue.clone();
+        let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();
+            pulse.beat();
             async move { queue.sweep().await.map(drop) }
         }));
         let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());

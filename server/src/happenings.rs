@@ -53,6 +53,12 @@ pub async fn react(kernel: Kernel, events: Events, stop: CancellationToken) {
 
 /// Takes one batch; gives its size.
 pub async fn take(kernel: &Kernel, events: &Events) -> Result<u64> {
+    let some: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM outbox)")
+        .fetch_one(&kernel.pool)
+        .await?;
+    if !some {
+        return Ok(0);
+    }
     let mut tx = kernel.pool.begin().await?;
     let taken: Vec<(String, Json<serde_json::Value>)> = sqlx::query_as(
         "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)

@@ -222,7 +222,9 @@ impl Connection {
                 for claim in claims.iter().filter(|claim| !lost.contains(claim)) {
                     self.hold(*claim).await?;
                 }
-                self.send([ServerToAgent::Renewed { lost }]).await
+                self.send([ServerToAgent::Renewed { lost }]).await?;
+                // Stands behind the signal: another server may have taken the cancellation.
+                self.cancel_wanted().await
             }
             AgentToServer::Adopt { claims } => {
                 let replies = self.agents.queue.adopt(self.orchestrator, claims).await?;
@@ -282,17 +284,12 @@ impl Connection {
     }
 
     async fn heartbeat(&self, host: &cronium_protocol::agent::HostReport, running: u32) -> Result<()> {
-        let mut tx = self.agents.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
         sqlx::query("UPDATE orchestrators SET running = $2, host = $3, last_seen_at = now() WHERE id = $1")
             .bind(self.orchestrator)
             .bind(i32::try_from(running).unwrap_or(i32::MAX))
             .bind(Json(host))
-            .execute(&mut *tx)
+            .execute(&self.agents.kernel.relaxed)
             .await?;
-        tx.commit().await?;
         Ok(())
     }
 }

@@ -21,10 +21,6 @@ const LOST: &str = "Contact with the orchestrator was lost after the script had 
 impl Queue {
     /// Renews what this orchestrator still holds; gives back what it lost.
     pub async fn renew(&self, orchestrator: Uuid, claims: &[Claim]) -> Result<Vec<Claim>> {
-        let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
         let held: Vec<(Uuid, i32, Uuid, bool)> = sqlx::query_as(
             "WITH wanted AS (
                  SELECT e.id, e.status_reason = $5 AS was_cut_off
@@ -43,17 +39,16 @@ impl Queue {
         .bind(orchestrator)
         .bind(LEASE.as_secs_f64())
         .bind(CUT_OFF)
-        .fetch_all(&mut *tx)
+        .fetch_all(&self.kernel.relaxed)
         .await?;
         let back: Vec<Uuid> = held.iter().filter(|row| row.3).map(|row| row.2).collect();
         if !back.is_empty() {
             sqlx::query("UPDATE jobs SET status_reason = nullif(status_reason, $2) WHERE id = ANY($1)")
                 .bind(&back)
                 .bind(CUT_OFF)
-                .execute(&mut *tx)
+                .execute(&self.kernel.relaxed)
                 .await?;
         }
-        tx.commit().await?;
         for job in back {
             self.kernel.signals.job_changed(JobId(job), false);
         }

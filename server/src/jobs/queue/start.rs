@@ -68,10 +68,6 @@ impl Queue {
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_unstable_by_key(|(claim, _)| claim.execution_id);
         let at = |place: usize| rows.iter().map(move |(_, at)| at[place]).collect::<Vec<_>>();
-        let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
         let jobs: Vec<Uuid> = sqlx::query_scalar(
             "UPDATE executions e SET setup_at = coalesce(n.setup_at, e.setup_at),
                  started_at = coalesce(n.started_at, e.started_at), ended_at = coalesce(n.ended_at, e.ended_at)
@@ -84,9 +80,8 @@ impl Queue {
         .bind(at(0))
         .bind(at(1))
         .bind(at(2))
-        .fetch_all(&mut *tx)
+        .fetch_all(&self.kernel.relaxed)
         .await?;
-        tx.commit().await?;
         for job in jobs {
             self.kernel.signals.job_changed(JobId(job), false);
         }
