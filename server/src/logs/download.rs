@@ -1,5 +1,6 @@
 //! A log as a file: plain text or NDJSON, streamed in constant memory.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::ID;
@@ -11,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cronium_protocol::log::{Line, Stream as LineStream};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::jobs::Jobs;
 use crate::kernel::clock::from_micros;
@@ -51,17 +52,30 @@ fn text_line(line: Line) -> String {
     text
 }
 
+/// A line of NDJSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    seq: u64,
+    at: String,
+    stream: &'static str,
+    text: Cow<'a, str>,
+}
+
 fn json_line(line: Line) -> String {
     let stream = match line.stream {
         LineStream::Stdout => "STDOUT",
         LineStream::Stderr => "STDERR",
         LineStream::System => "SYSTEM",
     };
-    let at = from_micros(line.at_us).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    format!(
-        "{}\n",
-        json!({ "seq": line.seq, "at": at, "stream": stream, "text": clean(&line.text) })
-    )
+    let row = Row {
+        seq: line.seq,
+        at: from_micros(line.at_us).to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        stream,
+        text: clean(&line.text),
+    };
+    let mut text = serde_json::to_string(&row).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 async fn download(

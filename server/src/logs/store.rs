@@ -44,11 +44,10 @@ impl Span {
 pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: &[u8]) -> Result<()> {
     let body = zstd::bulk::compress(block, 3).map_err(Error::internal)?;
     sqlx::query(
-        "WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true)),
-         chunk AS (
+        "WITH chunk AS (
              INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING)
-         UPDATE executions SET log_lines = greatest(log_lines, $4) FROM relaxed WHERE id = $2",
+         UPDATE executions SET log_lines = greatest(log_lines, $4) WHERE id = $2",
     )
     .bind(day(execution))
     .bind(execution.0)
@@ -57,7 +56,7 @@ pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: 
     .bind(from_micros(span.from_us))
     .bind(from_micros(span.to_us))
     .bind(body)
-    .execute(&kernel.pool)
+    .execute(&kernel.relaxed)
     .await?;
     Ok(())
 }
