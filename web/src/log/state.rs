@@ -21,7 +21,7 @@ const SLICE: usize = 20_000;
 const FRAME: Duration = Duration::from_millis(25);
 /// Width of a character of the log's type, and of what stands before the text, in pixels.
 const CHARACTER: f64 = 7.23;
-const BESIDE: f64 = 66.0;
+const BESIDE: f64 = 20.0;
 const TIME: f64 = 98.0;
 
 /// Whether lines still come.
@@ -130,10 +130,19 @@ impl Viewer {
         self.go_to_wanted();
     }
 
+    /// Digits of the largest line number, where they need more than the usual room.
+    pub fn digits(self) -> usize {
+        self.log.read().last_seq().max(1).ilog10() as usize + 1
+    }
+
     /// Characters in a row of the present width.
     fn per_row(self) -> usize {
         let times = if *self.times.peek() { TIME } else { 0.0 };
-        ((self.scrolled.peek().width - BESIDE - times) / CHARACTER).max(10.0) as usize
+        let numbers = match self.digits() {
+            0..=4 => 46.0,
+            digits => 46.0 + 8.0 * (digits - 4) as f64,
+        };
+        ((self.scrolled.peek().width - BESIDE - numbers - times) / CHARACTER).max(10.0) as usize
     }
 
     /// Brings the heights of rows up to date; `anew` when what was known of them no longer holds.

@@ -99,7 +99,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         .filter(|route| {
             !matches!(
                 route,
-                Route::SignIn { .. } | Route::NotFound { .. } | Route::Root {}
+                Route::SignIn { .. } | Route::NotFound { .. } | Route::Missing { .. } | Route::Root {}
             )
         })
         .unwrap_or(Route::Overview {

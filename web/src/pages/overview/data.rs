@@ -3,7 +3,7 @@
 use cynic::QueryFragment;
 
 use crate::api::{IsoDuration, Timestamp, schema};
-use crate::ui::{EventType, JobStatus};
+use crate::ui::{EventType, JobStatus, PastRuns};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[cynic(graphql_type = "TimeRange")]
@@ -125,6 +125,8 @@ pub(super) struct EventName {
     pub name: String,
     #[cynic(rename = "type")]
     pub kind: EventType,
+    #[arguments(first: 20)]
+    pub jobs: PastRuns,
 }
 
 #[derive(QueryFragment, Clone, Debug, PartialEq)]
@@ -153,10 +155,18 @@ pub(super) struct RunningJob {
     pub title: String,
     pub trigger: Trigger,
     pub actor: Option<Actor>,
+    pub event: Option<History>,
     pub event_version: Version,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub viewer_can: Vec<Permission>,
+}
+
+#[derive(QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Event")]
+pub(super) struct History {
+    #[arguments(first: 12)]
+    pub jobs: PastRuns,
 }
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]

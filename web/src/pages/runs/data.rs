@@ -4,6 +4,7 @@
 use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
+use crate::i18n::known;
 pub use crate::ui::JobStatus;
 
 /// Rows of a page of a list.
@@ -270,6 +271,30 @@ pub struct UserError {
     pub field: Option<Vec<String>>,
 }
 
+impl UserError {
+    /// The path of the field in the mutation's input, with dots: `environment.0.name`.
+    pub fn path(&self) -> String {
+        self.field.as_deref().unwrap_or_default().join(".")
+    }
+
+    /// What is wrong in the language of the page; the API's own words where we have none.
+    pub fn words(&self) -> String {
+        let parts = self.field.as_deref().unwrap_or_default().iter();
+        // A place in a list says nothing about what is wrong there.
+        let names: Vec<&str> = parts
+            .map(String::as_str)
+            .filter(|part| part.parse::<usize>().is_err())
+            .collect();
+        let code = match self.code {
+            UserErrorCode::Required => "required",
+            UserErrorCode::TooLong => "too_long",
+            UserErrorCode::Taken => "taken",
+            _ => "invalid",
+        };
+        known(&format!("refused.{}.{code}", names.join("."))).unwrap_or_else(|| self.message.clone())
+    }
+}
+
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserErrorCode {
     Invalid,
@@ -301,7 +326,7 @@ impl Refusal {
             Self::Failed(error) => error.message.clone(),
             Self::Refused(errors) => errors
                 .iter()
-                .map(|e| e.message.as_str())
+                .map(UserError::words)
                 .collect::<Vec<_>>()
                 .join(" "),
         }

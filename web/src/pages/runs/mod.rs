@@ -191,6 +191,14 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 params: params.clone(),
                 onchange: go,
             }
+            ChoiceFilter {
+                name: "since",
+                label: t("runs.since"),
+                choices: filters::SPANS.iter().map(|(name, _)| ((*name).to_owned(), t(&format!("runs.since.{name}")))).collect::<Vec<_>>(),
+                params: params.clone(),
+                single: true,
+                onchange: go,
+            }
             if let Some(id) = params.get("event") {
                 EventChip { id: id.to_owned(), jobs: held.as_ref().map(|p| p.nodes.clone()).unwrap_or_default(), params: params.clone(), onchange: go }
             }
