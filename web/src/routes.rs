@@ -6,7 +6,8 @@ use dioxus::prelude::*;
 use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
-    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, Root, Run, Runs, SignIn,
+    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, Root, Run,
+    Runs, SignIn,
 };
 use crate::params::Params;
 
@@ -141,6 +142,9 @@ mod tests {
     #[test]
     fn an_unknown_language_is_not_found() {
         assert!(matches!("/xx/runs".parse().unwrap(), Route::NotFound { .. }));
-        assert!(matches!("/en/no/such/page".parse().unwrap(), Route::Missing { .. }));
+        assert!(matches!(
+            "/en/no/such/page".parse().unwrap(),
+            Route::Missing { .. }
+        ));
     }
 }

@@ -39,7 +39,10 @@ pub(super) async fn load() {
 
 /// The figures now. A component that reads them follows their changes.
 pub(super) fn read() -> Counts {
-    let active = STATUS.read().as_ref().map_or(0, |status| status.running + status.queue_depth);
+    let active = STATUS
+        .read()
+        .as_ref()
+        .map_or(0, |status| status.running + status.queue_depth);
     Counts {
         events: *EVENTS.read(),
         active,

@@ -73,7 +73,13 @@ mod tests {
     #[test]
     fn letters_lead_to_pages() {
         assert!(matches!(place("e", Locale::En), Some(Route::Events { .. })));
-        assert!(matches!(place("r", Locale::Es), Some(Route::Runs { locale: Locale::Es, .. })));
+        assert!(matches!(
+            place("r", Locale::Es),
+            Some(Route::Runs {
+                locale: Locale::Es,
+                ..
+            })
+        ));
         assert_eq!(place("x", Locale::En), None);
     }
 }

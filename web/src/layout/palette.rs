@@ -116,10 +116,42 @@ fn commands(locale: Locale) -> Vec<Item> {
     };
     let query = Params::default;
     let mut items = vec![
-        go("overview", "nav.overview", "g o", Route::Overview { locale, query: query() }),
-        go("event", "nav.events", "g e", Route::Events { locale, query: query() }),
-        go("runs", "nav.runs", "g r", Route::Runs { locale, query: query() }),
-        go("plus", "nav.new_event", "g n", Route::EventNew { locale, query: query() }),
+        go(
+            "overview",
+            "nav.overview",
+            "g o",
+            Route::Overview {
+                locale,
+                query: query(),
+            },
+        ),
+        go(
+            "event",
+            "nav.events",
+            "g e",
+            Route::Events {
+                locale,
+                query: query(),
+            },
+        ),
+        go(
+            "runs",
+            "nav.runs",
+            "g r",
+            Route::Runs {
+                locale,
+                query: query(),
+            },
+        ),
+        go(
+            "plus",
+            "nav.new_event",
+            "g n",
+            Route::EventNew {
+                locale,
+                query: query(),
+            },
+        ),
         go("monitor", "nav.monitoring", "g m", Route::Monitoring { locale }),
         go("key", "account.page", "", Route::Account { locale }),
         go("spark", "nav.first_run", "", Route::FirstRun { locale }),
@@ -220,7 +252,11 @@ fn Sheet(locale: Locale) -> Element {
     });
     let text = typed.read().trim().to_lowercase();
     let mut items = hits.read().clone();
-    items.extend(commands(locale).into_iter().filter(|item| item.text.to_lowercase().contains(&text)));
+    items.extend(
+        commands(locale)
+            .into_iter()
+            .filter(|item| item.text.to_lowercase().contains(&text)),
+    );
     let at = chosen().min(items.len().saturating_sub(1));
     let count = items.len();
     let close = move || *OPEN.write() = false;
@@ -326,8 +362,16 @@ fn Sheet(locale: Locale) -> Element {
 fn Marked(text: String, part: String) -> Element {
     let lower = text.to_lowercase();
     // Only where folding keeps the length do positions agree.
-    let at = (lower.len() == text.len() && !part.is_empty()).then(|| lower.find(&part)).flatten();
-    let cut = at.and_then(|at| Some((text.get(..at)?, text.get(at..at + part.len())?, text.get(at + part.len()..)?)));
+    let at = (lower.len() == text.len() && !part.is_empty())
+        .then(|| lower.find(&part))
+        .flatten();
+    let cut = at.and_then(|at| {
+        Some((
+            text.get(..at)?,
+            text.get(at..at + part.len())?,
+            text.get(at + part.len()..)?,
+        ))
+    });
     rsx! {
         span { class: "name",
             if let Some((before, middle, after)) = cut {

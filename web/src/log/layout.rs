@@ -92,9 +92,15 @@ impl Layout {
         }
     }
 
-    /// The scroll position that puts a row in the middle of the view.
-    pub fn scroll_to(&self, row: usize, view: f64) -> f64 {
-        let top = (self.top_of(row) - (view - ROW) / 2.0).max(0.0);
+    /// The first row in view at a scroll position.
+    pub fn first_at(&self, scroll: f64, view: f64) -> usize {
+        self.row_at(scroll.max(0.0) * self.scale(view)).min(self.rows())
+    }
+
+    /// The scroll position that puts a row in the middle of the view, or at its top.
+    pub fn scroll_to(&self, row: usize, view: f64, at_top: bool) -> f64 {
+        let above = if at_top { 0.0 } else { (view - ROW) / 2.0 };
+        let top = (self.top_of(row) - above).max(0.0);
         (top / self.scale(view)).min((self.height() - view).max(0.0))
     }
 }
@@ -225,12 +231,16 @@ mod tests {
         let rows = (window.end - window.first) as f64 * ROW;
         assert!(close(window.offset + rows, layout.height()) && close(window.after, 0.0));
         for row in [0, 1, 399_999, 400_000, 765_432, 999_999] {
-            let window = layout.window(layout.scroll_to(row, 600.0), 600.0);
+            let window = layout.window(layout.scroll_to(row, 600.0, false), 600.0);
             assert!(
                 (window.first..window.end).contains(&row),
                 "row {row} is in {window:?}"
             );
             assert!(window.end - window.first < 80);
+        }
+        for row in [0, 1, 399_999, 765_432] {
+            let first = layout.first_at(layout.scroll_to(row, 600.0, true), 600.0);
+            assert!(first.abs_diff(row) <= 1, "row {row} came to be {first}");
         }
     }
 

@@ -34,7 +34,7 @@ pub fn LogViewer(
     #[props(default)]
     truncated: bool,
 ) -> Element {
-    let viewer = use_viewer(&id, line, compact);
+    let viewer = use_viewer(&id, &execution, line, compact);
     let mut asked = use_signal(|| line);
     if *asked.peek() != line {
         asked.set(line);

@@ -66,7 +66,9 @@ async fn save_profile(name: Option<String>, locale: Option<Locale>) -> Result<()
         name,
         locale: locale.map(|locale| locale.tag().to_owned()),
     };
-    let answer = api::run(UpdateProfile::build(ProfileVariables { input })).await?.update_profile;
+    let answer = api::run(UpdateProfile::build(ProfileVariables { input }))
+        .await?
+        .update_profile;
     *SESSION.write() = Session::SignedIn(settled(answer.viewer, answer.user_errors)?);
     Ok(())
 }
@@ -106,7 +108,11 @@ fn Profile(viewer: Viewer) -> Element {
     let mut name = use_signal(|| viewer.name.clone());
     let mut wrong = use_signal(Vec::<(String, String)>::new);
     let mut busy = use_signal(|| false);
-    let error = wrong.read().iter().find(|(path, _)| path == "name").map(|(_, words)| words.clone());
+    let error = wrong
+        .read()
+        .iter()
+        .find(|(path, _)| path == "name")
+        .map(|(_, words)| words.clone());
     let unchanged = name.read().trim() == viewer.name;
     rsx! {
         section {
@@ -206,7 +212,13 @@ fn Password() -> Element {
     let mut new = use_signal(String::new);
     let mut wrong = use_signal(Vec::<(String, String)>::new);
     let mut busy = use_signal(|| false);
-    let of = move |path: &str| wrong.read().iter().find(|(at, _)| at == path).map(|(_, words)| words.clone());
+    let of = move |path: &str| {
+        wrong
+            .read()
+            .iter()
+            .find(|(at, _)| at == path)
+            .map(|(_, words)| words.clone())
+    };
     let (current_error, new_error) = (of("currentPassword"), of("newPassword"));
     rsx! {
         section {

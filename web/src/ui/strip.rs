@@ -41,7 +41,12 @@ const HEIGHT: f64 = 18.0;
 
 /// Heights of bars, oldest first: the longest fills the strip, and the shortest is still seen.
 fn heights(runs: &[PastRun]) -> Vec<f64> {
-    let seconds = |run: &PastRun| run.duration.as_ref().and_then(IsoDuration::get).map_or(0.0, |d| d.as_secs_f64());
+    let seconds = |run: &PastRun| {
+        run.duration
+            .as_ref()
+            .and_then(IsoDuration::get)
+            .map_or(0.0, |d| d.as_secs_f64())
+    };
     let longest = runs.iter().map(seconds).fold(0.001, f64::max);
     let height = |run: &PastRun| 6.0 + (HEIGHT - 6.0) * (seconds(run) / longest).sqrt();
     runs.iter().rev().map(height).collect()
@@ -54,10 +59,16 @@ pub fn Strip(runs: PastRuns, #[props(default = 20)] room: usize) -> Element {
     if shown.is_empty() {
         return rsx! {};
     }
-    let bad = shown.iter().filter(|run| run.status.is_final() && run.status != JobStatus::Succeeded).count();
+    let bad = shown
+        .iter()
+        .filter(|run| run.status.is_final() && run.status != JobStatus::Succeeded)
+        .count();
     let label = tf(
         "strip.label",
-        &[("runs", &tn("strip.runs", shown.len() as u64)), ("bad", &bad.to_string())],
+        &[
+            ("runs", &tn("strip.runs", shown.len() as u64)),
+            ("bad", &bad.to_string()),
+        ],
     );
     let heights = heights(&shown);
     // New runs come in at the right edge, wherever the strip is not full.
@@ -65,6 +76,9 @@ pub fn Strip(runs: PastRuns, #[props(default = 20)] room: usize) -> Element {
     rsx! {
         svg { class: "strip", width: "{room * 5}", height: "18", role: "img", "aria-label": "{label}",
             title { "{label}" }
+            for at in 0..empty {
+                rect { key: "free-{at}", class: "free", x: "{at * 5}", y: "16", width: "4", height: "2" }
+            }
             for (at, (run, height)) in shown.iter().rev().zip(heights).enumerate() {
                 rect {
                     key: "{at}",
@@ -81,7 +95,10 @@ mod tests {
     use super::*;
 
     fn run(status: JobStatus, seconds: u64) -> PastRun {
-        PastRun { status, duration: Some(Duration::from_secs(seconds).into()) }
+        PastRun {
+            status,
+            duration: Some(Duration::from_secs(seconds).into()),
+        }
     }
 
     #[test]
@@ -99,7 +116,10 @@ mod tests {
     #[test]
     fn every_bar_is_seen_and_none_leaves_the_strip() {
         let all = heights(&[run(JobStatus::Failed, 0), run(JobStatus::Succeeded, 500)]);
-        assert!(all.iter().all(|height| (5.9..=HEIGHT).contains(height)), "{all:?}");
+        assert!(
+            all.iter().all(|height| (5.9..=HEIGHT).contains(height)),
+            "{all:?}"
+        );
         assert!(all[0] > all[1], "the oldest comes first");
     }
 }

@@ -7,8 +7,8 @@ use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::events::data::EventStatus;
 use crate::pages::input::schema::beginning;
 use crate::pages::runs::actions::RunEventPayload;
-use crate::ui::PastRuns;
 use crate::pages::runs::data::{EventType, JobRow, Permission, Person, Refusal, UserError, settled};
+use crate::ui::PastRuns;
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkMode {

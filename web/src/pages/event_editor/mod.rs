@@ -138,10 +138,19 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
         }
         // The name of a new event stands in the head of every tab.
         let in_head = |path: &str| path == "name" && form.event.peek().is_none();
-        let wanted = form.errors.peek().iter().find(|(path, _)| !in_head(path)).map(|(path, _)| place_of(path));
+        let wanted = form
+            .errors
+            .peek()
+            .iter()
+            .find(|(path, _)| !in_head(path))
+            .map(|(path, _)| place_of(path));
         match wanted {
             // The script and the test run share a tab where there is room.
-            Some(wanted) if wanted != here && (wanted == "settings" || here == "settings" || !browser::is_wide()) => go(wanted),
+            Some(wanted)
+                if wanted != here && (wanted == "settings" || here == "settings" || !browser::is_wide()) =>
+            {
+                go(wanted);
+            }
             _ => {}
         }
         browser::focus_invalid();

@@ -44,9 +44,7 @@ pub fn Script(form: Form, read_only: bool) -> Element {
     } else {
         draft.image.clone()
     };
-    let limit = draft
-        .timeout()
-        .map(limit_text);
+    let limit = draft.timeout().map(limit_text);
     let name = if draft.name.trim().is_empty() {
         t("nav.new_event")
     } else {

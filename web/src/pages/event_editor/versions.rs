@@ -172,19 +172,30 @@ fn Comparison(
     }
 }
 
+/// A setting: the key of its name, and how it is read.
+type Read<'a> = (&'static str, &'a dyn Fn(&Version) -> String);
+
 /// Settings that differ: the key of the name, and the value before and after.
 fn settings(before: &Version, after: &Version) -> Vec<(&'static str, String, String)> {
     let limit = |version: &Version| version.timeout.get().map(duration).unwrap_or_default();
-    let image = |version: &Version| version.target.image.clone().unwrap_or_else(|| t("editor.default_image"));
+    let image = |version: &Version| {
+        version
+            .target
+            .image
+            .clone()
+            .unwrap_or_else(|| t("editor.default_image"))
+    };
     let variables = |version: &Version| {
         let all = version.environment.iter();
-        all.map(|v| format!("{}={}", v.name, v.value)).collect::<Vec<_>>().join(" ")
+        all.map(|v| format!("{}={}", v.name, v.value))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let schema = |version: &Version| {
         let schema = version.input_schema.as_ref().filter(|schema| !schema.is_null());
         schema.map(ToString::to_string).unwrap_or_default()
     };
-    let read: [(&'static str, &dyn Fn(&Version) -> String); 8] = [
+    let read: [Read<'_>; 8] = [
         ("events.type", &|version| version.kind.title().to_owned()),
         ("field.image", &image),
         ("field.memory", &|version| bytes(version.target.memory_bytes)),
@@ -247,13 +258,14 @@ fn pairs<'a>(changes: &[Change<'a>]) -> Vec<Pair<'a>> {
     let shown = in_sight(changes);
     let mut rows = Vec::new();
     let (mut was, mut is) = (Vec::new(), Vec::new());
-    let flush = |rows: &mut Vec<Pair<'a>>, was: &mut Vec<(usize, &'a str)>, is: &mut Vec<(usize, &'a str)>| {
-        for at in 0..was.len().max(is.len()) {
-            rows.push(Pair::Lines(was.get(at).copied(), is.get(at).copied()));
-        }
-        was.clear();
-        is.clear();
-    };
+    let flush =
+        |rows: &mut Vec<Pair<'a>>, was: &mut Vec<(usize, &'a str)>, is: &mut Vec<(usize, &'a str)>| {
+            for at in 0..was.len().max(is.len()) {
+                rows.push(Pair::Lines(was.get(at).copied(), is.get(at).copied()));
+            }
+            was.clear();
+            is.clear();
+        };
     for (at, change) in changes.iter().enumerate() {
         match change {
             Change::Removed { old, text } => was.push((*old, *text)),
@@ -348,7 +360,9 @@ mod tests {
             ]
         );
         let long = (0..40).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
-        let rows = pairs(&diff(&long, &long.replace("\n20\n", "\nx\n")));
+        let other = long.replace("\n20\n", "\nx\n");
+        let changes = diff(&long, &other);
+        let rows = pairs(&changes);
         assert_eq!(rows.iter().filter(|row| **row == Pair::Gap).count(), 2);
     }
 }

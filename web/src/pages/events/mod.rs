@@ -9,11 +9,11 @@ use dioxus::prelude::*;
 use self::data::{EventFilter, EventOrder, EventOrderField, EventRow, EventStatus, History};
 use crate::i18n::{Locale, group_digits, t, tf};
 use crate::layout::{Crumb, use_crumbs};
+use crate::pages::input::{self, Wish};
+use crate::pages::runs::Pager;
 use crate::pages::runs::data::{EventType, OrderDirection, Permission};
 use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
 use crate::pages::runs::table::TableSkeleton;
-use crate::pages::input::{self, Wish};
-use crate::pages::runs::Pager;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{Empty, ErrorNotice, Icon, PastRuns, Status, Strip, TimeAgo, use_now, use_query};
@@ -181,7 +181,9 @@ fn EventsTable(
     let held = histories.read();
     let past = |event: &EventRow| {
         let mut all = held.iter().flatten();
-        all.find(|history| history.id == event.id).map(|history| history.jobs.clone()).unwrap_or_default()
+        all.find(|history| history.id == event.id)
+            .map(|history| history.jobs.clone())
+            .unwrap_or_default()
     };
     rsx! {
         table { class: "table",
@@ -209,13 +211,7 @@ fn EventsTable(
 }
 
 #[component]
-fn EventLine(
-    locale: Locale,
-    event: EventRow,
-    past: PastRuns,
-    params: Params,
-    now: Signal<f64>,
-) -> Element {
+fn EventLine(locale: Locale, event: EventRow, past: PastRuns, params: Params, now: Signal<f64>) -> Element {
     let may_run = event.viewer_can.contains(&Permission::Run) && event.status != EventStatus::Archived;
     let wish = Wish {
         id: event.id.inner().to_owned(),

@@ -94,9 +94,20 @@ fn RunDialog(locale: Locale, wish: Wish) -> Element {
                     close();
                     navigator.push(Route::run(locale, job.id.inner()));
                 }
-                Err(Refusal::Refused(wrong)) if wrong.iter().any(|error| error.path().starts_with("input")) => {
-                    let inner = |path: String| path.trim_start_matches("input").trim_start_matches('.').to_owned();
-                    errors.set(wrong.iter().map(|error| (inner(error.path()), error.words())).collect());
+                Err(Refusal::Refused(wrong))
+                    if wrong.iter().any(|error| error.path().starts_with("input")) =>
+                {
+                    let inner = |path: String| {
+                        path.trim_start_matches("input")
+                            .trim_start_matches('.')
+                            .to_owned()
+                    };
+                    errors.set(
+                        wrong
+                            .iter()
+                            .map(|error| (inner(error.path()), error.words()))
+                            .collect(),
+                    );
                     browser::focus_invalid();
                 }
                 Err(refusal) => say(t("events.run_failed"), &refusal),

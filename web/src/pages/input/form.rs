@@ -37,7 +37,11 @@ pub fn InputForm(
     for (path, message) in errors {
         match schema::at(&path, &message) {
             Some(name) if properties.iter().any(|p| p.name == name) => {
-                let words = if path.is_empty() { t("fault.required") } else { message };
+                let words = if path.is_empty() {
+                    t("fault.required")
+                } else {
+                    message
+                };
                 of.push((name, words));
             }
             _ => rest.push(message),
@@ -82,7 +86,11 @@ fn Raw(
     children: Element,
 ) -> Element {
     let wrong = errors.into_iter().map(|(path, message)| {
-        if path.is_empty() { message } else { format!("{path}: {message}") }
+        if path.is_empty() {
+            message
+        } else {
+            format!("{path}: {message}")
+        }
     });
     let error = Some(wrong.collect::<Vec<_>>().join(" ")).filter(|error| !error.is_empty());
     rsx! {
@@ -136,7 +144,11 @@ fn Control(
             }
         };
     }
-    let choices = if let Kind::Choice(choices) = &kind { choices.clone() } else { Vec::new() };
+    let choices = if let Kind::Choice(choices) = &kind {
+        choices.clone()
+    } else {
+        Vec::new()
+    };
     let multiline = kind == Kind::Json;
     let numeric = kind == Kind::Number;
     rsx! {

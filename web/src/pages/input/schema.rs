@@ -88,7 +88,11 @@ pub fn beginning(schema: Option<&Value>) -> String {
         .into_iter()
         .filter_map(|property| Some((property.name, property.default?)))
         .collect();
-    if object.is_empty() { "{}".to_owned() } else { pretty(&object) }
+    if object.is_empty() {
+        "{}".to_owned()
+    } else {
+        pretty(&object)
+    }
 }
 
 /// The text with one property set, or taken out.
@@ -118,7 +122,8 @@ pub fn typed(kind: &Kind, text: &str) -> Option<Value> {
         Kind::Text => Some(Value::String(text.to_owned())),
         Kind::Number | Kind::Json => {
             let read = serde_json::from_str::<Value>(text.trim()).ok();
-            let same = read.filter(|value| value.to_string() == text && (value.is_number() || *kind == Kind::Json));
+            let fits = |value: &Value| value.is_number() || *kind == Kind::Json;
+            let same = read.filter(|value| fits(value) && shown(Some(value)) == text);
             Some(same.unwrap_or_else(|| Value::String(text.to_owned())))
         }
         Kind::Choice(choices) => choices.iter().find(|choice| shown(Some(choice)) == text).cloned(),
@@ -151,7 +156,9 @@ pub fn read(schema: Option<&Value>, input: Value) -> Value {
 /// The property that an error is about: the first step of its path, or the one that is said to be missing.
 pub fn at(path: &str, message: &str) -> Option<String> {
     if path.is_empty() {
-        let name = message.strip_prefix('"')?.strip_suffix("\" is a required property")?;
+        let name = message
+            .strip_prefix('"')?
+            .strip_suffix("\" is a required property")?;
         return Some(name.to_owned());
     }
     path.split('.').next().map(str::to_owned)
@@ -185,7 +192,10 @@ mod tests {
     #[test]
     fn defaults_are_there_at_the_beginning() {
         let text = beginning(Some(&schema()));
-        assert_eq!(object(&text).unwrap(), *json!({"dry": true, "limit": 200}).as_object().unwrap());
+        assert_eq!(
+            object(&text).unwrap(),
+            *json!({"dry": true, "limit": 200}).as_object().unwrap()
+        );
         assert_eq!(beginning(None), "{}");
     }
 
@@ -202,9 +212,18 @@ mod tests {
 
     #[test]
     fn what_was_left_as_text_is_read_when_it_is_sent() {
-        let sent = read(Some(&schema()), json!({"day": "1", "limit": "1.0", "more": "[1, 2]", "dry": true}));
-        assert_eq!(sent, json!({"day": "1", "limit": 1.0, "more": [1, 2], "dry": true}));
-        assert_eq!(read(Some(&schema()), json!({"limit": "many"})), json!({"limit": "many"}));
+        let sent = read(
+            Some(&schema()),
+            json!({"day": "1", "limit": "1.0", "more": "[1, 2]", "dry": true}),
+        );
+        assert_eq!(
+            sent,
+            json!({"day": "1", "limit": 1.0, "more": [1, 2], "dry": true})
+        );
+        assert_eq!(
+            read(Some(&schema()), json!({"limit": "many"})),
+            json!({"limit": "many"})
+        );
         assert_eq!(read(None, json!(3)), json!(3));
     }
 

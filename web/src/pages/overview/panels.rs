@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use cynic::MutationBuilder as _;
 use dioxus::prelude::*;
 
 use super::count;
-use super::data::{
-    CancelJobInput, CancelMutation, CancelVariables, FailingEvent, Jobs, OverviewQuery, Permission,
-    RunningJob,
-};
-use crate::api;
+use super::data::{FailingEvent, Jobs, OverviewQuery, RunningJob};
 use crate::i18n::{Locale, t, tf, tn};
+use crate::pages::runs::data::Permission;
+use crate::pages::runs::{actions, say, trigger_text};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::status::STATUS;
 use crate::ui::{
-    Icon, JobStatus, Kind, Meter, Query, Skeleton, StatusDot, StatusIcon, Strip, TimeAgo, duration, elapsed, number,
-    toast, toast_error, use_now,
+    Icon, JobStatus, Kind, Meter, Query, Skeleton, StatusDot, StatusIcon, Strip, TimeAgo, duration, elapsed,
+    number, toast, use_now,
 };
 
 #[component]
@@ -64,8 +61,8 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
     let mut busy = use_signal(|| false);
     let from = job.started_at.unwrap_or(job.created_at);
     let trigger = match &job.actor {
-        Some(actor) => format!("{} · {}", t(job.trigger.key()), actor.name),
-        None => t(job.trigger.key()),
+        Some(actor) => format!("{} · {}", trigger_text(job.trigger), actor.name),
+        None => trigger_text(job.trigger),
     };
     let label = tf("overview.cancel", &[("name", &job.title)]);
     let over = elapsed(from, now());
@@ -77,20 +74,13 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
         let (id, title) = (id.clone(), title.clone());
         async move {
             busy.set(true);
-            match api::run(CancelMutation::build(CancelVariables {
-                input: CancelJobInput { id },
-            }))
-            .await
-            {
-                Ok(answer) => match answer.cancel_job.user_errors.into_iter().next() {
-                    Some(refused) => toast(JobStatus::Failed, t("overview.not_cancelled"), refused.message),
-                    None => toast(
-                        JobStatus::Cancelled,
-                        tf("overview.cancelling", &[("name", &title)]),
-                        "",
-                    ),
-                },
-                Err(error) => toast_error(t("overview.not_cancelled"), &error),
+            match actions::cancel(id.inner()).await {
+                Ok(_) => toast(
+                    JobStatus::Cancelled,
+                    tf("overview.cancelling", &[("name", &title)]),
+                    "",
+                ),
+                Err(refusal) => say(t("overview.not_cancelled"), &refusal),
             }
             busy.set(false);
             let mut load = load;

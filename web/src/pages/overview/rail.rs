@@ -96,6 +96,9 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
         first.from.timestamp_millis() as f64,
         last.to.timestamp_millis() as f64,
     );
+    // The last bucket is not over yet: now lies within it.
+    let now_ms = browser::now_ms().clamp(from_ms, to_ms);
+    let now_x = (now_ms - from_ms) / (to_ms - from_ms).max(1.0) * width;
     let labels = if width < 480.0 {
         range.label_minutes() * 2.0
     } else {
@@ -163,9 +166,9 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
                             text { x: "{x:.1}", y: "131", text_anchor: "middle", {word(at)} }
                         }
                     }
-                    line { class: "now", x1: "{width:.1}", x2: "{width:.1}", y1: "14", y2: "117" }
-                    rect { class: "now-tag", x: "{width - 20.0:.1}", y: "0", width: "40", height: "16", rx: "3" }
-                    text { class: "now-text", x: "{width:.1}", y: "11.5", text_anchor: "middle", {clock(to_ms, false)} }
+                    line { class: "now", x1: "{now_x:.1}", x2: "{now_x:.1}", y1: "14", y2: "117" }
+                    rect { class: "now-tag", x: "{now_x - 20.0:.1}", y: "0", width: "40", height: "16", rx: "3" }
+                    text { class: "now-text", x: "{now_x:.1}", y: "11.5", text_anchor: "middle", {clock(now_ms, false)} }
                 }
             }
             div { class: "legend",

@@ -215,7 +215,11 @@ mod tests {
         let open = bars(&timing([Some("PT1S"), Some("PT2S"), None, None]), 0.0, Some(10.0));
         assert_eq!(
             spans(&open),
-            [("ph-queued", 0.0, 1.0), ("ph-setup", 1.0, 2.0), ("ph-run", 3.0, 7.0)]
+            [
+                ("ph-queued", 0.0, 1.0),
+                ("ph-setup", 1.0, 2.0),
+                ("ph-run", 3.0, 7.0)
+            ]
         );
         let waiting = bars(&timing([None; 4]), 0.0, Some(3.0));
         assert_eq!(spans(&waiting), [("ph-queued", 0.0, 3.0)]);

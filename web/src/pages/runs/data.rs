@@ -5,7 +5,7 @@ use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
 use crate::i18n::known;
-pub use crate::ui::JobStatus;
+pub use crate::ui::{EventType, JobStatus};
 
 /// Rows of a page of a list.
 pub const PAGE: i32 = 50;
@@ -33,49 +33,6 @@ impl Trigger {
 
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.name() == name)
-    }
-}
-
-/// A language of scripts.
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EventType {
-    Bash,
-    Python,
-    #[cynic(rename = "NODEJS")]
-    NodeJs,
-}
-
-impl EventType {
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "BASH",
-            Self::Python => "PYTHON",
-            Self::NodeJs => "NODEJS",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The short mark in lists.
-    pub fn mark(self) -> &'static str {
-        match self {
-            Self::Bash => "sh",
-            Self::Python => "py",
-            Self::NodeJs => "js",
-        }
-    }
-
-    /// A proper name, the same in every language.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Bash => "Bash",
-            Self::Python => "Python",
-            Self::NodeJs => "Node.js",
-        }
     }
 }
 
@@ -324,11 +281,7 @@ impl Refusal {
     pub fn text(&self) -> String {
         match self {
             Self::Failed(error) => error.message.clone(),
-            Self::Refused(errors) => errors
-                .iter()
-                .map(UserError::words)
-                .collect::<Vec<_>>()
-                .join(" "),
+            Self::Refused(errors) => errors.iter().map(UserError::words).collect::<Vec<_>>().join(" "),
         }
     }
 }

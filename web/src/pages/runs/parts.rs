@@ -21,7 +21,10 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
         ("runs.view.unsuccessful", UNSUCCESSFUL),
     ];
     let now = params.get("status").unwrap_or_default().to_owned();
-    let active = STATUS.read().as_ref().map_or(0, |status| status.running + status.queue_depth);
+    let active = STATUS
+        .read()
+        .as_ref()
+        .map_or(0, |status| status.running + status.queue_depth);
     rsx! {
         div { class: "tabs-row",
             nav { class: "tabs", "aria-label": t("runs.views"),
