@@ -224,6 +224,10 @@ impl Form {
         self.saving.set(false);
         match result {
             Ok(event) => {
+                // What was kept unsaved is saved now, and must not come back on the next new event.
+                if let Some(storage) = storage() {
+                    let _ = storage.remove_item(&key(self.event.peek().as_ref()));
+                }
                 let number = event.version.number.to_string();
                 toast(
                     JobStatus::Succeeded,
