@@ -423,6 +423,11 @@ describe("the dashboard", () => {
     await pane.getByRole("button", { name: /^Run/ }).click();
     await pane.getByText(/hello from/).first().waitFor();
     assert.equal(await page.getByRole("region", { name: "Script" }).count(), 0);
+    // A log behind another tab does not keep the page busy.
+    await main().getByRole("link", { name: "Editor" }).click();
+    await page.getByRole("textbox", { name: /^Source of/ }).waitFor();
+    await main().getByRole("link", { name: "Test run" }).click();
+    await pane.getByText(/hello from/).first().waitFor();
     await look("phone-test");
   });
 

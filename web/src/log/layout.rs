@@ -142,16 +142,14 @@ impl Heights {
     /// These heights with measured rows put right; none when all were right already.
     pub fn corrected(&self, measured: &[(usize, f64)]) -> Option<Self> {
         let lines = |height: f64| (height / ROW).round() as usize;
-        let wrong = |(row, height): &(usize, f64)| {
-            self.lines
-                .get(*row)
-                .is_some_and(|l| usize::from(*l) != lines(*height))
+        // A row without height is not on the page, such as in a hidden tab: that says nothing of its lines.
+        let wrong = |(row, height): &&(usize, f64)| {
+            let held = self.lines.get(*row).map(|held| usize::from(*held));
+            lines(*height) > 0 && held.is_some_and(|held| held != lines(*height).min(u16::MAX.into()))
         };
-        if !measured.iter().any(wrong) {
-            return None;
-        }
+        measured.iter().find(wrong)?;
         let mut right = self.clone();
-        for (row, height) in measured {
+        for (row, height) in measured.iter().filter(wrong) {
             right.set(*row, lines(*height));
         }
         Some(right)
@@ -266,6 +264,19 @@ mod tests {
         let layout = Layout::Wrapped(heights);
         let window = layout.window(12.0 * ROW * 300.0, 200.0);
         assert_eq!(window.first, 3000 - 12);
+    }
+
+    #[test]
+    fn what_was_measured_is_right_afterwards() {
+        let mut heights = Heights::default();
+        (0..3).for_each(|_| heights.push(1));
+        assert_eq!(heights.corrected(&[(0, 20.0), (1, 20.0), (7, 60.0)]), None);
+        let measured = [(0, 20.0), (1, 60.0), (2, 2_000_000.0)];
+        let right = heights.corrected(&measured).unwrap();
+        assert_eq!(right.before(2), 4);
+        assert_eq!(right.corrected(&measured), None);
+        // Rows in a hidden tab have no height; taking that for true would never come to rest.
+        assert_eq!(right.corrected(&[(0, 0.0), (1, 0.0)]), None);
     }
 
     #[test]

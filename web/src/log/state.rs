@@ -211,7 +211,8 @@ impl Viewer {
 
     /// Takes note of a scroll: upwards pauses following, to the end takes it up again.
     pub fn scroll(mut self) {
-        let Some(now) = dom::scrolled(&self.id.peek()) else {
+        // A hidden list has no size, and is scrolled nowhere.
+        let Some(now) = dom::scrolled(&self.id.peek()).filter(|now| now.width > 0.0) else {
             return;
         };
         let before = *self.scrolled.peek();
