@@ -47,7 +47,7 @@ fn bars(series: &[Point], width: f64, top: i32) -> Vec<Bar> {
         for (status, count) in [
             (JobStatus::Succeeded, point.succeeded),
             (JobStatus::Cancelled, point.cancelled),
-            (JobStatus::Partial, point.other),
+            (JobStatus::Queued, point.other),
             (JobStatus::Failed, point.failed),
         ] {
             if count > 0 {
@@ -126,7 +126,7 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
             t("status.cancelled"),
             sum(|point| point.cancelled),
         ),
-        (JobStatus::Partial, t("overview.other"), sum(|point| point.other)),
+        (JobStatus::Queued, t("overview.other"), sum(|point| point.other)),
     ];
     let spoken = legend
         .iter()
