@@ -141,6 +141,44 @@ pub fn remove_element(id: &str) {
     }
 }
 
+/// Whether there is room for panes beside each other; the style sheet breaks at the same width.
+pub fn is_wide() -> bool {
+    let matches = |window: web_sys::Window| window.match_media("(min-width: 1001px)").ok().flatten();
+    window().and_then(matches).is_none_or(|query| query.matches())
+}
+
+/// How the command key is written on this machine.
+pub fn command_key() -> &'static str {
+    let apple = window()
+        .and_then(|window| window.navigator().platform().ok())
+        .is_some_and(|name| name.starts_with("Mac"));
+    if apple { "⌘" } else { "Ctrl " }
+}
+
+/// Opens an address of ours in a tab of its own.
+pub fn open_tab(address: &str) {
+    if let Some(window) = window() {
+        // A browser that refuses has told the person itself.
+        let _ = window.open_with_url_and_target(address, "_blank");
+    }
+}
+
+/// Whether a point of the window lies outside of an element.
+pub fn is_outside(id: &str, x: f64, y: f64) -> bool {
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    element.is_some_and(|element| {
+        let place = element.get_bounding_client_rect();
+        x < place.left() || x > place.right() || y < place.top() || y > place.bottom()
+    })
+}
+
+/// Whether a dialog is open, to which keys belong.
+pub fn has_dialog() -> bool {
+    document()
+        .and_then(|document| document.query_selector("dialog[open]").ok().flatten())
+        .is_some()
+}
+
 /// Moves the focus to an element by its id.
 pub fn focus(id: &str) {
     use wasm_bindgen::JsCast as _;
@@ -148,6 +186,28 @@ pub fn focus(id: &str) {
     if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         let _ = element.focus();
     }
+}
+
+/// Moves the focus to the first field that is marked as wrong, as soon as one is on the page.
+pub fn focus_invalid() {
+    use wasm_bindgen::JsCast as _;
+    let first = || {
+        let document = document()?;
+        let found = ["dialog[open] [aria-invalid='true']", "main [aria-invalid='true']"]
+            .into_iter()
+            .find_map(|wrong| document.query_selector(wrong).ok().flatten())?;
+        found.dyn_into::<web_sys::HtmlElement>().ok()
+    };
+    wasm_bindgen_futures::spawn_local(async move {
+        // The mark appears with the next drawing, or with the tab that the page turns to.
+        for _ in 0..40 {
+            sleep(Duration::from_millis(16)).await;
+            if let Some(field) = first() {
+                let _ = field.focus();
+                return;
+            }
+        }
+    });
 }
 
 /// Closes every open menu and drawer.

@@ -6,7 +6,8 @@ use dioxus::prelude::*;
 use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
-    EventEditor, EventNew, Events, FirstRun, Monitoring, NotFound, Overview, Root, Run, Runs, SignIn,
+    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, Root, Run,
+    Runs, SignIn,
 };
 use crate::params::Params;
 
@@ -37,6 +38,10 @@ pub enum Route {
                 Run { locale: Locale, id: String, query: Params, hash: String },
                 #[route("/monitoring")]
                 Monitoring { locale: Locale },
+                #[route("/account")]
+                Account { locale: Locale },
+                #[route("/:..path")]
+                Missing { locale: Locale, path: Vec<String> },
             #[end_layout]
         #[end_layout]
     #[end_nest]
@@ -67,6 +72,8 @@ impl Route {
                 hash,
             },
             Self::Monitoring { .. } => Self::Monitoring { locale: to },
+            Self::Account { .. } => Self::Account { locale: to },
+            Self::Missing { path, .. } => Self::Missing { locale: to, path },
             Self::Root {} => Self::Overview {
                 locale: to,
                 query: Params::default(),
@@ -109,9 +116,13 @@ mod tests {
             "/en/runs/xyz#L120",
             "/en/events/new",
             "/es/monitoring",
+            "/en/account",
         ] {
             let route: Route = address.parse().unwrap();
-            assert!(!matches!(route, Route::NotFound { .. }), "{address} is not found");
+            assert!(
+                !matches!(route, Route::NotFound { .. } | Route::Missing { .. }),
+                "{address} is not found"
+            );
             let again: Route = route.to_string().parse().unwrap();
             assert_eq!(route, again, "{address}");
             // An empty query keeps its question mark.
@@ -131,5 +142,9 @@ mod tests {
     #[test]
     fn an_unknown_language_is_not_found() {
         assert!(matches!("/xx/runs".parse().unwrap(), Route::NotFound { .. }));
+        assert!(matches!(
+            "/en/no/such/page".parse().unwrap(),
+            Route::Missing { .. }
+        ));
     }
 }

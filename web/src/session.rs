@@ -97,6 +97,7 @@ fn set_online(online: bool) {
     *ONLINE.write() = online;
     if online {
         *COMEBACKS.write() += 1;
+        api::retry_now();
     }
 }
 
@@ -133,11 +134,12 @@ pub fn viewer() -> Option<Viewer> {
     }
 }
 
-/// While the server is away, asks every few seconds whether it is back.
+/// Looks every few seconds for an absence of the server, and whether it is back.
 pub async fn watch_connection() {
     loop {
         browser::sleep(Duration::from_secs(3)).await;
-        if !*ONLINE.peek() {
+        // A lost live connection tells of an absence that no request has met yet.
+        if !*ONLINE.peek() || api::is_lost() {
             // The outcome reaches everybody through `heard`.
             let _ = load().await;
         }

@@ -1,6 +1,7 @@
 //! One GraphQL request over fetch, with the session's cookie. Knows the GraphQL-over-HTTP rules.
 
 use cynic::{GraphQlResponse, Operation};
+use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast as _;
@@ -14,50 +15,55 @@ const ENDPOINT: &str = "/graphql";
 const GIVE_UP_MS: u32 = 75_000;
 
 /// Runs a query or a mutation. A partial answer with errors counts as a failure.
-pub async fn run<Q, V>(operation: Operation<Q, V>) -> Result<Q, ApiError>
+pub fn run<Q, V>(operation: Operation<Q, V>) -> impl Future<Output = Result<Q, ApiError>>
 where
     Q: DeserializeOwned + 'static,
     V: Serialize,
 {
-    let result = answer(operation).await;
-    session::heard(result.as_ref().err());
-    result
+    // What does not depend on the types is made once, not for every operation: it is most of the code.
+    let answered = exchange(serde_json::to_string(&operation));
+    async move {
+        let result = answered.await.and_then(|(status, text)| read(status, &text));
+        session::heard(result.as_ref().err());
+        result
+    }
 }
 
-async fn answer<Q, V>(operation: Operation<Q, V>) -> Result<Q, ApiError>
-where
-    Q: DeserializeOwned + 'static,
-    V: Serialize,
-{
-    let body = serde_json::to_string(&operation).map_err(|error| ApiError::other(error.to_string()))?;
-    let (status, text) = post(&body).await?;
-    read(status, &text)
+type Answered = LocalBoxFuture<'static, Result<(u16, String), ApiError>>;
+
+fn exchange(body: Result<String, serde_json::Error>) -> Answered {
+    Box::pin(async move {
+        let body = body.map_err(|error| ApiError::other(error.to_string()))?;
+        post(&body).await
+    })
 }
 
 /// Reads an answer: a GraphQL body where there is one, whatever its status, else the status itself.
 fn read<Q: DeserializeOwned>(status: u16, text: &str) -> Result<Q, ApiError> {
     let response: GraphQlResponse<Q, Extensions> =
-        serde_json::from_str(text).map_err(|error| match status {
-            200..=299 => ApiError::other(format!("The answer is not understood: {error}")),
-            401 => ApiError {
-                kind: ApiErrorKind::Unauthenticated,
-                message: "401".to_owned(),
-                request_id: None,
-            },
-            429 => ApiError {
-                kind: ApiErrorKind::RateLimited,
-                message: "429".to_owned(),
-                request_id: None,
-            },
-            502..=504 => ApiError::offline(format!("HTTP {status}")),
-            _ => ApiError::other(format!("HTTP {status}")),
-        })?;
+        serde_json::from_str(text).map_err(|error| misread(status, &error))?;
     if let Some(error) = response.errors.and_then(ApiError::from_errors) {
         return Err(error);
     }
     response
         .data
         .ok_or_else(|| ApiError::other("The answer is empty"))
+}
+
+/// What an answer that is not GraphQL means.
+fn misread(status: u16, error: &serde_json::Error) -> ApiError {
+    let of = |kind| ApiError {
+        kind,
+        message: status.to_string(),
+        request_id: None,
+    };
+    match status {
+        200..=299 => ApiError::other(format!("The answer is not understood: {error}")),
+        401 => of(ApiErrorKind::Unauthenticated),
+        429 => of(ApiErrorKind::RateLimited),
+        502..=504 => ApiError::offline(format!("HTTP {status}")),
+        _ => ApiError::other(format!("HTTP {status}")),
+    }
 }
 
 async fn post(body: &str) -> Result<(u16, String), ApiError> {

@@ -14,14 +14,13 @@ use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
 use super::error::{ApiError, Extensions};
-use super::protocol::{self, FromServer};
+use super::protocol::{self, Carried, Header, Kind};
 use crate::browser;
 
 const ENDPOINT: &str = "/graphql/ws";
@@ -44,13 +43,15 @@ pub enum Feed<T> {
 
 enum Raw {
     Live,
-    Next(Value),
+    /// A whole message.
+    Next(Rc<str>),
     Down,
-    Error(Value),
+    /// A whole message.
+    Error(Rc<str>),
 }
 
 struct Entry {
-    make: Rc<dyn Fn() -> Option<Value>>,
+    make: Rc<dyn Fn() -> Option<String>>,
     out: UnboundedSender<Raw>,
 }
 
@@ -122,26 +123,23 @@ fn read<Q: DeserializeOwned>(raw: Raw) -> Feed<Q> {
     match raw {
         Raw::Live => Feed::Live,
         Raw::Down => Feed::Down,
-        Raw::Next(value) => match serde_json::from_value::<GraphQlResponse<Q, Extensions>>(value) {
-            Ok(GraphQlResponse {
-                errors: Some(errors),
-                data,
-            }) => match (ApiError::from_errors(errors), data) {
+        Raw::Next(text) => match serde_json::from_str::<Carried<GraphQlResponse<Q, Extensions>>>(&text) {
+            Ok(Carried { payload }) => match (payload.errors.and_then(ApiError::from_errors), payload.data) {
                 (Some(error), _) => Feed::Failed(error),
                 (None, Some(data)) => Feed::Data(data),
                 (None, None) => Feed::Failed(ApiError::other("The answer is empty")),
             },
-            Ok(GraphQlResponse { data: Some(data), .. }) => Feed::Data(data),
-            Ok(_) => Feed::Failed(ApiError::other("The answer is empty")),
             Err(error) => Feed::Failed(ApiError::other(error.to_string())),
         },
-        Raw::Error(value) => {
-            let errors: Vec<GraphQlError<Extensions>> = serde_json::from_value(value).unwrap_or_default();
-            Feed::Failed(
-                ApiError::from_errors(errors).unwrap_or_else(|| ApiError::other("The subscription failed")),
-            )
-        }
+        Raw::Error(text) => Feed::Failed(refused(&text)),
     }
+}
+
+fn refused(text: &str) -> ApiError {
+    let errors: Vec<GraphQlError<Extensions>> = serde_json::from_str::<Carried<_>>(text)
+        .map(|carried| carried.payload)
+        .unwrap_or_default();
+    ApiError::from_errors(errors).unwrap_or_else(|| ApiError::other("The subscription failed"))
 }
 
 /// Starts a subscription. `make` is called at the start and after every loss of the connection, so
@@ -152,7 +150,7 @@ where
     V: Serialize + 'static,
 {
     let (out, inner) = unbounded();
-    let make = Rc::new(move || serde_json::to_value(make()).ok());
+    let make = Rc::new(move || serde_json::to_string(&make()).ok());
     let id = CLIENT.with_borrow_mut(|client| {
         client.next_id += 1;
         let id = client.next_id.to_string();
@@ -182,6 +180,18 @@ pub fn restart() {
         client.socket.take().is_some() && !client.entries.is_empty()
     });
     if had {
+        connect();
+    }
+}
+
+/// Whether results should flow and the connection for them is gone.
+pub fn is_lost() -> bool {
+    CLIENT.with_borrow(|client| client.socket.is_none() && !client.entries.is_empty())
+}
+
+/// Seeks a lost connection at once instead of waiting for the next try: the server is known to be back.
+pub fn retry_now() {
+    if is_lost() {
         connect();
     }
 }
@@ -274,7 +284,7 @@ async fn watch(generation: u64) {
 }
 
 fn receive(generation: u64, text: &str) {
-    let Ok(message) = serde_json::from_str::<FromServer>(text) else {
+    let Ok(Header { kind, id }) = serde_json::from_str::<Header>(text) else {
         return;
     };
     let started = CLIENT.with_borrow_mut(|client| {
@@ -282,26 +292,26 @@ fn receive(generation: u64, text: &str) {
             return Vec::new();
         }
         client.last_heard = browser::now_ms();
-        match message {
-            FromServer::ConnectionAck => {
+        match kind {
+            Kind::ConnectionAck => {
                 client.acknowledged = true;
                 client.failures = 0;
                 return client.entries.keys().cloned().collect();
             }
-            FromServer::Ping => send(client, &protocol::pong()),
-            FromServer::Pong => {}
-            FromServer::Next { id, payload } => {
+            Kind::Ping => send(client, &protocol::pong()),
+            Kind::Pong => {}
+            Kind::Next => {
                 if let Some(entry) = client.entries.get(&id) {
-                    let _ = entry.out.unbounded_send(Raw::Next(payload));
+                    let _ = entry.out.unbounded_send(Raw::Next(text.into()));
                 }
             }
-            FromServer::Error { id, payload } => {
+            Kind::Error => {
                 if let Some(entry) = client.entries.remove(&id) {
-                    let _ = entry.out.unbounded_send(Raw::Error(payload));
+                    let _ = entry.out.unbounded_send(Raw::Error(text.into()));
                 }
             }
             // Dropping the sender ends the stream.
-            FromServer::Complete { id } => drop(client.entries.remove(&id)),
+            Kind::Complete => drop(client.entries.remove(&id)),
         }
         Vec::new()
     });

@@ -9,7 +9,7 @@ mod scalars;
 
 pub use error::{ApiError, ApiErrorKind};
 pub use http::run;
-pub use live::{Feed, Subscription, restart, subscribe};
+pub use live::{Feed, Subscription, is_lost, restart, retry_now, subscribe};
 pub use scalars::{IsoDuration, Json, Timestamp};
 
 /// Marker types of the contract, for the query macros.

@@ -4,12 +4,22 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// A message from the server.
+/// What a message from the server is; what it carries is read by whoever it is for.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum FromServer {
+pub(super) struct Header {
+    #[serde(rename = "type")]
+    pub(super) kind: Kind,
+    /// The subscription that it is about, where it is about one.
+    #[serde(default)]
+    pub(super) id: String,
+}
+
+/// Kinds of messages from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
     /// The connection is accepted; subscriptions may start.
     ConnectionAck,
     /// The server asks whether we are there.
@@ -17,11 +27,17 @@ pub(super) enum FromServer {
     /// The server is there.
     Pong,
     /// One result of a subscription.
-    Next { id: String, payload: Value },
+    Next,
     /// A subscription failed and is over.
-    Error { id: String, payload: Value },
+    Error,
     /// A subscription is over.
-    Complete { id: String },
+    Complete,
+}
+
+/// What a message carries.
+#[derive(Debug, Deserialize)]
+pub(super) struct Carried<T> {
+    pub(super) payload: T,
 }
 
 pub(super) fn init() -> String {
@@ -36,8 +52,12 @@ pub(super) fn pong() -> String {
     json!({ "type": "pong" }).to_string()
 }
 
-pub(super) fn start(id: &str, operation: &Value) -> String {
-    json!({ "type": "subscribe", "id": id, "payload": operation }).to_string()
+/// `operation` is JSON already.
+pub(super) fn start(id: &str, operation: &str) -> String {
+    format!(
+        r#"{{"type":"subscribe","id":{},"payload":{operation}}}"#,
+        json!(id)
+    )
 }
 
 pub(super) fn complete(id: &str) -> String {
@@ -57,24 +77,33 @@ mod tests {
 
     #[test]
     fn messages_of_the_protocol_are_read() {
-        let read = |text: &str| serde_json::from_str::<FromServer>(text);
-        assert!(matches!(
-            read(r#"{"type":"connection_ack"}"#),
-            Ok(FromServer::ConnectionAck)
-        ));
-        assert!(matches!(
-            read(r#"{"type":"ping","payload":{"at":1}}"#),
-            Ok(FromServer::Ping)
-        ));
-        assert!(matches!(
-            read(r#"{"type":"next","id":"1","payload":{"data":{}}}"#),
-            Ok(FromServer::Next { .. })
-        ));
-        assert!(matches!(
-            read(r#"{"type":"error","id":"1","payload":[]}"#),
-            Ok(FromServer::Error { .. })
-        ));
+        let read = |text: &str| serde_json::from_str::<Header>(text).map(|header| (header.kind, header.id));
+        assert_eq!(
+            read(r#"{"type":"connection_ack"}"#).unwrap(),
+            (Kind::ConnectionAck, String::new())
+        );
+        assert_eq!(
+            read(r#"{"type":"ping","payload":{"at":1}}"#).unwrap().0,
+            Kind::Ping
+        );
+        let next = r#"{"type":"next","id":"1","payload":{"data":{}}}"#;
+        assert_eq!(read(next).unwrap(), (Kind::Next, "1".to_owned()));
+        let carried: Carried<serde_json::Value> = serde_json::from_str(next).unwrap();
+        assert_eq!(carried.payload, json!({"data": {}}));
+        assert_eq!(
+            read(r#"{"type":"error","id":"1","payload":[]}"#).unwrap().0,
+            Kind::Error
+        );
         assert!(read(r#"{"type":"unheard_of"}"#).is_err());
+    }
+
+    #[test]
+    fn a_subscription_starts_with_its_operation_as_it_is() {
+        let message: serde_json::Value = serde_json::from_str(&start("7", r#"{"query":"{ a }"}"#)).unwrap();
+        assert_eq!(
+            message,
+            json!({"type": "subscribe", "id": "7", "payload": {"query": "{ a }"}})
+        );
     }
 
     #[test]

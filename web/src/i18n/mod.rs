@@ -114,6 +114,11 @@ pub fn t(key: &str) -> String {
     find(Locale::current(), key).unwrap_or(key).to_owned()
 }
 
+/// The text of a key that may not exist.
+pub fn known(key: &str) -> Option<String> {
+    find(Locale::current(), key).map(str::to_owned)
+}
+
 /// The text of a key with its parameters filled in.
 pub fn tf(key: &str, parameters: &[(&str, &str)]) -> String {
     fill(&t(key), parameters)

@@ -33,11 +33,11 @@ pub fn LanguageMenu(#[props(default = "icon-btn md".to_owned())] class: String) 
 /// The choice of theme.
 #[component]
 pub fn ThemeMenu() -> Element {
-    let mut theme = use_signal(Theme::stored);
-    let label = format!("{}: {}", t("theme.title"), t(theme().key()));
+    let theme = Theme::current();
+    let label = format!("{}: {}", t("theme.title"), t(theme.key()));
     rsx! {
         button { class: "icon-btn", r#type: "button", "popovertarget": "menu-theme", "aria-label": "{label}", title: "{label}",
-            Icon { name: theme().icon() }
+            Icon { name: theme.icon() }
         }
         div { class: "menu menu-pop", id: "menu-theme", "popover": "auto", role: "menu", "aria-label": t("theme.title"),
             for choice in Theme::ALL {
@@ -46,14 +46,11 @@ pub fn ThemeMenu() -> Element {
                     class: "menu-item",
                     r#type: "button",
                     role: "menuitemradio",
-                    "aria-checked": if theme() == choice { "true" } else { "false" },
+                    "aria-checked": if theme == choice { "true" } else { "false" },
                     "popovertarget": "menu-theme",
                     "popovertargetaction": "hide",
-                    onclick: move |_| {
-                        choice.activate();
-                        theme.set(choice);
-                    },
-                    Icon { name: if theme() == choice { "check" } else { choice.icon() } }
+                    onclick: move |_| choice.activate(),
+                    Icon { name: if theme == choice { "check" } else { choice.icon() } }
                     {t(choice.key())}
                 }
             }
@@ -75,7 +72,8 @@ fn initials(viewer: &Viewer) -> String {
     letters.to_uppercase()
 }
 
-fn role_key(role: UserRole) -> &'static str {
+/// The key of a role's name.
+pub fn role_key(role: UserRole) -> &'static str {
     match role {
         UserRole::Admin => "account.role.admin",
         UserRole::Operator => "account.role.operator",
@@ -86,7 +84,7 @@ fn role_key(role: UserRole) -> &'static str {
 
 /// Who is signed in, and the way out.
 #[component]
-pub(super) fn AccountMenu(viewer: Viewer) -> Element {
+pub(super) fn AccountMenu(locale: Locale, viewer: Viewer) -> Element {
     let name = if viewer.name.trim().is_empty() {
         viewer.email.clone()
     } else {
@@ -107,6 +105,10 @@ pub(super) fn AccountMenu(viewer: Viewer) -> Element {
             p { class: "menu-title", "{viewer.email} · " {t(role_key(viewer.role))} }
             div { class: "menu-sep", role: "separator" }
             div { role: "menu", "aria-label": "{label}",
+                Link { class: "menu-item", role: "menuitem", to: Route::Account { locale },
+                    Icon { name: "key" }
+                    {t("account.page")}
+                }
                 button {
                     class: "menu-item",
                     r#type: "button",

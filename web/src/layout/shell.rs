@@ -2,10 +2,15 @@
 
 use dioxus::prelude::*;
 
+use super::counts::{self, Counts};
 use super::crumbs::Crumbs;
+use super::help::{Help, HelpButton};
+use super::keys::use_keys;
 use super::menus::{AccountMenu, LanguageMenu, ThemeMenu};
+use super::palette::{Palette, SearchButton};
 use crate::browser;
-use crate::i18n::{Locale, t};
+use crate::i18n::{Locale, group_digits, t};
+use crate::pages::RunAsked;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::{self, Session};
@@ -55,21 +60,28 @@ pub fn Shell(locale: Locale) -> Element {
                     Icon { name: "menu" }
                 }
                 Crumbs {}
+                SearchButton {}
                 LanguageMenu {}
                 ThemeMenu {}
-                AccountMenu { viewer }
+                HelpButton {}
+                AccountMenu { locale, viewer }
             }
             PhoneDrawer { locale }
-            PageFrame {}
+            PageFrame { locale }
             BottomNavigation { locale }
         }
+        Palette { locale }
+        Help {}
+        RunAsked { locale }
     }
 }
 
 #[component]
-fn PageFrame() -> Element {
+fn PageFrame(locale: Locale) -> Element {
     use_future(status::follow);
+    use_keys(locale);
     let route = use_route::<Route>();
+    use_resource(use_reactive((&route,), |_| counts::load()));
     // Whoever chose a page in a menu or in the drawer is done with it.
     use_effect(use_reactive((&route,), |_| browser::close_popovers()));
     // Work pages fill the window and scroll inside their panes.
@@ -169,6 +181,7 @@ fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
 #[component]
 fn Navigation(locale: Locale) -> Element {
     let route = use_route::<Route>();
+    let counts = counts::read();
     let (operate, system) = places(locale, &route);
     rsx! {
         nav { class: "side-scroll", "aria-label": t("nav.main"),
@@ -181,6 +194,9 @@ fn Navigation(locale: Locale) -> Element {
                                 Link { class: "nav", to: place.to, "aria-current": place.here.then_some("page"),
                                     Icon { name: place.icon }
                                     {t(place.key)}
+                                    if let Some(count) = count_of(place.key, &counts) {
+                                        span { class: "end", "aria-hidden": "true", {group_digits(count)} }
+                                    }
                                 }
                             }
                         }
@@ -189,6 +205,16 @@ fn Navigation(locale: Locale) -> Element {
             }
         }
     }
+}
+
+/// The figure beside a place: how many events there are, how many runs go on.
+fn count_of(key: &str, counts: &Counts) -> Option<u64> {
+    let count = match key {
+        "nav.events" => counts.events,
+        "nav.runs" => counts.active,
+        _ => 0,
+    };
+    u64::try_from(count).ok().filter(|count| *count > 0)
 }
 
 /// The navigation of narrow windows, behind the menu button.

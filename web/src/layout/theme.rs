@@ -1,9 +1,13 @@
 //! The theme: as the system has it, light or dark. The choice is kept by the browser and set before
 //! the first paint by the boot script, which reads the same key.
 
+use dioxus::prelude::*;
+
 use crate::browser;
 
 const STORED: &str = "cronium-theme";
+
+static CURRENT: GlobalSignal<Theme> = Signal::global(Theme::stored);
 
 /// A choice of theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +22,17 @@ impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
     /// The choice made before.
-    pub fn stored() -> Self {
+    fn stored() -> Self {
         match browser::stored(STORED).as_deref() {
             Some("light") => Self::Light,
             Some("dark") => Self::Dark,
             _ => Self::System,
         }
+    }
+
+    /// The theme of the page. A component that reads it follows its changes.
+    pub fn current() -> Self {
+        *CURRENT.read()
     }
 
     /// Makes this the theme, now and for the next visit.
@@ -35,6 +44,7 @@ impl Theme {
         };
         browser::store(STORED, name);
         browser::root_attribute("data-theme", name);
+        *CURRENT.write() = self;
     }
 
     /// The key of its name.

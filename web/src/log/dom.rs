@@ -66,6 +66,26 @@ pub fn row_heights(id: &str) -> Vec<(usize, f64)> {
     .collect()
 }
 
+fn session() -> Option<web_sys::Storage> {
+    browser::document()?.default_view()?.session_storage().ok()?
+}
+
+/// Keeps a word for this tab until it is closed, or removes it.
+pub fn keep(key: &str, value: Option<&str>) {
+    if let Some(storage) = session() {
+        // A full or forbidden storage only costs the place.
+        let _ = match value {
+            Some(value) => storage.set_item(key, value),
+            None => storage.remove_item(key),
+        };
+    }
+}
+
+/// A word that this tab keeps.
+pub fn kept(key: &str) -> Option<String> {
+    session()?.get_item(key).ok()?
+}
+
 /// Whether what has the focus takes text.
 pub fn typing() -> bool {
     let active = browser::document().and_then(|document| document.active_element());

@@ -92,9 +92,15 @@ impl Layout {
         }
     }
 
-    /// The scroll position that puts a row in the middle of the view.
-    pub fn scroll_to(&self, row: usize, view: f64) -> f64 {
-        let top = (self.top_of(row) - (view - ROW) / 2.0).max(0.0);
+    /// The first row in view at a scroll position.
+    pub fn first_at(&self, scroll: f64, view: f64) -> usize {
+        self.row_at(scroll.max(0.0) * self.scale(view)).min(self.rows())
+    }
+
+    /// The scroll position that puts a row in the middle of the view, or at its top.
+    pub fn scroll_to(&self, row: usize, view: f64, at_top: bool) -> f64 {
+        let above = if at_top { 0.0 } else { (view - ROW) / 2.0 };
+        let top = (self.top_of(row) - above).max(0.0);
         (top / self.scale(view)).min((self.height() - view).max(0.0))
     }
 }
@@ -136,16 +142,14 @@ impl Heights {
     /// These heights with measured rows put right; none when all were right already.
     pub fn corrected(&self, measured: &[(usize, f64)]) -> Option<Self> {
         let lines = |height: f64| (height / ROW).round() as usize;
-        let wrong = |(row, height): &(usize, f64)| {
-            self.lines
-                .get(*row)
-                .is_some_and(|l| usize::from(*l) != lines(*height))
+        // A row without height is not on the page, such as in a hidden tab: that says nothing of its lines.
+        let wrong = |(row, height): &&(usize, f64)| {
+            let held = self.lines.get(*row).map(|held| usize::from(*held));
+            lines(*height) > 0 && held.is_some_and(|held| held != lines(*height).min(u16::MAX.into()))
         };
-        if !measured.iter().any(wrong) {
-            return None;
-        }
+        measured.iter().find(wrong)?;
         let mut right = self.clone();
-        for (row, height) in measured {
+        for (row, height) in measured.iter().filter(wrong) {
             right.set(*row, lines(*height));
         }
         Some(right)
@@ -225,12 +229,16 @@ mod tests {
         let rows = (window.end - window.first) as f64 * ROW;
         assert!(close(window.offset + rows, layout.height()) && close(window.after, 0.0));
         for row in [0, 1, 399_999, 400_000, 765_432, 999_999] {
-            let window = layout.window(layout.scroll_to(row, 600.0), 600.0);
+            let window = layout.window(layout.scroll_to(row, 600.0, false), 600.0);
             assert!(
                 (window.first..window.end).contains(&row),
                 "row {row} is in {window:?}"
             );
             assert!(window.end - window.first < 80);
+        }
+        for row in [0, 1, 399_999, 765_432] {
+            let first = layout.first_at(layout.scroll_to(row, 600.0, true), 600.0);
+            assert!(first.abs_diff(row) <= 1, "row {row} came to be {first}");
         }
     }
 
@@ -256,6 +264,19 @@ mod tests {
         let layout = Layout::Wrapped(heights);
         let window = layout.window(12.0 * ROW * 300.0, 200.0);
         assert_eq!(window.first, 3000 - 12);
+    }
+
+    #[test]
+    fn what_was_measured_is_right_afterwards() {
+        let mut heights = Heights::default();
+        (0..3).for_each(|_| heights.push(1));
+        assert_eq!(heights.corrected(&[(0, 20.0), (1, 20.0), (7, 60.0)]), None);
+        let measured = [(0, 20.0), (1, 60.0), (2, 2_000_000.0)];
+        let right = heights.corrected(&measured).unwrap();
+        assert_eq!(right.before(2), 4);
+        assert_eq!(right.corrected(&measured), None);
+        // Rows in a hidden tab have no height; taking that for true would never come to rest.
+        assert_eq!(right.corrected(&[(0, 0.0), (1, 0.0)]), None);
     }
 
     #[test]

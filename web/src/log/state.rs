@@ -21,7 +21,7 @@ const SLICE: usize = 20_000;
 const FRAME: Duration = Duration::from_millis(25);
 /// Width of a character of the log's type, and of what stands before the text, in pixels.
 const CHARACTER: f64 = 7.23;
-const BESIDE: f64 = 66.0;
+const BESIDE: f64 = 20.0;
 const TIME: f64 = 98.0;
 
 /// Whether lines still come.
@@ -33,6 +33,19 @@ pub enum Flow {
     /// All lines are here.
     Complete,
     Failed(ApiError),
+}
+
+/// A line to come to, and where in the view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Middle(i64),
+    Top(i64),
+}
+
+/// The first line in view of a kept place, when it was kept for the same line of the address.
+fn kept(text: &str, line: Option<i64>) -> Option<i64> {
+    let (first, chosen) = text.split_once(',')?;
+    (chosen.parse::<i64>().ok()? == line.unwrap_or(0)).then(|| first.parse().ok())?
 }
 
 /// The viewer's state: signals, so that it is copied freely.
@@ -49,13 +62,18 @@ pub struct Viewer {
     /// The line of the address.
     pub here: Signal<Option<i64>>,
     /// A line to scroll to as soon as it is there.
-    wanted: Signal<Option<i64>>,
+    wanted: Signal<Option<Wanted>>,
     /// The element that scrolls.
     pub id: Signal<String>,
+    /// Under which name this tab keeps the place.
+    place: Signal<String>,
 }
 
 /// Makes a viewer's state; `line` is where to begin instead of at the end.
-pub fn use_viewer(id: &str, line: Option<i64>, compact: bool) -> Viewer {
+pub fn use_viewer(id: &str, execution: &str, line: Option<i64>, compact: bool) -> Viewer {
+    let place = format!("cronium-log-at-{execution}");
+    let kept = use_hook(|| kept(&dom::kept(&place)?, line));
+    let begin = kept.map(Wanted::Top).or(line.map(Wanted::Middle));
     let flag = |key: &str, usual: bool| browser::stored(key).map_or(usual, |value| value == "1");
     Viewer {
         log: use_signal(Log::default),
@@ -66,13 +84,14 @@ pub fn use_viewer(id: &str, line: Option<i64>, compact: bool) -> Viewer {
             ..Scrolled::default()
         }),
         flow: use_signal(|| Flow::Connecting),
-        follow: use_signal(|| line.is_none()),
+        follow: use_signal(|| begin.is_none()),
         wrap: use_signal(|| flag(WRAP, true)),
         times: use_signal(|| !compact && flag(TIMES, true)),
         search: use_signal(Search::default),
         here: use_signal(|| line),
-        wanted: use_signal(|| line),
+        wanted: use_signal(|| begin),
         id: use_signal(|| id.to_owned()),
+        place: use_signal(|| place),
     }
 }
 
@@ -130,10 +149,19 @@ impl Viewer {
         self.go_to_wanted();
     }
 
+    /// Digits of the largest line number, where they need more than the usual room.
+    pub fn digits(self) -> usize {
+        self.log.read().last_seq().max(1).ilog10() as usize + 1
+    }
+
     /// Characters in a row of the present width.
     fn per_row(self) -> usize {
         let times = if *self.times.peek() { TIME } else { 0.0 };
-        ((self.scrolled.peek().width - BESIDE - times) / CHARACTER).max(10.0) as usize
+        let numbers = match self.digits() {
+            0..=4 => 46.0,
+            digits => 46.0 + 8.0 * (digits - 4) as f64,
+        };
+        ((self.scrolled.peek().width - BESIDE - numbers - times) / CHARACTER).max(10.0) as usize
     }
 
     /// Brings the heights of rows up to date; `anew` when what was known of them no longer holds.
@@ -183,7 +211,8 @@ impl Viewer {
 
     /// Takes note of a scroll: upwards pauses following, to the end takes it up again.
     pub fn scroll(mut self) {
-        let Some(now) = dom::scrolled(&self.id.peek()) else {
+        // A hidden list has no size, and is scrolled nowhere.
+        let Some(now) = dom::scrolled(&self.id.peek()).filter(|now| now.width > 0.0) else {
             return;
         };
         let before = *self.scrolled.peek();
@@ -193,12 +222,28 @@ impl Viewer {
         } else if !follow && now.at_end() && now.top > before.top {
             self.follow.set(true);
         }
+        self.keep_place(now);
         if before != now {
             self.scrolled.set(now);
             if (before.width - now.width).abs() > 0.5 {
                 self.lay_out(true);
             }
         }
+    }
+
+    /// Keeps the first line in view for the reload of the page; at the end there is nothing to keep.
+    fn keep_place(self, now: Scrolled) {
+        let line = if *self.follow.peek() || now.at_end() {
+            None
+        } else {
+            let first = self.layout.peek().first_at(now.top, now.view);
+            let chosen = self.here.peek().unwrap_or(0);
+            self.log
+                .peek()
+                .row(first)
+                .map(|line| format!("{},{chosen}", line.seq))
+        };
+        dom::keep(&self.place.peek(), line.as_deref());
     }
 
     /// Keeps to the end of the log, or stays where it is.
@@ -209,10 +254,10 @@ impl Viewer {
         }
     }
 
-    fn show_row(mut self, row: usize) {
+    fn show_row(mut self, row: usize, at_top: bool) {
         self.follow.set(false);
         let view = dom::scrolled(&self.id.peek()).map_or(self.scrolled.peek().view, |now| now.view);
-        let top = self.layout.peek().scroll_to(row, view);
+        let top = self.layout.peek().scroll_to(row, view, at_top);
         // The window moves first, so that the place to scroll to has rows when the browser draws it.
         self.scrolled.write().top = top;
         let id = self.id.peek().clone();
@@ -225,16 +270,17 @@ impl Viewer {
     /// Chooses a line and shows it, now or when it comes.
     pub fn go_to(mut self, line: i64) {
         self.here.set(Some(line));
-        self.wanted.set(Some(line));
+        self.wanted.set(Some(Wanted::Middle(line)));
         self.go_to_wanted();
     }
 
     fn go_to_wanted(mut self) {
-        let Some(line) = *self.wanted.peek() else { return };
+        let Some(wanted) = *self.wanted.peek() else { return };
+        let (Wanted::Middle(line) | Wanted::Top(line)) = wanted;
         let row = self.log.peek().row_of(line);
         if let Some(row) = row {
             self.wanted.set(None);
-            self.show_row(row);
+            self.show_row(row, matches!(wanted, Wanted::Top(_)));
         }
     }
 
@@ -294,7 +340,7 @@ impl Viewer {
     fn show_match(self) {
         let current = self.search.peek().current();
         if let Some((_, found)) = current {
-            self.show_row(found.row);
+            self.show_row(found.row, false);
         }
     }
 
@@ -307,5 +353,19 @@ impl Viewer {
             text.push('\n');
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_for_the_address_it_was_kept_for() {
+        assert_eq!(kept("500,0", None), Some(500));
+        assert_eq!(kept("500,120", Some(120)), Some(500));
+        assert_eq!(kept("500,120", Some(7)), None);
+        assert_eq!(kept("500,120", None), None);
+        assert_eq!(kept("nonsense", None), None);
     }
 }

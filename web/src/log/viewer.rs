@@ -34,7 +34,7 @@ pub fn LogViewer(
     #[props(default)]
     truncated: bool,
 ) -> Element {
-    let viewer = use_viewer(&id, line, compact);
+    let viewer = use_viewer(&id, &execution, line, compact);
     let mut asked = use_signal(|| line);
     if *asked.peek() != line {
         asked.set(line);
@@ -98,7 +98,14 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
     let chosen = search.current().map(|(_, found)| found);
     let (wrap, times) = ((viewer.wrap)(), (viewer.times)());
     let mut class = "log-lines log-virtual".to_owned();
-    for (on, name) in [(!wrap, " log-nowrap"), (!times, " log-notime")] {
+    let digits = viewer.digits();
+    for (on, name) in [
+        (!wrap, " log-nowrap"),
+        (!times, " log-notime"),
+        (digits == 5, " log-d5"),
+        (digits == 6, " log-d6"),
+        (digits > 6, " log-d7"),
+    ] {
         if on {
             class.push_str(name);
         }

@@ -6,10 +6,12 @@ use dioxus::prelude::*;
 use crate::api::{self, schema};
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
+use crate::pages::runs::data::{Refusal, UserError, settled};
+use crate::pages::runs::{actions, say};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::status::STATUS;
-use crate::ui::{ErrorNotice, EventType, Icon, JobStatus, Skeleton, Status, toast, toast_error, use_query};
+use crate::ui::{ErrorNotice, EventType, Icon, JobStatus, Skeleton, Status, use_query};
 
 #[derive(cynic::QueryFragment, Clone, PartialEq)]
 #[cynic(graphql_type = "Query")]
@@ -45,11 +47,6 @@ struct Job {
     status: JobStatus,
 }
 
-#[derive(cynic::QueryFragment)]
-struct UserError {
-    message: String,
-}
-
 #[derive(cynic::InputObject)]
 struct CreateEventInput {
     name: String,
@@ -77,29 +74,6 @@ struct CreateEventPayload {
     user_errors: Vec<UserError>,
 }
 
-#[derive(cynic::InputObject)]
-struct RunEventInput {
-    event_id: cynic::Id,
-}
-
-#[derive(cynic::QueryVariables)]
-struct RunVariables {
-    input: RunEventInput,
-}
-
-#[derive(cynic::QueryFragment)]
-#[cynic(graphql_type = "Mutation", variables = "RunVariables")]
-struct RunMutation {
-    #[arguments(input: $input)]
-    run_event: RunEventPayload,
-}
-
-#[derive(cynic::QueryFragment)]
-struct RunEventPayload {
-    job: Option<Job>,
-    user_errors: Vec<UserError>,
-}
-
 const SAMPLE: &str = "#!/usr/bin/env bash\nset -eu\necho \"Hello from $(uname -s), in a container of its own.\"\nfor step in 1 2 3; do\n  echo \"Step $step of 3\"\n  sleep 1\ndone\necho 'Done.'\n";
 
 /// The event that the checklist runs: the first that there is, or a small one made for it.
@@ -114,44 +88,14 @@ async fn sample(first: Option<Event>) -> Result<cynic::Id, Refusal> {
         source: SAMPLE.to_owned(),
     };
     let made = api::run(CreateMutation::build(CreateVariables { input }))
-        .await
-        .map_err(Refusal::Api)?
+        .await?
         .create_event;
-    made.event
-        .map(|event| event.id)
-        .ok_or_else(|| Refusal::of(made.user_errors))
+    Ok(settled(made.event, made.user_errors)?.id)
 }
 
 async fn run_sample(first: Option<Event>) -> Result<cynic::Id, Refusal> {
-    let event_id = sample(first).await?;
-    let variables = RunVariables {
-        input: RunEventInput { event_id },
-    };
-    let run = api::run(RunMutation::build(variables))
-        .await
-        .map_err(Refusal::Api)?
-        .run_event;
-    run.job
-        .map(|job| job.id)
-        .ok_or_else(|| Refusal::of(run.user_errors))
-}
-
-/// Why the sample did not run.
-enum Refusal {
-    Api(api::ApiError),
-    User(String),
-}
-
-impl Refusal {
-    fn of(errors: Vec<UserError>) -> Self {
-        Self::User(
-            errors
-                .into_iter()
-                .map(|error| error.message)
-                .collect::<Vec<_>>()
-                .join(" "),
-        )
-    }
+    let event = sample(first).await?;
+    Ok(actions::run_event(event.inner(), None).await?.id)
 }
 
 /// The checklist.
@@ -191,8 +135,7 @@ pub fn FirstRun(locale: Locale) -> Element {
                 Ok(job) => {
                     navigator.push(Route::run(locale, job.inner()));
                 }
-                Err(Refusal::Api(error)) => toast_error(t("first_run.not_started"), &error),
-                Err(Refusal::User(why)) => toast(JobStatus::Failed, t("first_run.not_started"), why),
+                Err(refusal) => say(t("first_run.not_started"), &refusal),
             }
             busy.set(false);
         }

@@ -1,8 +1,10 @@
 //! Every page. A page loads its data, and shows it with the parts of `ui`.
 
+mod account;
 mod event_editor;
 mod events;
 mod first_run;
+pub mod input;
 mod monitoring;
 mod not_found;
 mod overview;
@@ -11,11 +13,13 @@ mod run;
 pub mod runs;
 mod sign_in;
 
+pub use account::Account;
 pub use event_editor::{EventEditor, EventNew};
 pub use events::Events;
 pub use first_run::FirstRun;
+pub use input::RunAsked;
 pub use monitoring::Monitoring;
-pub use not_found::NotFound;
+pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 pub use root::Root;
 pub use run::Run;

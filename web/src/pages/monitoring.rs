@@ -139,10 +139,37 @@ fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
     let (status, word) = state(&one);
     let host = one.host.as_ref();
     let share = |used: f64, total: f64| if total > 0.0 { used / total } else { 0.0 };
+    let samples = SAMPLES.read();
+    let course: Vec<f64> = samples
+        .iter()
+        .filter_map(|sample| {
+            sample
+                .orchestrators
+                .iter()
+                .find(|other| other.id == one.id)?
+                .host
+                .as_ref()
+        })
+        .map(|host| host.cpu_percent)
+        .collect();
+    let in_short = host.map(|host| {
+        format!(
+            "{} {} % · {} {} % · {} {} %",
+            t("monitoring.col.cpu"),
+            number(host.cpu_percent, 0),
+            t("monitoring.col.memory"),
+            number(share(host.memory_used_bytes, host.memory_total_bytes) * 100.0, 0),
+            t("monitoring.col.disk"),
+            number(share(host.disk_used_bytes, host.disk_total_bytes) * 100.0, 0),
+        )
+    });
     rsx! {
         tr {
             td {
                 span { class: "cell-main", span { class: "name", "{one.name}" } span { class: "num dim lo", "{one.version}" } }
+                if let Some(words) = in_short {
+                    span { class: "sub host-under", "{words}" }
+                }
             }
             td {
                 span { class: "cell-main", StatusDot { status } "{word}" }
@@ -156,7 +183,10 @@ fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
             }
             if let Some(host) = host {
                 td { class: "md",
-                    Figure { share: host.cpu_percent / 100.0, text: format!("{} %", number(host.cpu_percent, 0)), label: t("monitoring.col.cpu") }
+                    span { class: "mfigure",
+                        Figure { share: host.cpu_percent / 100.0, text: format!("{} %", number(host.cpu_percent, 0)), label: t("monitoring.col.cpu") }
+                        span { class: "lo", Spark { values: course } }
+                    }
                 }
                 td { class: "md",
                     Figure {

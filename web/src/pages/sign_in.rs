@@ -7,6 +7,7 @@ use crate::api::{self, ApiErrorKind, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{LanguageMenu, ThemeMenu};
+use crate::pages::runs::data::UserError;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::{self, SERVER, SESSION, Session, Viewer};
@@ -22,12 +23,6 @@ struct SignInInput {
 #[derive(cynic::QueryVariables)]
 struct Variables {
     input: SignInInput,
-}
-
-#[derive(cynic::QueryFragment)]
-struct UserError {
-    message: String,
-    field: Option<Vec<String>>,
 }
 
 #[derive(cynic::QueryFragment)]
@@ -61,7 +56,7 @@ impl Faults {
         (faults != Self::default()).then_some(faults)
     }
 
-    fn of_answer(errors: Vec<UserError>) -> Self {
+    fn of_answer(errors: &[UserError], words: fn(&UserError) -> String) -> Self {
         let mut faults = Self::default();
         for error in errors {
             let place = match error
@@ -74,7 +69,7 @@ impl Faults {
                 Some("password") => &mut faults.password,
                 _ => &mut faults.form,
             };
-            place.get_or_insert(error.message);
+            place.get_or_insert_with(|| words(error));
         }
         faults
     }
@@ -99,7 +94,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         .filter(|route| {
             !matches!(
                 route,
-                Route::SignIn { .. } | Route::NotFound { .. } | Route::Root {}
+                Route::SignIn { .. } | Route::NotFound { .. } | Route::Missing { .. } | Route::Root {}
             )
         })
         .unwrap_or(Route::Overview {
@@ -152,7 +147,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
                 *SESSION.write() = Session::SignedIn(viewer);
             }
             Ok(answer) => {
-                let found = Faults::of_answer(answer.sign_in.user_errors);
+                let found = Faults::of_answer(&answer.sign_in.user_errors, UserError::words);
                 browser::focus(if found.email.is_some() {
                     "email"
                 } else {
@@ -301,6 +296,7 @@ fn Tick(tick: u32, passed: bool) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::runs::data::UserErrorCode;
 
     #[test]
     fn a_sign_in_ends_only_on_our_own_pages() {
@@ -318,10 +314,12 @@ mod tests {
     #[test]
     fn errors_of_the_server_stand_at_their_field() {
         let error = |field: Option<&str>| UserError {
+            code: UserErrorCode::Conflict,
             message: "no".to_owned(),
-            field: field.map(|name| vec!["input".to_owned(), name.to_owned()]),
+            field: field.map(|name| vec![name.to_owned()]),
         };
-        let faults = Faults::of_answer(vec![error(Some("password")), error(None)]);
+        let errors = [error(Some("password")), error(None)];
+        let faults = Faults::of_answer(&errors, |error| error.message.clone());
         assert_eq!(faults.password.as_deref(), Some("no"));
         assert_eq!(faults.form.as_deref(), Some("no"));
         assert_eq!(faults.email, None);

@@ -17,20 +17,35 @@ impl EventType {
     /// Every language, in the order of menus.
     pub const ALL: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
 
-    /// The name as people write it.
+    /// The name in the contract and in addresses.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Bash => "Bash",
-            Self::Python => "Python",
-            Self::NodeJs => "Node.js",
+            Self::Bash => "BASH",
+            Self::Python => "PYTHON",
+            Self::NodeJs => "NODEJS",
         }
     }
 
-    fn letters(self) -> &'static str {
+    /// The language of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The short mark in lists.
+    pub fn mark(self) -> &'static str {
         match self {
             Self::Bash => "sh",
             Self::Python => "py",
             Self::NodeJs => "js",
+        }
+    }
+
+    /// A proper name, the same in every language.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bash => "Bash",
+            Self::Python => "Python",
+            Self::NodeJs => "Node.js",
         }
     }
 }
@@ -39,6 +54,6 @@ impl EventType {
 #[component]
 pub fn Kind(of: EventType) -> Element {
     rsx! {
-        span { class: "kind", title: of.name(), {of.letters()} }
+        span { class: "kind", title: of.title(), {of.mark()} }
     }
 }

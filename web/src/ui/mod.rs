@@ -10,6 +10,7 @@ mod kind;
 mod meter;
 mod query;
 mod status;
+mod strip;
 mod toast;
 
 pub use dialog::Dialog;
@@ -21,4 +22,5 @@ pub use kind::{EventType, Kind};
 pub use meter::{Meter, Spark};
 pub use query::{Query, use_query};
 pub use status::{JobStatus, Status, StatusDot, StatusIcon, StatusPill};
+pub use strip::{PastRuns, Strip};
 pub use toast::{Toasts, toast, toast_error};

@@ -3,6 +3,39 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("events.last_runs", "Last runs"),
+    ("input.as_json", "As JSON"),
+    ("input.as_form", "As a form"),
+    ("test.about", "of about {time}"),
+    ("test.progress", "Progress against the usual length"),
+    (
+        "env.plain",
+        "What stands here is plain text for whoever may see the event.",
+    ),
+    ("refused.description.too_long", "At most 500 characters."),
+    ("refused.tags.too_long", "At most 20 tags."),
+    ("refused.tags.invalid", "A tag has 1 to 40 characters."),
+    ("refused.source.required", "Write what to run."),
+    ("refused.source.too_long", "A script has at most 1 MiB."),
+    ("refused.source.invalid", "A script has no NUL characters."),
+    (
+        "refused.environment.name.invalid",
+        "Letters, digits and underscores, not beginning with a digit or with CRONIUM_.",
+    ),
+    ("refused.environment.name.taken", "This name stands twice."),
+    (
+        "refused.environment.value.too_long",
+        "A value has at most 32 KiB.",
+    ),
+    ("refused.environment.too_long", "At most 200 variables."),
+    ("refused.timeout.invalid", "From 1 second to 24 hours."),
+    ("refused.target.memoryBytes.invalid", "From 32 MiB to 64 GiB."),
+    ("refused.target.cpus.invalid", "From 0.05 to 64."),
+    ("refused.target.pids.invalid", "From 8 to 4096."),
+    (
+        "refused.target.image.invalid",
+        "This is not the name of an image.",
+    ),
     ("events.search", "Name or description"),
     ("events.type", "Type"),
     ("events.status", "Status"),
@@ -153,7 +186,7 @@ pub(super) const TEXTS: Texts = &[
     ("versions.restore", "Restore v{number}"),
     ("versions.restored", "v{number} is restored"),
     ("versions.restore_failed", "The version was not restored"),
-    ("versions.same", "The source is the same; the settings differ."),
+    ("versions.nothing", "Source and settings are the same."),
     ("versions.added", "added"),
     ("versions.removed", "removed"),
     ("versions.more", "Older versions"),

@@ -3,6 +3,10 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("overview.col.progress", "Progress"),
+    ("overview.col.typical", "Usual length"),
+    ("overview.col.last_runs", "Last runs"),
+    ("overview.progress", "{n} percent of the usual length"),
     ("overview.runs", "Runs"),
     ("overview.range", "Range"),
     ("overview.chart", "Runs over time"),

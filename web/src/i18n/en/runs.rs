@@ -3,6 +3,11 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("runs.since", "Since"),
+    ("runs.since.1h", "1 hour"),
+    ("runs.since.24h", "24 hours"),
+    ("runs.since.7d", "7 days"),
+    ("runs.since.30d", "30 days"),
     ("filter.clear", "Clear filter"),
     ("filter.clear_all", "Clear all filters"),
     ("runs.search", "Event, run or reason"),

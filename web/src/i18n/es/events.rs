@@ -3,6 +3,39 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("events.last_runs", "Últimas"),
+    ("input.as_json", "Como JSON"),
+    ("input.as_form", "Como formulario"),
+    ("test.about", "de unos {time}"),
+    ("test.progress", "Avance frente a la duración habitual"),
+    (
+        "env.plain",
+        "Lo que hay aquí es texto legible para quien pueda ver el evento.",
+    ),
+    ("refused.description.too_long", "Como máximo 500 caracteres."),
+    ("refused.tags.too_long", "Como máximo 20 etiquetas."),
+    ("refused.tags.invalid", "Una etiqueta tiene de 1 a 40 caracteres."),
+    ("refused.source.required", "Escriba qué ejecutar."),
+    ("refused.source.too_long", "Un script tiene como máximo 1 MiB."),
+    ("refused.source.invalid", "Un script no tiene caracteres NUL."),
+    (
+        "refused.environment.name.invalid",
+        "Letras, cifras y guiones bajos, sin empezar por una cifra ni por CRONIUM_.",
+    ),
+    ("refused.environment.name.taken", "Este nombre está dos veces."),
+    (
+        "refused.environment.value.too_long",
+        "Un valor tiene como máximo 32 KiB.",
+    ),
+    ("refused.environment.too_long", "Como máximo 200 variables."),
+    ("refused.timeout.invalid", "De 1 segundo a 24 horas."),
+    ("refused.target.memoryBytes.invalid", "De 32 MiB a 64 GiB."),
+    ("refused.target.cpus.invalid", "De 0,05 a 64."),
+    ("refused.target.pids.invalid", "De 8 a 4096."),
+    (
+        "refused.target.image.invalid",
+        "Esto no es el nombre de una imagen.",
+    ),
     ("events.search", "Nombre o descripción"),
     ("events.type", "Tipo"),
     ("events.status", "Estado"),
@@ -156,7 +189,7 @@ pub(super) const TEXTS: Texts = &[
     ("versions.restore", "Restaurar v{number}"),
     ("versions.restored", "v{number} se ha restaurado"),
     ("versions.restore_failed", "La versión no se restauró"),
-    ("versions.same", "El código es el mismo; cambian los ajustes."),
+    ("versions.nothing", "El código y los ajustes son los mismos."),
     ("versions.added", "añadida"),
     ("versions.removed", "quitada"),
     ("versions.more", "Versiones anteriores"),

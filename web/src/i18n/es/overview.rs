@@ -3,6 +3,10 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("overview.col.progress", "Avance"),
+    ("overview.col.typical", "Duración habitual"),
+    ("overview.col.last_runs", "Últimas"),
+    ("overview.progress", "{n} por ciento de la duración habitual"),
     ("overview.runs", "Ejecuciones"),
     ("overview.range", "Periodo"),
     ("overview.chart", "Ejecuciones en el tiempo"),

@@ -3,6 +3,11 @@
 use crate::i18n::Texts;
 
 pub(super) const TEXTS: Texts = &[
+    ("runs.since", "Desde"),
+    ("runs.since.1h", "1 hora"),
+    ("runs.since.24h", "24 horas"),
+    ("runs.since.7d", "7 días"),
+    ("runs.since.30d", "30 días"),
     ("filter.clear", "Quitar filtro"),
     ("filter.clear_all", "Quitar todos los filtros"),
     ("runs.search", "Evento, ejecución o motivo"),

@@ -5,8 +5,10 @@ use cynic::{MutationBuilder as _, QueryBuilder as _};
 use super::draft::{Checked, Draft, Variable};
 use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::events::data::EventStatus;
+use crate::pages::input::schema::beginning;
 use crate::pages::runs::actions::RunEventPayload;
 use crate::pages::runs::data::{EventType, JobRow, Permission, Person, Refusal, UserError, settled};
+use crate::ui::PastRuns;
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkMode {
@@ -56,6 +58,8 @@ pub struct Event {
     pub tags: Vec<String>,
     pub shared: bool,
     pub version: Version,
+    #[arguments(first: 20)]
+    pub jobs: PastRuns,
     pub viewer_can: Vec<Permission>,
 }
 
@@ -93,7 +97,7 @@ impl Event {
                 .filter(|schema| !schema.is_null())
                 .and_then(|schema| serde_json::to_string_pretty(schema).ok())
                 .unwrap_or_default(),
-            input: Draft::default().input,
+            input: beginning(version.input_schema.as_ref()),
         }
     }
 }

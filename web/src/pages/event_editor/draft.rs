@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pages::input::schema;
+
 /// One row of the environment table.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Variable {
@@ -175,6 +177,7 @@ impl Draft {
         };
         let input_schema = json("inputSchema", &self.input_schema);
         let input = if saving { None } else { json("input", &self.input) };
+        let input = input.map(|input| schema::read(input_schema.as_ref(), input));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -201,13 +204,10 @@ impl Draft {
     }
 }
 
-/// The path of an error as the API gives it, as one word: `["input", "target", "cpus"]` is `target.cpus`.
-pub fn path_of(field: &[String]) -> String {
-    let inner = field
-        .strip_prefix(&["input".to_owned()][..])
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(field);
-    inner.join(".")
+/// Whether an error's path is that of a field or of a part of it.
+pub fn belongs(path: &str, field: &str) -> bool {
+    path.strip_prefix(field)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -336,11 +336,8 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_errors_lose_the_input() {
-        let path = |parts: &[&str]| path_of(&parts.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
-        assert_eq!(path(&["input", "target", "cpus"]), "target.cpus");
-        assert_eq!(path(&["environment", "0", "name"]), "environment.0.name");
-        assert_eq!(path(&["input"]), "input");
-        assert_eq!(path(&[]), "");
+    fn an_error_belongs_to_its_field_and_to_what_holds_it() {
+        assert!(belongs("input.day", "input") && belongs("tags.0", "tags") && belongs("input", "input"));
+        assert!(!belongs("inputSchema", "input") && !belongs("name", "environment.0.name"));
     }
 }

@@ -3,7 +3,7 @@
 use dioxus::prelude::*;
 
 use super::data::{self, Event};
-use super::draft::{Checked, Draft, Fault, Problem, Variable, path_of};
+use super::draft::{Checked, Draft, Fault, Problem, Variable, belongs};
 use crate::i18n::{t, tf};
 use crate::pages::runs::data::{JobStatus, Refusal, UserErrorCode};
 use crate::pages::runs::say;
@@ -90,8 +90,8 @@ impl Form {
     /// Changes the draft; what was wrong with the field is forgotten.
     pub fn edit(mut self, path: &str, change: impl FnOnce(&mut Draft)) {
         change(&mut self.draft.write());
-        if self.errors.peek().iter().any(|(at, _)| at == path) {
-            self.errors.write().retain(|(at, _)| at != path);
+        if self.errors.peek().iter().any(|(at, _)| belongs(at, path)) {
+            self.errors.write().retain(|(at, _)| !belongs(at, path));
         }
     }
 
@@ -104,16 +104,33 @@ impl Form {
             .map(|(_, text)| text.clone())
     }
 
-    /// What is wrong with fields that have no control of their own.
-    pub fn other_errors(self) -> Vec<String> {
-        let known = |path: &str| {
-            let first = path.split('.').next().unwrap_or_default();
-            matches!(first, "source" | "type" | "input") || IN_SETTINGS.contains(&first)
-        };
+    /// What is wrong with a field or with parts of it that have no control of their own.
+    pub fn error_within(self, path: &str) -> Option<String> {
         self.errors
             .read()
             .iter()
-            .filter(|(path, _)| !known(path))
+            .find(|(at, _)| belongs(at, path))
+            .map(|(_, text)| text.clone())
+    }
+
+    /// What is wrong with the input of a test, by the path within the input.
+    pub fn input_errors(self) -> Vec<(String, String)> {
+        let errors = self.errors.read();
+        let within = errors.iter().filter(|(at, _)| belongs(at, "input"));
+        within
+            .map(|(at, text)| {
+                let inner = at.trim_start_matches("input").trim_start_matches('.');
+                (inner.to_owned(), text.clone())
+            })
+            .collect()
+    }
+
+    /// What is wrong with fields that have no control of their own.
+    pub fn other_errors(self) -> Vec<String> {
+        self.errors
+            .read()
+            .iter()
+            .filter(|(path, _)| !has_field(path))
             .map(|(_, text)| text.clone())
             .collect()
     }
@@ -155,13 +172,12 @@ impl Form {
                 self.conflict.set(true);
                 return;
             }
-            let at = |error: &crate::pages::runs::data::UserError| {
-                (
-                    path_of(error.field.as_deref().unwrap_or_default()),
-                    error.message.clone(),
-                )
-            };
-            self.errors.set(errors.iter().map(at).collect());
+            self.errors
+                .set(errors.iter().map(|error| (error.path(), error.words())).collect());
+            // What stands at its field needs no second place.
+            if errors.iter().all(|error| has_field(&error.path())) {
+                return;
+            }
         }
         say(title, refusal);
     }
@@ -208,6 +224,10 @@ impl Form {
         self.saving.set(false);
         match result {
             Ok(event) => {
+                // What was kept unsaved is saved now, and must not come back on the next new event.
+                if let Some(storage) = storage() {
+                    let _ = storage.remove_item(&key(self.event.peek().as_ref()));
+                }
                 let number = event.version.number.to_string();
                 toast(
                     JobStatus::Succeeded,
@@ -228,6 +248,12 @@ impl Form {
             }
         }
     }
+}
+
+/// Whether a control of the page shows what is wrong with a path.
+fn has_field(path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or_default();
+    matches!(first, "source" | "type" | "input") || IN_SETTINGS.contains(&first)
 }
 
 fn in_words((path, fault): Problem) -> (String, String) {

@@ -1,5 +1,7 @@
 //! The head of the event page: name, state, and what can be done with the event as a whole.
 
+use std::time::Duration;
+
 use dioxus::prelude::*;
 
 use super::changes;
@@ -11,15 +13,17 @@ use crate::i18n::{Locale, t, tf};
 use crate::log::copy;
 use crate::pages::events::StatusBadge;
 use crate::pages::events::data::EventStatus;
+use crate::pages::input::{self, Wish};
 use crate::pages::runs::data::{EventType, JobStatus, Permission};
-use crate::pages::runs::{actions, say};
+use crate::pages::runs::say;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{Dialog, Icon, toast};
+use crate::ui::{Dialog, Icon, Strip, TimeAgo, toast, use_now};
 
 /// The head. `onsave` saves.
 #[component]
 pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) -> Element {
+    let now = use_now(Duration::from_secs(20));
     let event = form.event.read().clone();
     let draft = form.draft.read();
     let saving = (form.saving)();
@@ -48,11 +52,14 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
                                         Some(person) => tf("event.version_by", &[("number", &event.version.number.to_string()), ("name", &person.name)]),
                                         None => format!("v{}", event.version.number),
                                     }
+                                    ", "
+                                    TimeAgo { at: event.version.created_at, now }
                                 }
                                 for tag in event.tags.iter() {
-                                    span { key: "{tag}", Icon { name: "tag" } "{tag}" }
+                                    Link { key: "{tag}", class: "sub", to: Route::Events { locale, query: Params::default().with("tag", tag) }, Icon { name: "tag" } "{tag}" }
                                 }
                             }
+                            span { class: "lo", Strip { runs: event.jobs.clone() } }
                         },
                         None => rsx! {
                             h1 { class: "sr", {t("nav.new_event")} }
@@ -91,7 +98,7 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
                         "aria-keyshortcuts": "Control+S Meta+S",
                         onclick: move |_| onsave.call(()),
                         "{save}"
-                        kbd { "{super::command_key()}S" }
+                        kbd { "{browser::command_key()}S" }
                     }
                 }
                 if let Some(event) = event {
@@ -145,7 +152,12 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
     let navigator = use_navigator();
     let mut asking = use_signal(|| false);
     let may = |permission| event.viewer_can.contains(&permission);
-    let (run_id, status_id, delete_id) = (event.id.clone(), event.id.clone(), event.id.clone());
+    let (status_id, delete_id) = (event.id.clone(), event.id.clone());
+    let wish = Wish {
+        id: event.id.inner().to_owned(),
+        name: event.name.clone(),
+        schema: event.version.input_schema.clone(),
+    };
     let (next, icon, word) = if event.status == EventStatus::Active {
         (EventStatus::Paused, "pause", t("event.pause"))
     } else {
@@ -164,20 +176,7 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
                     role: "menuitem",
                     "popovertarget": "event-more",
                     "popovertargetaction": "hide",
-                    onclick: move |_| {
-                        let id = run_id.clone();
-                        async move {
-                            match actions::run_event(id.inner(), None).await {
-                                Ok(job) => {
-                                    toast(job.status, tf("events.run_started", &[("number", &job.number.to_string())]), job.title);
-                                    if !form.dirty() {
-                                        navigator.push(Route::run(locale, job.id.inner()));
-                                    }
-                                }
-                                Err(refusal) => say(t("events.run_failed"), &refusal),
-                            }
-                        }
-                    },
+                    onclick: move |_| input::run(wish.clone(), locale, form.dirty()),
                     Icon { name: "play" }
                     {t("event.run_now")}
                 }

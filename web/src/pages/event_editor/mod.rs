@@ -28,21 +28,12 @@ use self::versions::Versions;
 use crate::browser;
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
-use crate::log::dom::use_listener;
+use crate::log::dom::{self, use_listener};
 use crate::pages::runs::data::Permission;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::{self, UserRole};
 use crate::ui::{Empty, ErrorNotice, Icon, Skeleton, use_query};
-
-/// How the command key is written on this machine.
-fn command_key() -> &'static str {
-    let window = browser::document().and_then(|document| document.default_view());
-    let apple = window
-        .and_then(|window| window.navigator().platform().ok())
-        .is_some_and(|name| name.starts_with("Mac"));
-    if apple { "⌘" } else { "Ctrl " }
-}
 
 /// A new event.
 #[component]
@@ -72,12 +63,24 @@ pub fn EventEditor(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Par
     }
 }
 
-const TABS: [(&str, &str); 4] = [
+/// Where the window is too narrow for the test run beside the editor, it has a tab of its own.
+const TEST: &str = "test";
+const TABS: [(&str, &str); 5] = [
     ("", "event.tab.editor"),
+    (TEST, "test.title"),
     ("settings", "event.tab.settings"),
     ("versions", "event.tab.versions"),
     ("runs", "event.tab.runs"),
 ];
+
+/// The tab that shows what is wrong with a path.
+fn place_of(path: &str) -> &'static str {
+    match path.split('.').next().unwrap_or_default() {
+        "source" | "type" => "",
+        "input" => TEST,
+        _ => "settings",
+    }
+}
 
 /// The page. `event` is what to begin with; what is saved later is kept in the form.
 #[component]
@@ -122,34 +125,74 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
             None => Route::EventNew { locale, query },
         });
     };
+    let tab = query.get("tab").unwrap_or_default().to_owned();
+    let mut open = use_signal(|| tab.clone());
+    if *open.peek() != tab {
+        open.set(tab.clone());
+    }
+    // What is wrong comes into view, and the first field of it takes the focus.
+    let show_faults = move || {
+        let here = open.peek().clone();
+        if form.errors.peek().is_empty() {
+            return;
+        }
+        // The name of a new event stands in the head of every tab.
+        let in_head = |path: &str| path == "name" && form.event.peek().is_none();
+        let wanted = form
+            .errors
+            .peek()
+            .iter()
+            .find(|(path, _)| !in_head(path))
+            .map(|(path, _)| place_of(path));
+        match wanted {
+            // The script and the test run share a tab where there is room.
+            Some(wanted)
+                if wanted != here && (wanted == "settings" || here == "settings" || !browser::is_wide()) =>
+            {
+                go(wanted);
+            }
+            _ => {}
+        }
+        browser::focus_invalid();
+    };
     let save = move || {
         spawn(async move {
             let new = form.event.peek().is_none();
-            let saved = form.save().await;
-            // The name of a new event stands in the head; all else that is wrong comes into view.
-            let in_head = new && form.error("name").is_some() && form.errors.peek().len() == 1;
-            match saved {
+            match form.save().await {
                 Some(event) if new => drop(navigator.replace(Route::event(locale, event.id.inner()))),
-                None if form.error("source").is_none() && form.wrong_settings() && !in_head => go("settings"),
-                _ => {}
+                Some(_) => {}
+                None => show_faults(),
+            }
+        });
+    };
+    let run = move || {
+        spawn(async move {
+            if !test.start().await {
+                show_faults();
+            } else if open.peek().is_empty() && !browser::is_wide() {
+                go(TEST);
             }
         });
     };
     use_listener("keydown", false, false, move |event| {
-        let command = crate::log::dom::command_key(&event);
-        match command.as_deref() {
-            Some("s") if may_change => {
+        let command = dom::command_key(&event);
+        let plain = dom::plain_key(&event).filter(|_| !dom::typing() && !browser::has_dialog());
+        match (command.as_deref(), plain.as_deref()) {
+            (Some("s"), _) if may_change => {
                 event.prevent_default();
                 save();
             }
-            Some("Enter") if may_run => {
+            (Some("Enter"), _) if may_run => {
                 event.prevent_default();
-                spawn(test.start());
+                run();
+            }
+            (None, Some("r")) if may_run && matches!(open.peek().as_str(), "" | TEST) => {
+                event.prevent_default();
+                run();
             }
             _ => {}
         }
     });
-    let tab = query.get("tab").unwrap_or_default().to_owned();
     let address = |tab: &str| {
         let query = Params::default().with("tab", tab);
         match &*saved {
@@ -167,8 +210,12 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
         Notices { form, may_change }
         nav { class: "tabs", "aria-label": t("event.tabs"),
             for (name, key) in TABS {
-                if saved.is_some() || matches!(name, "" | "settings") {
-                    Link { key: "{name}", class: "tab", to: address(name), "aria-current": (tab == name).then_some("page"),
+                if saved.is_some() || matches!(name, "" | TEST | "settings") {
+                    Link {
+                        key: "{name}",
+                        class: if name == TEST { "tab only-narrow" } else if name.is_empty() && tab == TEST { "tab tab-also" } else { "tab" },
+                        to: address(name),
+                        "aria-current": (tab == name).then_some("page"),
                         {t(key)}
                         if name == "settings" && form.wrong_settings() {
                             span { class: "status", "data-status": "FAILED", Icon { name: "alert" } }
@@ -187,9 +234,9 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
                 EventRuns { locale, id: saved.as_ref().map(|event| event.id.inner().to_owned()).unwrap_or_default() }
             },
             _ => rsx! {
-                div { class: "ev-body",
+                div { class: "ev-body", "data-pane": if tab == TEST { "test" } else { "script" },
                     Script { form, read_only: !may_change }
-                    TestPane { locale, form, test, may_run }
+                    TestPane { locale, form, test, may_run, onrun: move |()| run() }
                 }
             },
         }

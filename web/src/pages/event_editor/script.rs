@@ -19,6 +19,16 @@ fn language(name: &str) -> Language {
     }
 }
 
+/// A time limit as people say it: `5 min`, `2 h`; a crooked one as any length of time.
+fn limit_text(seconds: u64) -> String {
+    match seconds {
+        0 => duration(std::time::Duration::ZERO),
+        _ if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ => duration(std::time::Duration::from_secs(seconds)),
+    }
+}
+
 /// The pane with the source.
 #[component]
 pub fn Script(form: Form, read_only: bool) -> Element {
@@ -34,9 +44,7 @@ pub fn Script(form: Form, read_only: bool) -> Element {
     } else {
         draft.image.clone()
     };
-    let limit = draft
-        .timeout()
-        .map(|seconds| duration(std::time::Duration::from_secs(seconds)));
+    let limit = draft.timeout().map(limit_text);
     let name = if draft.name.trim().is_empty() {
         t("nav.new_event")
     } else {

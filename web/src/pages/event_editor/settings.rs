@@ -19,7 +19,7 @@ fn Line(
     value: String,
     onchange: EventHandler<String>,
 ) -> Element {
-    let error = form.error(&path);
+    let error = form.error_within(&path);
     let id = format!("f-{}", path.replace('.', "-"));
     let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
     rsx! {
@@ -49,7 +49,7 @@ fn Area(
     value: String,
     onchange: EventHandler<String>,
 ) -> Element {
-    let error = form.error(&path);
+    let error = form.error_within(&path);
     let id = format!("f-{path}");
     let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
     rsx! {
@@ -120,7 +120,7 @@ fn Timeout(form: Form) -> Element {
     let invalid = error.is_some().then_some("true");
     let draft = form.draft.read();
     rsx! {
-        fieldset { class: "field", "aria-describedby": "f-timeout-note",
+        fieldset { class: "field",
             legend { class: "label", {t("field.timeout")} }
             div { class: "toolbar",
                 span { class: "affix timeout",
@@ -130,6 +130,7 @@ fn Timeout(form: Form) -> Element {
                         autocomplete: "off",
                         "aria-label": t("field.minutes"),
                         "aria-invalid": invalid,
+                        "aria-describedby": invalid.map(|_| "f-timeout-note"),
                         value: "{draft.timeout_minutes}",
                         oninput: move |event| form.edit("timeout", |d| d.timeout_minutes = event.value()),
                     }
@@ -142,6 +143,7 @@ fn Timeout(form: Form) -> Element {
                         autocomplete: "off",
                         "aria-label": t("field.seconds"),
                         "aria-invalid": invalid,
+                        "aria-describedby": invalid.map(|_| "f-timeout-note"),
                         value: "{draft.timeout_seconds}",
                         oninput: move |event| form.edit("timeout", |d| d.timeout_seconds = event.value()),
                     }
@@ -162,7 +164,7 @@ fn Environment(form: Form) -> Element {
     rsx! {
         section {
             h2 { {t("settings.environment")} }
-            p { class: "hint", {t("env.none")} }
+            p { class: "hint", {if rows.is_empty() { t("env.none") } else { t("env.plain") }} }
             if !rows.is_empty() {
                 div { class: "ev-env",
                     span { class: "label", {t("env.name")} }

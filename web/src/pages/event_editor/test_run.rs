@@ -6,8 +6,11 @@ use dioxus::prelude::*;
 
 use super::data;
 use super::form::Form;
+use crate::api::Json;
+use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::log::LogViewer;
+use crate::pages::input::InputForm;
 use crate::pages::run::json::JsonBlock;
 use crate::pages::run::use_job;
 use crate::pages::runs::data::JobStatus;
@@ -35,13 +38,13 @@ pub fn use_test_run(form: Form) -> TestRun {
 }
 
 impl TestRun {
-    /// Runs the script as it stands.
-    pub async fn start(mut self) {
+    /// Runs the script as it stands. False when something of the form is wrong.
+    pub async fn start(mut self) -> bool {
         if *self.busy.peek() {
-            return;
+            return true;
         }
         let Some(checked) = self.form.check(false) else {
-            return;
+            return false;
         };
         self.busy.set(true);
         let draft = self.form.draft.peek().clone();
@@ -53,20 +56,22 @@ impl TestRun {
             .map(|event| event.id.inner().to_owned());
         match data::test(event.as_deref(), &draft, checked).await {
             Ok(job) => {
+                self.form.errors.write().clear();
                 self.running.set(true);
                 self.job.set(Some(job.id.into_inner()));
             }
             Err(refusal) => self.form.refuse(t("test.failed"), &refusal),
         }
         self.busy.set(false);
+        self.form.errors.peek().is_empty()
     }
 }
 
 /// The pane of the test run.
 #[component]
-pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool) -> Element {
-    let error = form.error("input");
-    let invalid = error.is_some();
+pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool, onrun: EventHandler) -> Element {
+    let draft = form.draft.read();
+    let schema: Option<Json> = serde_json::from_str(&draft.input_schema).ok();
     let job = (test.job)();
     let running = (test.running)() && job.is_some();
     let stopping = job.clone();
@@ -100,33 +105,22 @@ pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool) -> Ele
                         disabled: (test.busy)() || running || !may_run,
                         "aria-busy": if (test.busy)() { "true" },
                         "aria-keyshortcuts": "Control+Enter Meta+Enter",
-                        onclick: move |_| test.start(),
+                        onclick: move |_| onrun.call(()),
                         Icon { name: "play" }
                         {t("test.run")}
-                        kbd { "{super::command_key()}↵" }
+                        kbd { "{browser::command_key()}↵" }
                     }
                 }
             }
-            div { class: "ev-test-input",
-                label { class: "label", r#for: "test-input", {t("test.input")} span { class: "opt", "JSON" } }
-                textarea {
-                    class: "textarea",
-                    id: "test-input",
-                    rows: "2",
-                    spellcheck: "false",
-                    "aria-invalid": if invalid { "true" },
-                    "aria-describedby": "test-input-note",
-                    value: "{form.draft.read().input}",
-                    oninput: move |event| form.edit("input", |draft| draft.input = event.value()),
-                }
-                if let Some(error) = error {
-                    p { class: "error", id: "test-input-note", role: "alert", Icon { name: "alert" } "{error}" }
-                } else {
-                    p { class: "sr", id: "test-input-note", {t("test.input_hint")} }
-                }
+            InputForm {
+                id: "test-input",
+                schema,
+                text: draft.input.clone(),
+                errors: form.input_errors(),
+                onchange: move |text: String| form.edit("input", |draft| draft.input = text),
             }
             if let Some(id) = job {
-                TestJob { key: "{id}", locale, id: id.clone(), running: test.running }
+                TestJob { key: "{id}", locale, id: id.clone(), running: test.running, typical: form.event.read().as_ref().and_then(|event| event.jobs.typical()) }
             } else {
                 Empty { icon: "play", title: t("test.none"), text: t("test.none_text") }
             }
@@ -135,7 +129,12 @@ pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool) -> Ele
 }
 
 #[component]
-fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Element {
+fn TestJob(
+    locale: Locale,
+    id: ReadSignal<String>,
+    running: Signal<bool>,
+    typical: Option<Duration>,
+) -> Element {
     let mut job = use_job(id);
     let now = use_now(Duration::from_millis(500));
     use_effect(move || {
@@ -177,7 +176,15 @@ fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Ele
             if let Some(length) = length {
                 span { class: "num", "{length}" }
             }
-            span { class: "sub ev-reason", title: held.status_reason.clone(), {held.status_reason.clone().unwrap_or_default()} }
+            match (typical, held.started_at) {
+                (Some(typical), Some(at)) if !held.status.is_final() => rsx! {
+                    span { class: "sub", {tf("test.about", &[("time", &duration(typical))])} }
+                    progress { class: "progress", max: "1", value: "{share(elapsed(at, now()), typical)}", "aria-label": t("test.progress") }
+                },
+                _ => rsx! {
+                    span { class: "sub ev-reason", title: held.status_reason.clone(), {held.status_reason.clone().unwrap_or_default()} }
+                },
+            }
             Link { class: "num", to: Route::run(locale, held.id.inner()), "#{held.number}" }
         }
         if let Some(execution) = execution {
@@ -198,4 +205,10 @@ fn TestJob(locale: Locale, id: ReadSignal<String>, running: Signal<bool>) -> Ele
             }
         }
     }
+}
+
+/// How much of the usual time is over, as a share for the bar.
+fn share(over: Duration, typical: Duration) -> String {
+    let share = over.as_secs_f64() / typical.as_secs_f64().max(0.001);
+    format!("{:.3}", share.min(1.0))
 }

@@ -10,7 +10,7 @@ use crate::i18n::{Locale, t, tf};
 use crate::pages::runs::moment;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{ErrorNotice, Icon, JobStatus, Skeleton, toast, use_query};
+use crate::ui::{ErrorNotice, Icon, JobStatus, Skeleton, bytes, duration, toast, use_query};
 
 /// Lines around a change that stay in sight.
 const AROUND: usize = 4;
@@ -164,10 +164,69 @@ fn Comparison(
                     }
                 }
             }
-            if same {
-                p { class: "hint editor-error", {t("versions.same")} }
+            if let Some(before) = &before {
+                Settings { changed: settings(before, &chosen), same }
             }
             Diff { old: before.map(|before| before.source), new: chosen.source, label: title.clone() }
+        }
+    }
+}
+
+/// A setting: the key of its name, and how it is read.
+type Read<'a> = (&'static str, &'a dyn Fn(&Version) -> String);
+
+/// Settings that differ: the key of the name, and the value before and after.
+fn settings(before: &Version, after: &Version) -> Vec<(&'static str, String, String)> {
+    let limit = |version: &Version| version.timeout.get().map(duration).unwrap_or_default();
+    let image = |version: &Version| {
+        version
+            .target
+            .image
+            .clone()
+            .unwrap_or_else(|| t("editor.default_image"))
+    };
+    let variables = |version: &Version| {
+        let all = version.environment.iter();
+        all.map(|v| format!("{}={}", v.name, v.value))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let schema = |version: &Version| {
+        let schema = version.input_schema.as_ref().filter(|schema| !schema.is_null());
+        schema.map(ToString::to_string).unwrap_or_default()
+    };
+    let read: [Read<'_>; 8] = [
+        ("events.type", &|version| version.kind.title().to_owned()),
+        ("field.image", &image),
+        ("field.memory", &|version| bytes(version.target.memory_bytes)),
+        ("field.cpus", &|version| version.target.cpus.to_string()),
+        ("field.pids", &|version| version.target.pids.to_string()),
+        ("field.timeout", &limit),
+        ("settings.environment", &variables),
+        ("field.schema", &schema),
+    ];
+    read.into_iter()
+        .map(|(key, value)| (key, value(before), value(after)))
+        .filter(|(_, before, after)| before != after)
+        .collect()
+}
+
+#[component]
+fn Settings(changed: Vec<(&'static str, String, String)>, same: bool) -> Element {
+    if changed.is_empty() {
+        return rsx! {
+            if same {
+                p { class: "hint editor-error", {t("versions.nothing")} }
+            }
+        };
+    }
+    let shown = |value: String| if value.is_empty() { "–".to_owned() } else { value };
+    rsx! {
+        dl { class: "kv ver-settings",
+            for (key, before, after) in changed {
+                dt { key: "{key}", {t(key)} }
+                dd { del { {shown(before)} } " → " ins { {shown(after)} } }
+            }
         }
     }
 }
@@ -187,44 +246,90 @@ fn in_sight(changes: &[Change<'_>]) -> Vec<bool> {
     seen
 }
 
-/// A comparison line by line; without an old text, the new one alone.
-#[component]
-fn Diff(old: Option<String>, new: String, label: String) -> Element {
-    let compared = old.unwrap_or_else(|| new.clone());
-    let changes = diff(&compared, &new);
-    let shown = in_sight(&changes);
-    let number = |n: Option<usize>| n.map(|n| n.to_string()).unwrap_or_default();
+/// A row of the comparison: a line of each side, where there is one.
+#[derive(Debug, PartialEq, Eq)]
+enum Pair<'a> {
+    Lines(Option<(usize, &'a str)>, Option<(usize, &'a str)>),
+    Gap,
+}
+
+/// Lines side by side: what was taken out stands beside what was put in its place.
+fn pairs<'a>(changes: &[Change<'a>]) -> Vec<Pair<'a>> {
+    let shown = in_sight(changes);
     let mut rows = Vec::new();
-    for (at, (change, seen)) in changes.iter().zip(&shown).enumerate() {
-        if *seen {
-            rows.push(match change {
-                Change::Same { old, new, text } => ("", Some(*old), Some(*new), " ", *text),
-                Change::Removed { old, text } => ("del", Some(*old), None, "−", *text),
-                Change::Added { new, text } => ("add", None, Some(*new), "+", *text),
-            });
-        } else if at == 0 || shown[at - 1] {
-            rows.push(("gap", None, None, "", "⋯"));
-        }
-    }
-    rsx! {
-        ol { class: "diff", tabindex: "0", "aria-label": "{label}",
-            for (at, (class, old, new, sign, text)) in rows.into_iter().enumerate() {
-                li { key: "{at}", class,
-                    span { class: "no", {number(old)} }
-                    span { class: "no", {number(new)} }
-                    span { class: "sign",
-                        "aria-label": match class {
-                            "add" => Some(t("versions.added")),
-                            "del" => Some(t("versions.removed")),
-                            _ => None,
-                        },
-                        role: if class == "add" || class == "del" { "img" },
-                        "{sign}"
-                    }
-                    span { "{text}" }
+    let (mut was, mut is) = (Vec::new(), Vec::new());
+    let flush =
+        |rows: &mut Vec<Pair<'a>>, was: &mut Vec<(usize, &'a str)>, is: &mut Vec<(usize, &'a str)>| {
+            for at in 0..was.len().max(is.len()) {
+                rows.push(Pair::Lines(was.get(at).copied(), is.get(at).copied()));
+            }
+            was.clear();
+            is.clear();
+        };
+    for (at, change) in changes.iter().enumerate() {
+        match change {
+            Change::Removed { old, text } => was.push((*old, *text)),
+            Change::Added { new, text } => is.push((*new, *text)),
+            Change::Same { old, new, text } => {
+                flush(&mut rows, &mut was, &mut is);
+                if shown[at] {
+                    rows.push(Pair::Lines(Some((*old, *text)), Some((*new, *text))));
+                } else if rows.last() != Some(&Pair::Gap) {
+                    rows.push(Pair::Gap);
                 }
             }
         }
+    }
+    flush(&mut rows, &mut was, &mut is);
+    rows
+}
+
+/// A comparison side by side; without an old text, the new one alone.
+#[component]
+fn Diff(old: Option<String>, new: String, label: String) -> Element {
+    let Some(old) = old else {
+        return rsx! {
+            ol { class: "diff", tabindex: "0", "aria-label": "{label}",
+                for (at, text) in new.split('\n').enumerate() {
+                    li { key: "{at}", span { class: "no", "{at + 1}" } span {} span {} span { "{text}" } }
+                }
+            }
+        };
+    };
+    let changes = diff(&old, &new);
+    rsx! {
+        ol { class: "diff", tabindex: "0", "aria-label": "{label}",
+            for (at, pair) in pairs(&changes).into_iter().enumerate() {
+                match pair {
+                    Pair::Gap => rsx! { li { key: "{at}", class: "gap", "⋯" } },
+                    Pair::Lines(was, is) => {
+                        let same = was.is_some() && was.map(|line| line.1) == is.map(|line| line.1);
+                        rsx! {
+                            li { key: "{at}", class: if same { "pair same" } else { "pair" },
+                                Side { line: was.map(|(no, text)| (no, text.to_owned())), class: if same { "" } else { "was" }, sign: "−", word: t("versions.removed") }
+                                Side { line: is.map(|(no, text)| (no, text.to_owned())), class: if same { "" } else { "is" }, sign: "+", word: t("versions.added") }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn Side(line: Option<(usize, String)>, class: String, sign: String, word: String) -> Element {
+    let Some((number, text)) = line else {
+        return rsx! { span { class: "no none" } span { class: "sign none" } span { class: "tx none" } };
+    };
+    rsx! {
+        span { class: "no {class}", "{number}" }
+        if class.is_empty() {
+            span { class: "sign" }
+        } else {
+            span { class: "sign {class}", role: "img", "aria-label": "{word}", "{sign}" }
+        }
+        span { class: "tx {class}", "{text}" }
     }
 }
 
@@ -240,5 +345,24 @@ mod tests {
         let seen = in_sight(&changes);
         assert_eq!(seen.iter().filter(|seen| **seen).count(), 2 * AROUND + 2);
         assert!(in_sight(&diff("a", "a"))[0]);
+    }
+
+    #[test]
+    fn a_changed_line_stands_beside_what_it_was() {
+        let changes = diff("a\nb\nc", "a\nx\ny\nc");
+        assert_eq!(
+            pairs(&changes),
+            [
+                Pair::Lines(Some((1, "a")), Some((1, "a"))),
+                Pair::Lines(Some((2, "b")), Some((2, "x"))),
+                Pair::Lines(None, Some((3, "y"))),
+                Pair::Lines(Some((3, "c")), Some((4, "c"))),
+            ]
+        );
+        let long = (0..40).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
+        let other = long.replace("\n20\n", "\nx\n");
+        let changes = diff(&long, &other);
+        let rows = pairs(&changes);
+        assert_eq!(rows.iter().filter(|row| **row == Pair::Gap).count(), 2);
     }
 }

@@ -2,10 +2,11 @@
 
 use cynic::QueryBuilder as _;
 
-use crate::api::{self, ApiError, IsoDuration, Timestamp, schema};
+use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::runs::data::{
     EventType, JobStatus, OrderDirection, PAGE, PageInfo, Permission, Person, Place,
 };
+use crate::ui::PastRuns;
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventStatus {
@@ -47,6 +48,7 @@ pub struct LastJob {
 #[cynic(graphql_type = "EventVersion")]
 pub struct VersionNumber {
     pub number: i32,
+    pub input_schema: Option<Json>,
 }
 
 /// An event in a list.
@@ -118,21 +120,56 @@ pub struct EventsQuery {
     events: EventPage,
 }
 
-/// A page of events.
-pub async fn page(filter: EventFilter, order: EventOrder, place: Place) -> Result<EventPage, ApiError> {
+fn variables(filter: EventFilter, order: EventOrder, place: Place) -> EventsVariables {
     let (mut first, mut after, mut last, mut before) = (Some(PAGE), None, None, None);
     match place {
         Place::First => {}
         Place::After(cursor) => after = Some(cursor),
         Place::Before(cursor) => (first, last, before) = (None, Some(PAGE), Some(cursor)),
     }
-    let variables = EventsVariables {
+    EventsVariables {
         filter: Some(filter),
         order_by: Some(order),
         first,
         after,
         last,
         before,
-    };
+    }
+}
+
+/// A page of events.
+pub async fn page(filter: EventFilter, order: EventOrder, place: Place) -> Result<EventPage, ApiError> {
+    let variables = variables(filter, order, place);
     Ok(api::run(EventsQuery::build(variables)).await?.events)
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Event")]
+pub struct History {
+    pub id: cynic::Id,
+    #[arguments(first: 16)]
+    pub jobs: PastRuns,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "EventConnection")]
+pub struct Histories {
+    nodes: Vec<History>,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Query", variables = "EventsVariables")]
+pub struct HistoryQuery {
+    #[arguments(filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
+    events: Histories,
+}
+
+/// The last runs of each event of a page. Asked for apart, so that the list need not wait for it.
+pub async fn histories(
+    filter: EventFilter,
+    order: EventOrder,
+    place: Place,
+) -> Result<Vec<History>, ApiError> {
+    let variables = variables(filter, order, place);
+    Ok(api::run(HistoryQuery::build(variables)).await?.events.nodes)
 }

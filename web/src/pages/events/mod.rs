@@ -2,21 +2,21 @@
 
 pub mod data;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use self::data::{EventFilter, EventOrder, EventOrderField, EventRow, EventStatus};
+use self::data::{EventFilter, EventOrder, EventOrderField, EventRow, EventStatus, History};
 use crate::i18n::{Locale, group_digits, t, tf};
 use crate::layout::{Crumb, use_crumbs};
+use crate::pages::input::{self, Wish};
+use crate::pages::runs::Pager;
 use crate::pages::runs::data::{EventType, OrderDirection, Permission};
 use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
 use crate::pages::runs::table::TableSkeleton;
-use crate::pages::runs::{Pager, actions, say};
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{Empty, ErrorNotice, Icon, Status, TimeAgo, toast, use_now, use_query};
+use crate::ui::{Empty, ErrorNotice, Icon, PastRuns, Status, Strip, TimeAgo, use_now, use_query};
 
 /// The word for where an event is in its life.
 pub fn status_text(status: EventStatus) -> String {
@@ -68,6 +68,10 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
     let mut page = use_query(move || {
         let params = query();
         data::page(filter(&params), order(&params), filters::place(&params))
+    });
+    let histories = use_query(move || {
+        let params = query();
+        data::histories(filter(&params), order(&params), filters::place(&params))
     });
     let go = move |params: Params| {
         navigator.push(Route::Events {
@@ -139,7 +143,7 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
                 (Some(list), _) if list.nodes.is_empty() && filters::place(&params) == filters::Place::default() => rsx! {
                     NoEvents { locale, filtered: !params.is_empty() }
                 },
-                (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), params: params.clone(), now } },
+                (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), histories: histories.data, params: params.clone(), now } },
             }
         }
         if let Some(list) = &*held {
@@ -167,8 +171,20 @@ fn NoEvents(locale: Locale, filtered: bool) -> Element {
 }
 
 #[component]
-fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signal<f64>) -> Element {
-    let running = use_signal(BTreeSet::<String>::new);
+fn EventsTable(
+    locale: Locale,
+    events: Vec<EventRow>,
+    histories: Signal<Option<Vec<History>>>,
+    params: Params,
+    now: Signal<f64>,
+) -> Element {
+    let held = histories.read();
+    let past = |event: &EventRow| {
+        let mut all = held.iter().flatten();
+        all.find(|history| history.id == event.id)
+            .map(|history| history.jobs.clone())
+            .unwrap_or_default()
+    };
     rsx! {
         table { class: "table",
             thead {
@@ -177,6 +193,7 @@ fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signa
                     th { class: "lo", {t("events.tags")} }
                     th { class: "md", {t("events.status")} }
                     th { {t("events.last_result")} }
+                    th { class: "md", {t("events.last_runs")} }
                     th { class: "num md", {t("events.last_run")} }
                     th { class: "num lo", {t("events.runs")} }
                     th { class: "num lo", {t("runs.version")} }
@@ -186,7 +203,7 @@ fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signa
             }
             tbody {
                 for event in events {
-                    EventLine { key: "{event.id.inner()}", locale, event, params: params.clone(), now, running }
+                    EventLine { key: "{event.id.inner()}", locale, past: past(&event), event, params: params.clone(), now }
                 }
             }
         }
@@ -194,34 +211,12 @@ fn EventsTable(locale: Locale, events: Vec<EventRow>, params: Params, now: Signa
 }
 
 #[component]
-fn EventLine(
-    locale: Locale,
-    event: EventRow,
-    params: Params,
-    now: Signal<f64>,
-    running: Signal<BTreeSet<String>>,
-) -> Element {
-    let navigator = use_navigator();
-    let id = event.id.inner().to_owned();
-    let busy = running.read().contains(&id);
+fn EventLine(locale: Locale, event: EventRow, past: PastRuns, params: Params, now: Signal<f64>) -> Element {
     let may_run = event.viewer_can.contains(&Permission::Run) && event.status != EventStatus::Archived;
-    let run = move |_| {
-        let id = id.clone();
-        async move {
-            running.write().insert(id.clone());
-            match actions::run_event(&id, None).await {
-                Ok(job) => {
-                    toast(
-                        job.status,
-                        tf("events.run_started", &[("number", &job.number.to_string())]),
-                        job.title,
-                    );
-                    navigator.push(Route::run(locale, job.id.inner()));
-                }
-                Err(refusal) => say(t("events.run_failed"), &refusal),
-            }
-            running.write().remove(&id);
-        }
+    let wish = Wish {
+        id: event.id.inner().to_owned(),
+        name: event.name.clone(),
+        schema: event.version.input_schema.clone(),
     };
     rsx! {
         tr {
@@ -247,6 +242,7 @@ fn EventLine(
                     span { class: "dim", {t("events.never")} }
                 }
             }
+            td { class: "md", Strip { runs: past, room: 16 } }
             td { class: "num dim md",
                 if let Some(job) = &event.last_job {
                     TimeAgo { at: job.created_at, now }
@@ -260,10 +256,9 @@ fn EventLine(
                     button {
                         class: "icon-btn icon-btn-sm",
                         r#type: "button",
-                        disabled: busy,
                         "aria-label": tf("events.run", &[("name", &event.name)]),
                         title: tf("events.run", &[("name", &event.name)]),
-                        onclick: run,
+                        onclick: move |_| input::run(wish.clone(), locale, false),
                         Icon { name: "play" }
                     }
                 }

@@ -3,7 +3,8 @@
 use cynic::QueryFragment;
 
 use crate::api::{IsoDuration, Timestamp, schema};
-use crate::ui::{EventType, JobStatus};
+use crate::pages::runs::data::{EventType, Permission, Person, Trigger};
+use crate::ui::{JobStatus, PastRuns};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[cynic(graphql_type = "TimeRange")]
@@ -125,6 +126,8 @@ pub(super) struct EventName {
     pub name: String,
     #[cynic(rename = "type")]
     pub kind: EventType,
+    #[arguments(first: 20)]
+    pub jobs: PastRuns,
 }
 
 #[derive(QueryFragment, Clone, Debug, PartialEq)]
@@ -152,46 +155,19 @@ pub(super) struct RunningJob {
     pub status: JobStatus,
     pub title: String,
     pub trigger: Trigger,
-    pub actor: Option<Actor>,
+    pub actor: Option<Person>,
+    pub event: Option<History>,
     pub event_version: Version,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub viewer_can: Vec<Permission>,
 }
 
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trigger {
-    Manual,
-    Api,
-    Retry,
-    Test,
-}
-
-impl Trigger {
-    pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::Manual => "trigger.manual",
-            Self::Api => "trigger.api",
-            Self::Retry => "trigger.retry",
-            Self::Test => "trigger.test",
-        }
-    }
-}
-
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permission {
-    Read,
-    Change,
-    Run,
-    Cancel,
-    Retry,
-    Delete,
-}
-
 #[derive(QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "User")]
-pub(super) struct Actor {
-    pub name: String,
+#[cynic(graphql_type = "Event")]
+pub(super) struct History {
+    #[arguments(first: 12)]
+    pub jobs: PastRuns,
 }
 
 #[derive(QueryFragment, Clone, Debug, PartialEq)]
@@ -227,31 +203,4 @@ struct Change {
 enum ChangeKind {
     Created,
     Updated,
-}
-
-#[derive(cynic::InputObject)]
-pub(super) struct CancelJobInput {
-    pub id: cynic::Id,
-}
-
-#[derive(cynic::QueryVariables)]
-pub(super) struct CancelVariables {
-    pub input: CancelJobInput,
-}
-
-#[derive(QueryFragment)]
-#[cynic(graphql_type = "Mutation", variables = "CancelVariables")]
-pub(super) struct CancelMutation {
-    #[arguments(input: $input)]
-    pub cancel_job: CancelJobPayload,
-}
-
-#[derive(QueryFragment)]
-pub(super) struct CancelJobPayload {
-    pub user_errors: Vec<UserError>,
-}
-
-#[derive(QueryFragment)]
-pub(super) struct UserError {
-    pub message: String,
 }

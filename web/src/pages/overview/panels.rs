@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use cynic::MutationBuilder as _;
 use dioxus::prelude::*;
 
 use super::count;
-use super::data::{
-    CancelJobInput, CancelMutation, CancelVariables, FailingEvent, Jobs, OverviewQuery, Permission,
-    RunningJob,
-};
-use crate::api;
+use super::data::{FailingEvent, Jobs, OverviewQuery, RunningJob};
 use crate::i18n::{Locale, t, tf, tn};
+use crate::pages::runs::data::Permission;
+use crate::pages::runs::{actions, say, trigger_text};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::status::STATUS;
 use crate::ui::{
-    Icon, JobStatus, Kind, Meter, Query, Skeleton, StatusDot, StatusIcon, TimeAgo, duration, elapsed, number,
-    toast, toast_error, use_now,
+    Icon, JobStatus, Kind, Meter, Query, Skeleton, StatusDot, StatusIcon, Strip, TimeAgo, duration, elapsed,
+    number, toast, use_now,
 };
 
 #[component]
@@ -42,7 +39,9 @@ pub(super) fn RunningNow(locale: Locale, jobs: Jobs, load: Query<OverviewQuery>)
                             th { {t("overview.col.event")} }
                             th { class: "lo", {t("overview.col.trigger")} }
                             th { class: "md", {t("overview.col.image")} }
+                            th { class: "md", {t("overview.col.progress")} }
                             th { {t("overview.col.elapsed")} }
+                            th { class: "md", {t("overview.col.typical")} }
                             th { {t("overview.col.actions")} }
                         }
                     }
@@ -62,30 +61,26 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
     let mut busy = use_signal(|| false);
     let from = job.started_at.unwrap_or(job.created_at);
     let trigger = match &job.actor {
-        Some(actor) => format!("{} · {}", t(job.trigger.key()), actor.name),
-        None => t(job.trigger.key()),
+        Some(actor) => format!("{} · {}", trigger_text(job.trigger), actor.name),
+        None => trigger_text(job.trigger),
     };
     let label = tf("overview.cancel", &[("name", &job.title)]);
+    let over = elapsed(from, now());
+    let typical = job.event.as_ref().and_then(|event| event.jobs.typical());
+    let share = typical.map(|typical| over.as_secs_f64() / typical.as_secs_f64().max(0.001));
     let id = job.id.clone();
     let title = job.title.clone();
     let cancel = move |_| {
         let (id, title) = (id.clone(), title.clone());
         async move {
             busy.set(true);
-            match api::run(CancelMutation::build(CancelVariables {
-                input: CancelJobInput { id },
-            }))
-            .await
-            {
-                Ok(answer) => match answer.cancel_job.user_errors.into_iter().next() {
-                    Some(refused) => toast(JobStatus::Failed, t("overview.not_cancelled"), refused.message),
-                    None => toast(
-                        JobStatus::Cancelled,
-                        tf("overview.cancelling", &[("name", &title)]),
-                        "",
-                    ),
-                },
-                Err(error) => toast_error(t("overview.not_cancelled"), &error),
+            match actions::cancel(id.inner()).await {
+                Ok(_) => toast(
+                    JobStatus::Cancelled,
+                    tf("overview.cancelling", &[("name", &title)]),
+                    "",
+                ),
+                Err(refusal) => say(t("overview.not_cancelled"), &refusal),
             }
             busy.set(false);
             let mut load = load;
@@ -104,7 +99,13 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
             }
             td { class: "dim lo", "{trigger}" }
             td { class: "dim md", {job.event_version.target.image.clone().unwrap_or_default()} }
-            td { class: "num", {duration(Duration::from_secs(elapsed(from, now()).as_secs()))} }
+            td { class: "md",
+                if let Some(share) = share {
+                    Progress { share }
+                }
+            }
+            td { class: "num", {duration(Duration::from_secs(over.as_secs()))} }
+            td { class: "num dim md", {typical.map(|time| format!("p50 {}", duration(time))).unwrap_or_default()} }
             td { class: "tight",
                 if job.viewer_can.contains(&Permission::Cancel) {
                     button {
@@ -118,6 +119,22 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
                     }
                 }
             }
+        }
+    }
+}
+
+/// How far a run is against its usual length; amber when it takes much longer.
+#[component]
+fn Progress(share: f64) -> Element {
+    let percent = (share * 100.0).min(100.0);
+    rsx! {
+        svg {
+            class: "meter",
+            view_box: "0 0 100 5",
+            preserve_aspect_ratio: "none",
+            role: "img",
+            "aria-label": tf("overview.progress", &[("n", &number(share * 100.0, 0))]),
+            rect { class: if share > 1.2 { "warn" } else { "now" }, width: "{percent:.1}", height: "5" }
         }
     }
 }
@@ -144,7 +161,8 @@ pub(super) fn NeedsALook(locale: Locale, failing: Vec<FailingEvent>) -> Element 
                             th { {t("overview.col.status")} }
                             th { {t("overview.col.event")} }
                             th { {t("overview.col.reason")} }
-                            th { class: "md", {t("overview.col.failures")} }
+                            th { class: "md", {t("overview.col.last_runs")} }
+                            th { class: "lo", {t("overview.col.failures")} }
                             th { {t("overview.col.when")} }
                         }
                     }
@@ -163,7 +181,8 @@ pub(super) fn NeedsALook(locale: Locale, failing: Vec<FailingEvent>) -> Element 
                                         {row.last_job.status_reason.clone().unwrap_or_else(|| row.last_job.status.word())}
                                     }
                                 }
-                                td { class: "num md", {tn("overview.failures", u64::try_from(row.failures).unwrap_or(0))} }
+                                td { class: "md", Strip { runs: row.event.jobs.clone() } }
+                                td { class: "num lo", {tn("overview.failures", u64::try_from(row.failures).unwrap_or(0))} }
                                 td { class: "num dim", TimeAgo { at: row.last_job.finished_at.unwrap_or(row.last_job.created_at), now } }
                             }
                         }

@@ -47,7 +47,7 @@ fn bars(series: &[Point], width: f64, top: i32) -> Vec<Bar> {
         for (status, count) in [
             (JobStatus::Succeeded, point.succeeded),
             (JobStatus::Cancelled, point.cancelled),
-            (JobStatus::Partial, point.other),
+            (JobStatus::Queued, point.other),
             (JobStatus::Failed, point.failed),
         ] {
             if count > 0 {
@@ -96,6 +96,9 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
         first.from.timestamp_millis() as f64,
         last.to.timestamp_millis() as f64,
     );
+    // The last bucket is not over yet: now lies within it.
+    let now_ms = browser::now_ms().clamp(from_ms, to_ms);
+    let now_x = (now_ms - from_ms) / (to_ms - from_ms).max(1.0) * width;
     let labels = if width < 480.0 {
         range.label_minutes() * 2.0
     } else {
@@ -123,7 +126,7 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
             t("status.cancelled"),
             sum(|point| point.cancelled),
         ),
-        (JobStatus::Partial, t("overview.other"), sum(|point| point.other)),
+        (JobStatus::Queued, t("overview.other"), sum(|point| point.other)),
     ];
     let spoken = legend
         .iter()
@@ -163,9 +166,9 @@ pub(super) fn Rail(series: Vec<Point>, range: Range) -> Element {
                             text { x: "{x:.1}", y: "131", text_anchor: "middle", {word(at)} }
                         }
                     }
-                    line { class: "now", x1: "{width:.1}", x2: "{width:.1}", y1: "14", y2: "117" }
-                    rect { class: "now-tag", x: "{width - 20.0:.1}", y: "0", width: "40", height: "16", rx: "3" }
-                    text { class: "now-text", x: "{width:.1}", y: "11.5", text_anchor: "middle", {clock(to_ms, false)} }
+                    line { class: "now", x1: "{now_x:.1}", x2: "{now_x:.1}", y1: "14", y2: "117" }
+                    rect { class: "now-tag", x: "{now_x - 20.0:.1}", y: "0", width: "40", height: "16", rx: "3" }
+                    text { class: "now-text", x: "{now_x:.1}", y: "11.5", text_anchor: "middle", {clock(now_ms, false)} }
                 }
             }
             div { class: "legend",

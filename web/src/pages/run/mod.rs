@@ -198,7 +198,7 @@ fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
                     span { class: "num dim", "#{job.number}" }
                     span { role: "status", StatusPill { status: job.status, large: true } }
                 }
-                if let Some(reason) = &job.status_reason {
+                if let Some(reason) = job.status_reason.as_ref().filter(|reason| !reason.eq_ignore_ascii_case(job.status.name())) {
                     p { "{reason}" }
                 }
                 div { class: "facts",

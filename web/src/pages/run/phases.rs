@@ -24,7 +24,8 @@ fn seconds(length: Option<&IsoDuration>) -> Option<f64> {
         .map(|length| length.as_secs_f64())
 }
 
-/// The bars of an attempt that begins at `start`. While it is open, the phase begun last grows up to `now`.
+/// The bars of an attempt that begins at `start`. While it is open, the first phase that has not ended
+/// grows up to `now`.
 fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
     let phases = [
         ("ph-queued", "run.phase.queued", seconds(timing.queued.as_ref())),
@@ -38,6 +39,7 @@ fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
     ];
     let mut at = start;
     let mut bars: Vec<Bar> = Vec::new();
+    let ended = phases.iter().take_while(|phase| phase.2.is_some()).count();
     for (class, key, length) in phases {
         let Some(length) = length else { continue };
         bars.push(Bar {
@@ -48,16 +50,14 @@ fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
         });
         at += length;
     }
-    if let Some(now) = now {
-        match bars.last_mut() {
-            Some(last) => last.length = (now - last.start).max(last.length),
-            None => bars.push(Bar {
-                class: "ph-queued",
-                key: "run.phase.queued",
-                start,
-                length: (now - start).max(0.0),
-            }),
-        }
+    let going = phases.get(bars.len()).filter(|_| bars.len() == ended);
+    if let (Some(now), Some((class, key, _))) = (now, going) {
+        bars.push(Bar {
+            class,
+            key,
+            start: at,
+            length: (now - at).max(0.0),
+        });
     }
     bars
 }
@@ -211,9 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn the_phase_begun_last_grows() {
+    fn the_phase_that_goes_on_grows() {
         let open = bars(&timing([Some("PT1S"), Some("PT2S"), None, None]), 0.0, Some(10.0));
-        assert_eq!(spans(&open), [("ph-queued", 0.0, 1.0), ("ph-setup", 1.0, 9.0)]);
+        assert_eq!(
+            spans(&open),
+            [
+                ("ph-queued", 0.0, 1.0),
+                ("ph-setup", 1.0, 2.0),
+                ("ph-run", 3.0, 7.0)
+            ]
+        );
         let waiting = bars(&timing([None; 4]), 0.0, Some(3.0));
         assert_eq!(spans(&waiting), [("ph-queued", 0.0, 3.0)]);
         assert!(bars(&timing([None; 4]), 0.0, None).is_empty());

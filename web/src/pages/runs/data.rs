@@ -4,7 +4,8 @@
 use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
-pub use crate::ui::JobStatus;
+use crate::i18n::known;
+pub use crate::ui::{EventType, JobStatus};
 
 /// Rows of a page of a list.
 pub const PAGE: i32 = 50;
@@ -32,49 +33,6 @@ impl Trigger {
 
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.name() == name)
-    }
-}
-
-/// A language of scripts.
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EventType {
-    Bash,
-    Python,
-    #[cynic(rename = "NODEJS")]
-    NodeJs,
-}
-
-impl EventType {
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "BASH",
-            Self::Python => "PYTHON",
-            Self::NodeJs => "NODEJS",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The short mark in lists.
-    pub fn mark(self) -> &'static str {
-        match self {
-            Self::Bash => "sh",
-            Self::Python => "py",
-            Self::NodeJs => "js",
-        }
-    }
-
-    /// A proper name, the same in every language.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Bash => "Bash",
-            Self::Python => "Python",
-            Self::NodeJs => "Node.js",
-        }
     }
 }
 
@@ -270,6 +228,30 @@ pub struct UserError {
     pub field: Option<Vec<String>>,
 }
 
+impl UserError {
+    /// The path of the field in the mutation's input, with dots: `environment.0.name`.
+    pub fn path(&self) -> String {
+        self.field.as_deref().unwrap_or_default().join(".")
+    }
+
+    /// What is wrong in the language of the page; the API's own words where we have none.
+    pub fn words(&self) -> String {
+        let parts = self.field.as_deref().unwrap_or_default().iter();
+        // A place in a list says nothing about what is wrong there.
+        let names: Vec<&str> = parts
+            .map(String::as_str)
+            .filter(|part| part.parse::<usize>().is_err())
+            .collect();
+        let code = match self.code {
+            UserErrorCode::Required => "required",
+            UserErrorCode::TooLong => "too_long",
+            UserErrorCode::Taken => "taken",
+            _ => "invalid",
+        };
+        known(&format!("refused.{}.{code}", names.join("."))).unwrap_or_else(|| self.message.clone())
+    }
+}
+
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserErrorCode {
     Invalid,
@@ -299,11 +281,7 @@ impl Refusal {
     pub fn text(&self) -> String {
         match self {
             Self::Failed(error) => error.message.clone(),
-            Self::Refused(errors) => errors
-                .iter()
-                .map(|e| e.message.as_str())
-                .collect::<Vec<_>>()
-                .join(" "),
+            Self::Refused(errors) => errors.iter().map(UserError::words).collect::<Vec<_>>().join(" "),
         }
     }
 }

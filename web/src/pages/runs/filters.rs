@@ -4,6 +4,7 @@ use dioxus::prelude::*;
 
 pub use super::data::Place;
 use super::data::{JobFilter, JobStatus, Trigger};
+use crate::api::Timestamp;
 use crate::i18n::t;
 use crate::params::Params;
 use crate::ui::Icon;
@@ -26,9 +27,21 @@ pub fn filter(params: &Params) -> JobFilter {
         event_id: params.get("event").map(Into::into),
         trigger: list(params, "trigger", Trigger::from_name),
         text: params.get("q").map(str::to_owned),
-        created_after: None,
+        created_after: since(params, crate::browser::now_ms()),
         created_before: None,
     }
+}
+
+/// Spans of the past, as in the address, and their length in hours.
+pub const SPANS: [(&str, i64); 4] = [("1h", 1), ("24h", 24), ("7d", 168), ("30d", 720)];
+
+/// The moment from which on an address asks for runs.
+fn since(params: &Params, now_ms: f64) -> Option<Timestamp> {
+    let span = params.get("since")?;
+    let hours = SPANS.into_iter().find(|(name, _)| *name == span)?.1;
+    // Whole minutes, so that the question stays the same while the page is drawn again.
+    let minutes = (now_ms / 60_000.0).floor() as i64 - hours * 60;
+    Timestamp::from_timestamp(minutes * 60, 0)
 }
 
 /// The page of a list that an address names.
@@ -66,6 +79,9 @@ pub fn ChoiceFilter(
     label: String,
     choices: Vec<(String, String)>,
     params: Params,
+    /// Whether one choice takes the place of another.
+    #[props(default)]
+    single: bool,
     onchange: EventHandler<Params>,
 ) -> Element {
     let chosen: Vec<String> = params
@@ -105,10 +121,12 @@ pub fn ChoiceFilter(
                 for (value, word) in choices.clone() {
                     label { key: "{value}", class: "menu-item check",
                         input {
-                            r#type: "checkbox",
+                            r#type: if single { "radio" } else { "checkbox" },
+                            name: "{menu}",
                             checked: chosen.contains(&value),
                             onchange: {
-                                let next = with(&params, &name, &toggled(&params, &name, &value));
+                                let next = if single { value.clone() } else { toggled(&params, &name, &value) };
+                                let next = with(&params, &name, &next);
                                 move |_| onchange.call(next.clone())
                             },
                         }
@@ -186,6 +204,14 @@ mod tests {
         );
         assert_eq!(place(&params), Place::After("cur".into()));
         assert_eq!(super::filter(&Params::from("status=NONSENSE")).status, None);
+    }
+
+    #[test]
+    fn a_span_of_the_past_ends_now() {
+        let asked = |address: &str| since(&Params::from(address), 7_200_500.0).map(|at| at.timestamp());
+        assert_eq!(asked("since=1h"), Some(3_600));
+        assert_eq!(asked("since=never"), None);
+        assert_eq!(asked(""), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod table;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::Datelike as _;
 use dioxus::prelude::*;
 use futures::StreamExt as _;
 
@@ -51,7 +52,7 @@ pub fn moment(at: Timestamp) -> String {
 pub fn date(ms: f64) -> String {
     let local = (ms - browser::utc_offset_minutes(ms) * 60_000.0) as i64;
     Timestamp::from_timestamp_millis(local)
-        .map(|at| at.format("%Y-%m-%d").to_string())
+        .map(|at| format!("{:04}-{:02}-{:02}", at.year(), at.month(), at.day()))
         .unwrap_or_default()
 }
 
@@ -189,6 +190,14 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 label: t("runs.trigger"),
                 choices: Trigger::ALL.iter().map(|s| (s.name().to_owned(), trigger_text(*s))).collect::<Vec<_>>(),
                 params: params.clone(),
+                onchange: go,
+            }
+            ChoiceFilter {
+                name: "since",
+                label: t("runs.since"),
+                choices: filters::SPANS.iter().map(|(name, _)| ((*name).to_owned(), t(&format!("runs.since.{name}")))).collect::<Vec<_>>(),
+                params: params.clone(),
+                single: true,
                 onchange: go,
             }
             if let Some(id) = params.get("event") {

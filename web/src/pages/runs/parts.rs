@@ -10,6 +10,7 @@ use super::{cancel, retry};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::status::STATUS;
 use crate::ui::{Empty, Icon};
 
 #[component]
@@ -20,6 +21,10 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
         ("runs.view.unsuccessful", UNSUCCESSFUL),
     ];
     let now = params.get("status").unwrap_or_default().to_owned();
+    let active = STATUS
+        .read()
+        .as_ref()
+        .map_or(0, |status| status.running + status.queue_depth);
     rsx! {
         div { class: "tabs-row",
             nav { class: "tabs", "aria-label": t("runs.views"),
@@ -30,6 +35,9 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
                         to: Route::Runs { locale, query: filters::with(&params, "status", status) },
                         "aria-current": (now == status).then_some("page"),
                         {t(key)}
+                        if status == OPEN && active > 0 {
+                            span { class: "count", "{active}" }
+                        }
                     }
                 }
             }
@@ -104,27 +112,29 @@ pub(super) fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
         div { class: "bulk-at",
             div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
                 b { {tn("runs.selected", jobs.len() as u64)} }
-                button {
-                    class: "btn btn-sm",
-                    r#type: "button",
-                    disabled: cancels == 0,
-                    onclick: move |_| {
-                        open.iter().cloned().for_each(cancel);
-                        ondone.call(());
-                    },
-                    Icon { name: "stop" }
-                    {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
+                if cancels > 0 {
+                    button {
+                        class: "btn btn-sm",
+                        r#type: "button",
+                        onclick: move |_| {
+                            open.iter().cloned().for_each(cancel);
+                            ondone.call(());
+                        },
+                        Icon { name: "stop" }
+                        {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
+                    }
                 }
-                button {
-                    class: "btn btn-sm",
-                    r#type: "button",
-                    disabled: retries == 0,
-                    onclick: move |_| {
-                        done.iter().cloned().for_each(retry);
-                        ondone.call(());
-                    },
-                    Icon { name: "retry" }
-                    {tf("runs.retry_some", &[("n", &retries.to_string())])}
+                if retries > 0 {
+                    button {
+                        class: "btn btn-sm",
+                        r#type: "button",
+                        onclick: move |_| {
+                            done.iter().cloned().for_each(retry);
+                            ondone.call(());
+                        },
+                        Icon { name: "retry" }
+                        {tf("runs.retry_some", &[("n", &retries.to_string())])}
+                    }
                 }
                 button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
                     Icon { name: "x" }

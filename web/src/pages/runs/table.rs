@@ -115,11 +115,10 @@ fn Row(
         format!("v{}", job.event_version.number)
     };
     let kind = job.event_version.kind;
-    let reason = if job.status == JobStatus::Succeeded {
-        None
-    } else {
-        job.status_reason.clone()
-    };
+    // A reason that only repeats the status says nothing.
+    let reason = job.status_reason.clone().filter(|reason| {
+        job.status != JobStatus::Succeeded && !reason.eq_ignore_ascii_case(job.status.name())
+    });
     rsx! {
         tr { "aria-selected": if chosen == Some(true) { "true" },
             if let Some(chosen) = chosen {
