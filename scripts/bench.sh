@@ -9,8 +9,9 @@ cd "$ROOT"
 export CARGO_TERM_PROGRESS_WHEN=never
 out="$ROOT/test-output/bench"
 mkdir -p "$out"
+rm -f "$out/product.log"
 
-"$ROOT/scripts/setup.sh" --tests
+"$ROOT/scripts/setup.sh" --browser
 "$ROOT/scripts/image.sh"
 say "Building all of it for release (the first time takes some ten minutes)"
 cases=(--locked --workspace --bench cases)

@@ -124,8 +124,7 @@ fn line(i: u64) -> String {
 
 /// Runs the event, then reads back what was stored and checks every line of it.
 async fn stored(product: &Product, event: &str, expected: u64) -> Outcome<Stored> {
-    let job = product.run(event).await?;
-    product.succeeded(&job).await?;
+    product.run_to_end(event).await?;
     let chunks: Vec<(Vec<u8>, i64)> = sqlx::query_as(
         "SELECT body, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint FROM log_chunks
          WHERE execution_id = (SELECT id FROM executions ORDER BY queued_at DESC LIMIT 1) ORDER BY first_seq",

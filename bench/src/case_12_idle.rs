@@ -36,7 +36,7 @@ struct Visits {
 pub async fn run(setting: &Setting) -> Outcome<Case> {
     let product = Product::start(setting).await?;
     let event = product.create_event("runs once", "echo done").await?;
-    product.succeeded(&product.run(&event).await?).await?;
+    product.run_to_end(&event).await?;
     tokio::time::sleep(SETTLE).await;
     let mut case = Case::new(
         12,

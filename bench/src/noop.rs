@@ -20,11 +20,6 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Counts from zero again.
-    pub fn restart(&self) {
-        self.count.store(0, Ordering::Release);
-    }
-
     /// Waits until so many have ended.
     pub async fn reach(&self, count: usize) {
         while self.count.load(Ordering::Acquire) < count {

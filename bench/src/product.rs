@@ -58,7 +58,7 @@ impl Product {
             .env("CRONIUM_ORCHESTRATOR", setting.bin.join("cronium-orchestrator"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(setting.out.join("product.log"))?)
+            .stderr(log(setting)?)
             .spawn()?;
         let (email, password) = tokio::time::timeout(PATIENCE, first_sign_in(&mut child)).await??;
         let mut this = Self {
@@ -125,6 +125,18 @@ impl Product {
         text(&answer["createEvent"]["event"]["id"])
     }
 
+    /// Runs an event to its end, which must be a success; the server does the waiting.
+    pub async fn run_to_end(&self, event: &str) -> Outcome<()> {
+        let query =
+            "mutation ($i: RunEventInput!) { runEvent(input: $i) { job { status } userErrors { message } } }";
+        let input = json!({ "eventId": event, "waitSeconds": 60 });
+        let answer = self.graphql(query, json!({ "i": input })).await?;
+        if answer["runEvent"]["job"]["status"] == "SUCCEEDED" {
+            return Ok(());
+        }
+        Err(format!("the job did not succeed within a minute: {answer}").into())
+    }
+
     /// Starts an event; gives the job's id.
     pub async fn run(&self, event: &str) -> Outcome<String> {
         let query =
@@ -141,16 +153,6 @@ impl Product {
             )
             .await?;
         text(&answer["job"]["status"])
-    }
-
-    /// Waits for the end of a job, which must be a success.
-    pub async fn succeeded(&self, job: &str) -> Outcome<()> {
-        until("the job ends", async || match self.status(job).await?.as_str() {
-            "SUCCEEDED" => Ok(true),
-            "QUEUED" | "DISPATCHING" | "RUNNING" => Ok(false),
-            other => Err(format!("the job ended as {other}").into()),
-        })
-        .await
     }
 
     /// A connection for subscriptions, acknowledged.
@@ -246,6 +248,12 @@ async fn watched_cluster(data: &Path) -> Outcome<Cluster> {
     pool.close().await;
     cluster.stop().await;
     Ok(cluster)
+}
+
+/// Where products write what they have to say.
+fn log(setting: &Setting) -> Outcome<std::fs::File> {
+    let file = setting.out.join("product.log");
+    Ok(std::fs::OpenOptions::new().create(true).append(true).open(file)?)
 }
 
 /// Reads what the first start prints, and goes on reading so that the server can go on printing.
