@@ -25,7 +25,7 @@ use crate::world::{INTERNAL_KEY, World, database, start};
 use crate::{Outcome, Setting, told};
 
 const ROUNDS: usize = 5;
-const JOBS: usize = 3_000;
+const JOBS: usize = 6_000;
 const WRITERS: usize = 8;
 const CAPACITY: u32 = 256;
 const BATCH: i64 = 100;
