@@ -16,6 +16,7 @@ pub struct Model {
     pub priority: Priority,
     pub queued_at: DateTimeUtc,
     pub epoch: i32,
+    pub claim_epoch: i32,
     pub orchestrator_id: Option<Uuid>,
     pub lease_until: Option<DateTimeUtc>,
     pub starts: i32,

@@ -56,6 +56,8 @@ CREATE TABLE executions (
     queued_at timestamptz NOT NULL,
     -- Raised by every claim; a write under an older epoch is rejected.
     epoch integer NOT NULL DEFAULT 0,
+    -- The epoch of the last claim: later ones are adoptions of what that claim had made.
+    claim_epoch integer NOT NULL DEFAULT 0,
     orchestrator_id uuid,
     lease_until timestamptz,
     -- User code may start while starts < max_starts.

@@ -79,7 +79,7 @@ pub struct Config {
     /// How long a stopping orchestrator waits for running executions before it leaves them to its successor.
     #[arg(long, env = "CRONIUM_DRAIN_SECS", default_value_t = 10)]
     pub drain_secs: u64,
-    /// Stop gracefully when stdin closes: the parent process is gone.
+    /// Leave at once when stdin closes: the parent process is gone.
     #[arg(long)]
     pub exit_with_parent: bool,
 }

@@ -11,8 +11,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cronium-orchestrator: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(start());
+    // Not waited for: a read of stdin ends only with the parent.
+    runtime.shutdown_background();
+    code
+}
+
+async fn start() -> ExitCode {
     let config = Config::parse();
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -32,12 +45,20 @@ async fn serve(config: Config) -> Result<(), Error> {
     let state = StateDir::open(&config.state_dir).await?;
     let executor = DockerExecutor::connect(&config, state.orchestrator_id()).await?;
     let stop = CancellationToken::new();
-    tokio::spawn(stop_when_told(stop.clone(), config.exit_with_parent));
-    cronium_orchestrator::run(config, state, executor, stop).await
+    tokio::spawn(stop_when_told(stop.clone()));
+    let orphaned = orphaned(config.exit_with_parent);
+    tokio::select! {
+        ended = cronium_orchestrator::run(config, state, executor, stop) => ended,
+        // At once, as after a crash: a successor of this process finds everything that runs.
+        () = orphaned => {
+            tracing::info!("the parent process is gone");
+            Ok(())
+        }
+    }
 }
 
-/// Cancels `stop` on SIGTERM, SIGINT or, if asked for, when stdin closes.
-async fn stop_when_told(stop: CancellationToken, with_parent: bool) {
+/// Cancels `stop` on SIGTERM or SIGINT.
+async fn stop_when_told(stop: CancellationToken) {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut terminate) => drop(terminate.recv().await),
@@ -49,17 +70,18 @@ async fn stop_when_told(stop: CancellationToken, with_parent: bool) {
             std::future::pending::<()>().await;
         }
     };
-    let orphaned = async {
-        if !with_parent {
-            std::future::pending::<()>().await;
-        }
-        let (mut stdin, mut buffer) = (tokio::io::stdin(), [0; 256]);
-        while stdin.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
-    };
     tokio::select! {
         () = terminate => {}
         () = interrupt => {}
-        () = orphaned => tracing::info!("the parent process is gone"),
     }
     stop.cancel();
+}
+
+/// Waits until stdin closes, which the parent holds open as long as it lives.
+async fn orphaned(with_parent: bool) {
+    if !with_parent {
+        std::future::pending::<()>().await;
+    }
+    let (mut stdin, mut buffer) = (tokio::io::stdin(), [0; 256]);
+    while stdin.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
 }

@@ -1,11 +1,15 @@
 //! The state directory: this orchestrator's identity and one small record per run, so that a restarted
 //! orchestrator knows what it left running. It must not know executors or the server.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use cronium_protocol::agent::Claim;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock;
@@ -29,15 +33,41 @@ pub struct RunRecord {
 pub enum StateError {
     #[error("can't use the state directory {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
+    #[error("{0} is in use by another orchestrator that does not end")]
+    InUse(PathBuf),
     #[error("{0} does not hold an orchestrator's identity")]
     Identity(PathBuf),
 }
 
-/// An open state directory.
+/// An open state directory: one process has it at a time, so that two never drive the same runs.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     runs: PathBuf,
     id: Uuid,
+    _lock: Arc<File>,
+}
+
+/// How long a predecessor that is leaving is waited for.
+const PREDECESSOR_LIMIT: Duration = Duration::from_secs(30);
+
+async fn lock(path: &Path) -> Result<File, StateError> {
+    let file = path.join("lock");
+    let failed = |source| StateError::Io {
+        path: file.clone(),
+        source,
+    };
+    let lock = File::create(&file).map_err(failed)?;
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PREDECESSOR_LIMIT => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
 }
 
 impl StateDir {
@@ -49,6 +79,7 @@ impl StateDir {
             move |source| StateError::Io { path, source }
         };
         tokio::fs::create_dir_all(&runs).await.map_err(failed(&runs))?;
+        let lock = Arc::new(lock(path).await?);
         let file = path.join("orchestrator-id");
         let id = match tokio::fs::read_to_string(&file).await {
             Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| StateError::Identity(file))?,
@@ -61,7 +92,11 @@ impl StateDir {
             }
             Err(e) => return Err(failed(&file)(e)),
         };
-        Ok(Self { runs, id })
+        Ok(Self {
+            runs,
+            id,
+            _lock: lock,
+        })
     }
 
     pub fn orchestrator_id(&self) -> Uuid {
@@ -129,8 +164,10 @@ mod tests {
             started_at_us: None,
         };
         state.keep("a", &record).await;
+        let id = state.orchestrator_id();
+        drop(state);
         let again = StateDir::open(dir.path()).await.unwrap();
-        assert_eq!(again.orchestrator_id(), state.orchestrator_id());
+        assert_eq!(again.orchestrator_id(), id);
         assert_eq!(again.recall("a").await, Some(record));
         again.forget("a").await;
         assert_eq!(again.recall("a").await, None);

@@ -19,7 +19,7 @@ use crate::config::Hidden;
 pub const QUEUE: &str = "cronium-wake";
 /// Channel on which a pusher says that there is a new wake-up.
 pub const NOTIFY_CHANNEL: &str = "cronium_wake";
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(2);
 /// Many wake-ups are one: a claim takes all free slots at once.
 const BATCH: usize = 100;
@@ -47,7 +47,7 @@ async fn work(url: &Hidden, name: String, wake: Arc<Notify>) -> Result<(), BoxDy
     let config = Config::default()
         .queue(QUEUE)
         .batch_size(BATCH)
-        .heartbeat_interval(Duration::from_secs(5))
+        .heartbeat_interval(Duration::from_secs(30))
         .lock_tasks(false)
         .persist_results(true);
     let storage = PostgresStorage::<serde_json::Value>::new(&pool).with_config(config);
@@ -65,7 +65,7 @@ async fn ring(_: serde_json::Value, wake: Data<Arc<Notify>>) -> Result<(), BoxDy
     Ok(())
 }
 
-/// When to look for tasks: on a notification, and every second for those that were scheduled or whose
+/// When to look for tasks: on a notification, and every few seconds for those that were scheduled or whose
 /// notification was lost with its connection.
 struct Hints {
     hints: mpsc::Receiver<()>,
@@ -116,7 +116,7 @@ async fn listen(pool: PgPool, hint: mpsc::Sender<()>) {
         if let Err(error) = listen_once(&pool, &hint).await {
             tracing::debug!(%error, "listening for wake-ups broke off");
         }
-        sleep(TICK).await;
+        sleep(PAUSE).await;
     }
 }
 

@@ -13,10 +13,12 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::happenings;
 use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader, OrchestratorNameLoader};
+use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::transport::agent::{self, Agents};
@@ -35,6 +37,7 @@ pub struct App {
     pub jobs: Jobs,
     pub logs: Logs,
     pub queue: Queue,
+    pub pulse: Pulse,
     pub schema: Schema,
 }
 
@@ -120,6 +123,7 @@ impl App {
             jobs,
             logs,
             queue,
+            pulse: Pulse::default(),
             schema,
         }
     }
@@ -127,9 +131,15 @@ impl App {
     /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
     pub fn start_workers(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         tasks.spawn(queue::wake_orchestrators(self.kernel.clone(), stop.clone()));
-        let queue = self.queue.clone();
+        tasks.spawn(happenings::react(
+            self.kernel.clone(),
+            self.events.clone(),
+            stop.clone(),
+        ));
+        let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();
+            pulse.beat();
             async move { queue.sweep().await.map(drop) }
         }));
         let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());

@@ -6,6 +6,7 @@ pub mod app;
 pub mod commands;
 pub mod config;
 pub mod events;
+pub mod happenings;
 pub mod identity;
 pub mod insight;
 pub mod jobs;

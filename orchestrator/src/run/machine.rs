@@ -325,7 +325,12 @@ impl Machine {
 
     fn on_gone(&mut self, autopsy: &Autopsy, stderr: &str, now: Now, out: &mut Vec<Action>) {
         self.gone = true;
-        if self.ending.is_some() {
+        // Nothing is repeated by a runner that is gone: what it said before has to do.
+        self.deaf = false;
+        if let Some(ending) = &mut self.ending {
+            ending.repeat_at = now.at + REPEAT;
+            ending.reported = false;
+            out.extend(self.finish());
             return;
         }
         let remains = reason::remains(autopsy.exit_code, stderr);

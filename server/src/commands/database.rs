@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Config;
 use crate::kernel::clock::SystemClock;
-use crate::kernel::{Error, Kernel, Result};
+use crate::kernel::{Error, Kernel, Result, pool_options};
 use crate::postgres::{Cluster, Programs};
+
+const CONNECTIONS: u32 = 16;
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -31,9 +32,7 @@ impl Database {
                 (cluster.options().await?, Some(cluster))
             }
         };
-        let pool = PgPoolOptions::new()
-            .max_connections(24)
-            .acquire_timeout(Duration::from_secs(5))
+        let pool = pool_options(CONNECTIONS)
             .connect_with(options.application_name("cronium"))
             .await?;
         let adopted = cluster.as_ref().is_some_and(Cluster::adopted);
@@ -46,7 +45,7 @@ impl Database {
 
     /// Closes the pool, and stops the cluster unless another process had started it.
     pub async fn close(self) {
-        self.kernel.pool.close().await;
+        self.kernel.close().await;
         if let (Some(cluster), false) = (self.cluster, self.adopted) {
             cluster.stop().await;
         }
@@ -54,7 +53,7 @@ impl Database {
 
     /// Closes the pool and stops the cluster, whoever had started it.
     pub async fn shut_down(self) {
-        self.kernel.pool.close().await;
+        self.kernel.close().await;
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }

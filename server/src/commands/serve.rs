@@ -82,6 +82,7 @@ async fn run(
     let probes = Probes {
         kernel: app.kernel.clone(),
         metrics: Arc::clone(&telemetry.metrics),
+        pulse: app.pulse.clone(),
     };
     let router = app.router(config, keys, probes);
     // The child has its own token: it drains while the agent channel still stands.

@@ -82,6 +82,12 @@ impl Profile {
             "description",
             "At most 500 characters.",
         );
+        let texts = [("name", &self.name), ("description", &self.description)];
+        let tags = self.tags.iter().map(|tag| ("tags", tag));
+        for (field, text) in texts.into_iter().chain(tags) {
+            let visible = !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
+            checks.require(visible, Invalid, field, "Control characters can't be used here.");
+        }
         checks.require(self.tags.len() <= 20, TooLong, "tags", "At most 20 tags.");
         for (index, tag) in self.tags.iter_mut().enumerate() {
             *tag = tag.trim().to_owned();

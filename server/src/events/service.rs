@@ -1,5 +1,7 @@
 //! Create, change, restore, delete and read events.
 
+use std::collections::BTreeMap;
+
 use cronium_entity::enums::{EventKind, EventStatus};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 
@@ -80,6 +82,11 @@ impl Events {
         let event = store::get(&self.kernel.db, &grant, id).await?;
         let mut versions = store::versions_by_ids(&self.kernel.db, [event.version_id]).await?;
         Ok((event, versions.pop().ok_or(Error::NotFound("event version"))?))
+    }
+
+    /// Adds to the run counters; for the reaction to accepted jobs, inside its transaction.
+    pub async fn count_runs(&self, tx: &mut sqlx::PgConnection, runs: &BTreeMap<Uuid, i64>) -> Result<()> {
+        store::count_runs(tx, runs).await
     }
 
     pub async fn versions(&self, op: &Op, id: EventId, args: &PageArgs) -> Result<(Page<VersionRow>, u64)> {

@@ -1,5 +1,7 @@
 //! Events and versions in the database.
 
+use std::collections::BTreeMap;
+
 use cronium_entity::enums::{EventKind, EventStatus};
 use cronium_entity::{event, event_version, job};
 use sea_orm::ActiveValue::Set;
@@ -141,6 +143,21 @@ pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Resul
         .one(db)
         .await?
         .ok_or(Error::NotFound("event"))
+}
+
+/// Adds to the run counters of events, in the order of their ids.
+pub async fn count_runs(tx: &mut sqlx::PgConnection, runs: &BTreeMap<Uuid, i64>) -> Result<()> {
+    sqlx::query(
+        "WITH n AS (
+             SELECT e.id, n.runs FROM events e JOIN unnest($1::uuid[], $2::bigint[]) AS n(id, runs) ON e.id = n.id
+             ORDER BY e.id FOR UPDATE OF e
+         ) UPDATE events e SET run_count = run_count + n.runs FROM n WHERE e.id = n.id",
+    )
+    .bind(runs.keys().copied().collect::<Vec<_>>())
+    .bind(runs.values().copied().collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Locks the row until the transaction ends.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use cronium_entity::enums::{EventStatus, JobStatus, Priority, Trigger};
-use cronium_entity::idempotency_key;
-use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use sea_orm::TransactionTrait as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -17,7 +16,7 @@ use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
 
 use super::model::{self, Cancellation, is_final};
-use super::store::{self, ExecutionRow, Filter, JobRow};
+use super::store::{self, ExecutionRow, Filter, JobRow, NewJob};
 
 /// Jobs and executions.
 #[derive(Clone, Debug)]
@@ -210,105 +209,55 @@ impl Jobs {
         {
             return self.wait_for(known, start.wait).await;
         }
-        let tx = self.kernel.db.begin().await?;
-        let (job, fresh) = self.insert(&tx, grant, work, &start, hash.clone()).await?;
-        if !fresh {
+        let Some(job) = self.accept(grant, work, &start, &hash).await? else {
             // The key was taken by a request that ran at the same time.
-            tx.rollback().await?;
             let key = start.idempotency_key.unwrap_or_default();
             let known = self.known(grant, &key, &hash).await?;
-            return known.ok_or_else(|| Error::internal("an idempotency key without its job"));
-        }
-        tx.commit().await?;
+            let known = known.ok_or_else(|| Error::internal("an idempotency key without its job"))?;
+            return self.wait_for(known, start.wait).await;
+        };
         metrics::counter!("cronium_jobs_accepted_total").increment(1);
         self.kernel.signals.job_changed(JobId(job.id), true);
         self.kernel.signals.work_queued();
+        self.kernel.signals.outbox_filled();
         self.wait_for(job, start.wait).await
     }
 
-    async fn insert(
+    /// Writes all rows of a job and commits; None when its key is taken.
+    async fn accept(
         &self,
-        tx: &DatabaseTransaction,
         grant: &Grant,
         work: Work<'_>,
         start: &Start,
-        hash: Vec<u8>,
-    ) -> Result<(JobRow, bool)> {
-        let now = self.kernel.now();
-        let id: JobId = self.kernel.id();
-        if let Some(version) = work.ad_hoc {
-            self.events.keep_ad_hoc(tx, version).await?;
-        }
-        let row = JobRow {
-            id: id.0,
-            number: 0,
-            owner_id: work.owner,
-            actor_id: Some(grant.user().0),
-            event_id: work.event.map(|event| event.id),
-            event_version_id: work.version_id,
+        hash: &[u8],
+    ) -> Result<Option<JobRow>> {
+        let new = NewJob {
+            id: self.kernel.id(),
+            execution: self.kernel.id(),
+            owner: work.owner,
+            actor: grant.user().0,
+            event: work.event.map(|event| event.id),
+            version: work.version_id,
             title: work.title,
-            status: JobStatus::Queued,
-            status_reason: None,
             priority: start.priority,
             trigger: work.trigger,
             retry_of: work.retry_of,
             input: start.input.clone(),
-            output: None,
-            created_at: now,
-            started_at: None,
-            finished_at: None,
-            cancel_requested_at: None,
-            cancel_requested_by: None,
-            cancel_receipt: None,
+            at: self.kernel.now(),
+            key: start.idempotency_key.clone().map(|key| (key, hash.to_vec())),
         };
-        let execution = ExecutionRow {
-            id: self.kernel.id::<ExecutionId>().0,
-            job_id: id.0,
-            attempt: 1,
-            status: JobStatus::Queued,
-            status_reason: None,
-            priority: start.priority,
-            queued_at: now,
-            epoch: 0,
-            orchestrator_id: None,
-            lease_until: None,
-            starts: 0,
-            start_epoch: None,
-            max_starts: 1,
-            dispatches: 0,
-            cancel_requested: false,
-            setup_at: None,
-            started_at: None,
-            ended_at: None,
-            finished_at: None,
-            exit_code: None,
-            cpu_us: None,
-            peak_memory_bytes: None,
-            output: None,
-            image_digest: None,
-            payload_sha256: None,
-            log_lines: 0,
-            log_truncated: false,
+        let Some(version) = work.ad_hoc else {
+            return store::accept(&self.kernel.db, new).await;
         };
-        let job = store::insert(tx, row, execution).await?;
-        if let Some(key) = &start.idempotency_key {
-            let kept = idempotency_key::Model {
-                user_id: grant.user().0,
-                key: key.clone(),
-                request_hash: hash,
-                job_id: id.0,
-                created_at: now,
-            };
-            if !store::keep_key(tx, kept).await? {
-                return Ok((job, false));
-            }
+        let tx = self.kernel.db.begin().await?;
+        self.events.keep_ad_hoc(&tx, version).await?;
+        let job = store::accept(&tx, new).await?;
+        if job.is_some() {
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
         }
-        if let Some(event) = job.event_id
-            && work.trigger != Trigger::Test
-        {
-            store::count_run(tx, event).await?;
-        }
-        Ok((job, true))
+        Ok(job)
     }
 
     /// The job that this key has started already; the same key for something else is refused.
@@ -404,7 +353,16 @@ fn check_start(start: &Start, checks: &mut Checks) {
         "waitSeconds",
         "Wait between 0 and 60 seconds.",
     );
-    let size = start.input.as_ref().map_or(0, |input| input.to_string().len());
+    let text = start.input.as_ref().map(Value::to_string).unwrap_or_default();
+    // JSON writes a NUL as an escape, whose backslash is not itself escaped.
+    let nul = text.replace("\\\\", "").contains("\\u0000");
+    checks.require(
+        !nul,
+        UserErrorCode::Invalid,
+        "input",
+        "An input has no NUL characters.",
+    );
+    let size = text.len();
     checks.require(
         size <= 1 << 20,
         UserErrorCode::TooLong,

@@ -1,12 +1,12 @@
 //! Jobs and executions in the database.
 
-use cronium_entity::enums::{JobStatus, Trigger};
-use cronium_entity::{execution, idempotency_key, job, outbox};
-use sea_orm::ActiveValue::{NotSet, Set};
+use cronium_entity::enums::{JobStatus, Priority, Trigger};
+use cronium_entity::{execution, idempotency_key, job};
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, OnConflict, Order};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
@@ -205,48 +205,65 @@ pub async fn last_of_events(
     Ok(job::Entity::find().from_raw_sql(statement).all(db).await?)
 }
 
-/// Writes the job, its first execution and the happening; gives the job with its number.
-pub async fn insert(db: &impl ConnectionTrait, row: JobRow, execution: ExecutionRow) -> Result<JobRow> {
-    let happening = outbox::ActiveModel {
-        id: NotSet,
-        kind: Set("job.created".into()),
-        payload: Set(serde_json::json!({ "job": row.id })),
-        created_at: Set(row.created_at),
-    };
-    let mut active = row.into_active_model().reset_all();
-    active.number = NotSet;
-    let job = job::Entity::insert(active).exec_with_returning(db).await?;
-    execution::Entity::insert(execution.into_active_model().reset_all())
-        .exec_without_returning(db)
-        .await?;
-    outbox::Entity::insert(happening)
-        .exec_without_returning(db)
-        .await?;
-    Ok(job)
+/// A job to accept: queued, with one execution.
+#[derive(Debug)]
+pub struct NewJob {
+    pub id: JobId,
+    pub execution: ExecutionId,
+    pub owner: Uuid,
+    pub actor: Uuid,
+    pub event: Option<Uuid>,
+    pub version: Uuid,
+    pub title: String,
+    pub priority: Priority,
+    pub trigger: Trigger,
+    pub retry_of: Option<Uuid>,
+    pub input: Option<serde_json::Value>,
+    pub at: Timestamp,
+    /// The idempotency key and the hash of its request.
+    pub key: Option<(String, Vec<u8>)>,
 }
 
-pub async fn count_run(db: &impl ConnectionTrait, event: Uuid) -> Result<()> {
-    use cronium_entity::event;
-    event::Entity::update_many()
-        .col_expr(event::Column::RunCount, Expr::col(event::Column::RunCount).add(1))
-        .filter(event::Column::Id.eq(event))
-        .exec(db)
-        .await?;
-    Ok(())
-}
-
-/// Keeps the key; false when it is taken.
-pub async fn keep_key(db: &impl ConnectionTrait, row: idempotency_key::Model) -> Result<bool> {
-    let columns = [idempotency_key::Column::UserId, idempotency_key::Column::Key];
-    let rows = idempotency_key::Entity::insert(row.into_active_model().reset_all())
-        .on_conflict(OnConflict::columns(columns).do_nothing().to_owned())
-        .exec_without_returning(db)
-        .await;
-    match rows {
-        Ok(count) => Ok(count > 0),
-        Err(sea_orm::DbErr::RecordNotInserted) => Ok(false),
-        Err(other) => Err(other.into()),
-    }
+/// Writes the job, its execution, its key and the happening in one statement, which without a transaction
+/// around it is one trip and one commit. None, and nothing written, when the key is taken.
+pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<JobRow>> {
+    let sql = "WITH kept AS (
+            INSERT INTO idempotency_keys (user_id, key, request_hash, job_id, created_at)
+            SELECT $3, $13, $14, $1, $12 WHERE $13 IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING key
+        ), job AS (
+            INSERT INTO jobs (id, owner_id, actor_id, event_id, event_version_id, title, status, priority, trigger,
+                retry_of, input, created_at)
+            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12
+            WHERE $13 IS NULL OR EXISTS (SELECT FROM kept)
+            RETURNING *
+        ), execution AS (
+            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at)
+            SELECT $11, id, 1, status, priority, created_at FROM job
+        ), happening AS (
+            INSERT INTO outbox (kind, payload, created_at)
+            SELECT 'job.created', jsonb_build_object('job', id, 'event', event_id, 'trigger', trigger), created_at
+            FROM job
+        ) SELECT * FROM job";
+    let (key, hash) = new.key.unzip();
+    let values = [
+        new.id.0.into(),
+        new.owner.into(),
+        new.actor.into(),
+        new.event.into(),
+        new.version.into(),
+        new.title.into(),
+        new.priority.to_value().into(),
+        new.trigger.to_value().into(),
+        new.retry_of.into(),
+        new.input.into(),
+        new.execution.0.into(),
+        new.at.into(),
+        key.into(),
+        hash.into(),
+    ];
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
+    Ok(job::Entity::find().from_raw_sql(statement).one(db).await?)
 }
 
 pub async fn key(

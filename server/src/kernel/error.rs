@@ -131,8 +131,21 @@ impl Checks {
 
 impl From<sea_orm::DbErr> for Error {
     fn from(e: sea_orm::DbErr) -> Self {
+        use sea_orm::{DbErr, RuntimeErr};
         match e {
-            sea_orm::DbErr::Conn(_) | sea_orm::DbErr::ConnectionAcquire(_) => Self::Unavailable(e.into()),
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::Unavailable(e.into()),
+            DbErr::Exec(RuntimeErr::SqlxError(ref cause))
+            | DbErr::Query(RuntimeErr::SqlxError(ref cause))
+                if is_away(cause) =>
+            {
+                Self::Unavailable(e.into())
+            }
+            DbErr::Exec(RuntimeErr::SqlxError(ref cause))
+            | DbErr::Query(RuntimeErr::SqlxError(ref cause))
+                if holds_nul(cause) =>
+            {
+                Self::BadRequest(NUL.into())
+            }
             other => Self::Internal(other.into()),
         }
     }
@@ -140,11 +153,34 @@ impl From<sea_orm::DbErr> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(e: sqlx::Error) -> Self {
-        match e {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable(e.into())
-            }
-            other => Self::Internal(other.into()),
+        if is_away(&e) {
+            Self::Unavailable(e.into())
+        } else if holds_nul(&e) {
+            Self::BadRequest(NUL.into())
+        } else {
+            Self::Internal(e.into())
         }
+    }
+}
+
+const NUL: &str = "a text holds a NUL character, which can't be kept";
+
+/// Whether a text or JSON value has a character that Postgres refuses: SQLSTATE 22021 and 22P05.
+fn holds_nul(e: &sqlx::Error) -> bool {
+    let code = e.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.as_ref(), "22021" | "22P05"))
+}
+
+/// Whether the database can't be reached, or is starting or stopping: SQLSTATE classes 08, 53 and 57P.
+fn is_away(e: &sqlx::Error) -> bool {
+    match e {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(cause) => cause
+            .code()
+            .is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+        _ => false,
     }
 }

@@ -8,13 +8,17 @@ pub mod error;
 pub mod ids;
 pub mod op;
 pub mod paging;
+pub mod pulse;
 pub mod scalars;
 pub mod sealed;
 pub mod signals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use sqlx::Connection as _;
+use sqlx::postgres::PgPoolOptions;
 
 pub use clock::{Clock, Timestamp};
 pub use entropy::Entropy;
@@ -22,12 +26,33 @@ pub use error::{Error, Result};
 pub use op::{Actor, Op};
 pub use signals::Signals;
 
+const RELAXED_CONNECTIONS: u32 = 8;
+
+/// Pools of this server: a connection that was in use a moment ago is taken without asking whether it lives.
+pub fn pool_options(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= Duration::from_secs(1) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
 /// Shared by all services; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     pub db: DatabaseConnection,
-    /// The pool under `db`, for COPY, batches and Apalis.
+    /// The pool under `db`, for batches and Apalis.
     pub pool: sqlx::PgPool,
+    /// The same database without waiting for its disk at a commit (`synchronous_commit = off`): for what is
+    /// written again when it is lost, such as claims, leases, heartbeats and log lines.
+    pub relaxed: sqlx::PgPool,
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub signals: Signals,
@@ -35,13 +60,23 @@ pub struct Kernel {
 
 impl Kernel {
     pub fn new(pool: sqlx::PgPool, clock: Arc<dyn Clock>) -> Self {
+        let options = pool.connect_options().as_ref().clone();
+        let relaxed = pool_options(RELAXED_CONNECTIONS)
+            .connect_lazy_with(options.options([("synchronous_commit", "off")]));
         Self {
+            relaxed,
             db: SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
             pool,
             clock,
             entropy: Entropy,
             signals: Signals::default(),
         }
+    }
+
+    /// Closes all connections to the database.
+    pub async fn close(&self) {
+        self.pool.close().await;
+        self.relaxed.close().await;
     }
 
     pub fn now(&self) -> Timestamp {

@@ -20,6 +20,7 @@ pub struct Signals {
     jobs: broadcast::Sender<JobSignal>,
     cancels: broadcast::Sender<ExecutionId>,
     work: Arc<Notify>,
+    happened: Arc<Notify>,
     agents: Arc<Notify>,
 }
 
@@ -29,6 +30,7 @@ impl Default for Signals {
             jobs: broadcast::channel(4096).0,
             cancels: broadcast::channel(1024).0,
             work: Arc::default(),
+            happened: Arc::default(),
             agents: Arc::default(),
         }
     }
@@ -55,6 +57,16 @@ impl Signals {
     /// There is queued work.
     pub fn work_queued(&self) {
         self.work.notify_one();
+    }
+
+    /// Something is in the outbox.
+    pub fn outbox_filled(&self) {
+        self.happened.notify_one();
+    }
+
+    /// Waits until the outbox was written to; one waiter (the reactions).
+    pub async fn happened(&self) {
+        self.happened.notified().await;
     }
 
     /// Connected agents are to claim.

@@ -228,11 +228,17 @@ impl Cluster {
         }
     }
 
-    /// A cheap look: the postmaster named in its pid file exists.
+    /// A cheap look: the process named in its pid file is a postmaster, and not one that waits to be buried.
     fn alive(&self) -> bool {
         let text = fs::read_to_string(self.location.data.join("postmaster.pid")).unwrap_or_default();
-        let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
-        pid.is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
+        let pid: Option<u32> = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let stat = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        // "pid (name) state …", by proc_pid_stat(5).
+        let state = stat
+            .as_deref()
+            .and_then(|stat| stat.rsplit_once(") "))
+            .map(|(_, rest)| rest);
+        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
     }
 
     /// Stops it: fast, with a checkpoint.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
@@ -107,12 +109,16 @@ impl Orchestrator {
     }
 }
 
-/// Closing its stdin asks the child to drain and leave; after the grace it is killed, and its containers
-/// are adopted by the next one.
+/// TERM asks the child to drain and leave; after the grace it is killed, and its containers are adopted by
+/// the next one. Its stdin stays open meanwhile: closed, it would tell of a parent that is gone.
 async fn end(child: &mut Child, stdin: Option<ChildStdin>) {
-    drop(stdin);
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        // One that has ended already is waited for below all the same.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         tracing::warn!("the orchestrator did not leave in time");
         drop(child.kill().await);
     }
+    drop(stdin);
 }

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use cronium_protocol::PROTOCOL_VERSION;
 use cronium_protocol::agent::{AgentToServer, Claim, ServerToAgent};
-use futures::stream::SplitSink;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use sqlx::types::Json;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::jobs::queue::{LEASE, Queue, RENEW};
+use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
 use crate::kernel::ids::ExecutionId;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::Logs;
@@ -27,6 +27,8 @@ use super::graphql::auth::bearer;
 
 /// Largest message: a log block or a payload.
 const MAX_MESSAGE: usize = 16 << 20;
+/// Messages that are handled together.
+const TOGETHER: usize = 100;
 /// A connection that says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -130,45 +132,87 @@ impl Connection {
             sink,
             held: HashMap::new(),
         };
-        this.send(&welcome).await?;
+        this.send([welcome]).await?;
         this.cancel_wanted().await?;
         let signals = this.agents.kernel.signals.clone();
         let mut cancels = signals.cancels();
         loop {
             tokio::select! {
-                message = tokio::time::timeout(SILENCE, stream.next()) => match message {
-                    Ok(Some(Ok(Message::Binary(bytes)))) => this.handle(read(&bytes)?).await?,
-                    Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Ok(()),
-                    Ok(Some(Ok(_))) => {}
-                },
+                message = tokio::time::timeout(SILENCE, stream.next()) => {
+                    let Some(batch) = gather(message.ok().flatten(), &mut stream)? else { return Ok(()) };
+                    this.handle_all(batch).await?;
+                }
                 _ = cancels.recv() => this.cancel_wanted().await?,
-                () = signals.agents() => this.send(&ServerToAgent::Wake).await?,
+                () = signals.agents() => this.send([ServerToAgent::Wake]).await?,
             }
         }
     }
 
-    async fn send(&mut self, message: &ServerToAgent) -> Result<()> {
-        let bytes = rmp_serde::to_vec_named(message).map_err(Error::internal)?;
-        self.sink
-            .send(Message::Binary(bytes.into()))
-            .await
-            .map_err(Error::internal)
+    /// Sends messages with one flush.
+    async fn send(&mut self, messages: impl IntoIterator<Item = ServerToAgent>) -> Result<()> {
+        for message in messages {
+            let bytes = rmp_serde::to_vec_named(&message).map_err(Error::internal)?;
+            self.sink
+                .feed(Message::Binary(bytes.into()))
+                .await
+                .map_err(Error::internal)?;
+        }
+        self.sink.flush().await.map_err(Error::internal)
     }
 
     async fn cancel_wanted(&mut self) -> Result<()> {
-        for claim in self.agents.queue.cancels(self.orchestrator).await? {
-            self.send(&ServerToAgent::Cancel { claim }).await?;
+        let claims = self.agents.queue.cancels(self.orchestrator).await?;
+        self.send(claims.into_iter().map(|claim| ServerToAgent::Cancel { claim }))
+            .await
+    }
+
+    /// Handles what arrived together: one statement for all starts, one for all moments, one for all ends.
+    /// Messages about one execution keep their order, because a start comes before its lines and its lines
+    /// come before its end; between executions there is none to keep.
+    async fn handle_all(&mut self, messages: Vec<AgentToServer>) -> Result<()> {
+        let (mut starts, mut moments, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for message in messages {
+            match message {
+                AgentToServer::StartRequest { claim } => starts.push(claim),
+                AgentToServer::Phase { claim, phase, at_us } => moments.push(Moment { claim, phase, at_us }),
+                AgentToServer::Log { claim, block } => lines.push((claim, block)),
+                AgentToServer::Finish { claim, outcome } => ends.push((claim, outcome)),
+                other => self.handle(other).await?,
+            }
+        }
+        if !starts.is_empty() {
+            let granted = self.agents.queue.grant_starts(&starts).await?;
+            let answer = |claim| ServerToAgent::StartGrant {
+                claim,
+                granted: granted.contains(&claim),
+            };
+            self.send(starts.into_iter().map(answer)).await?;
+        }
+        // An outcome holds the moments of its execution.
+        moments.retain(|moment| !ends.iter().any(|(claim, _)| *claim == moment.claim));
+        if !moments.is_empty() {
+            self.agents.queue.note(&moments).await?;
+        }
+        for (claim, block) in lines {
+            self.log(claim, &block).await?;
+        }
+        if !ends.is_empty() {
+            self.agents.queue.finish(&ends).await?;
+            for (claim, _) in &ends {
+                self.held.remove(claim);
+            }
+            let kept = |(claim, _)| ServerToAgent::FinishAck { claim };
+            self.send(ends.into_iter().map(kept)).await?;
         }
         Ok(())
     }
 
     async fn handle(&mut self, message: AgentToServer) -> Result<()> {
         match message {
-            AgentToServer::Hello { .. } => Err(Error::BadRequest("a second Hello".into())),
             AgentToServer::Claim { free_slots } => {
                 let assignments = self.agents.queue.claim(self.orchestrator, free_slots).await?;
                 self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
-                self.send(&ServerToAgent::Claimed { assignments }).await
+                self.send([ServerToAgent::Claimed { assignments }]).await
             }
             AgentToServer::Renew { claims } => {
                 let lost = self.agents.queue.renew(self.orchestrator, &claims).await?;
@@ -178,30 +222,20 @@ impl Connection {
                 for claim in claims.iter().filter(|claim| !lost.contains(claim)) {
                     self.hold(*claim).await?;
                 }
-                self.send(&ServerToAgent::Renewed { lost }).await
-            }
-            AgentToServer::StartRequest { claim } => {
-                let granted = self.agents.queue.grant_start(claim).await?;
-                self.send(&ServerToAgent::StartGrant { claim, granted }).await
-            }
-            AgentToServer::Phase { claim, phase, at_us } => {
-                self.agents.queue.phase(claim, phase, at_us).await
-            }
-            AgentToServer::Log { claim, block } => self.log(claim, &block).await,
-            AgentToServer::Finish { claim, outcome } => {
-                self.agents.queue.finish(claim, &outcome).await?;
-                self.held.remove(&claim);
-                self.send(&ServerToAgent::FinishAck { claim }).await
+                self.send([ServerToAgent::Renewed { lost }]).await?;
+                // Stands behind the signal: another server may have taken the cancellation.
+                self.cancel_wanted().await
             }
             AgentToServer::Adopt { claims } => {
                 let replies = self.agents.queue.adopt(self.orchestrator, claims).await?;
                 for adopted in replies.iter().filter_map(|reply| reply.go_on.as_ref()) {
                     self.held.insert(adopted.claim, adopted.last_seq);
                 }
-                self.send(&ServerToAgent::Adopted { replies }).await?;
+                self.send([ServerToAgent::Adopted { replies }]).await?;
                 self.cancel_wanted().await
             }
             AgentToServer::Heartbeat { host, running } => self.heartbeat(&host, running).await,
+            other => Err(Error::BadRequest(format!("out of place: {other:?}"))),
         }
     }
 
@@ -239,29 +273,46 @@ impl Connection {
         {
             Ok(seq) => {
                 self.held.insert(claim, seq);
-                self.send(&ServerToAgent::LogAck { claim, seq }).await
+                self.send([ServerToAgent::LogAck { claim, seq }]).await
             }
             Err(Error::BadRequest(problem)) => {
                 tracing::warn!(execution = %claim.execution_id, problem, "a log block was refused");
-                self.send(&ServerToAgent::LogAck { claim, seq: last }).await
+                self.send([ServerToAgent::LogAck { claim, seq: last }]).await
             }
             Err(other) => Err(other),
         }
     }
 
     async fn heartbeat(&self, host: &cronium_protocol::agent::HostReport, running: u32) -> Result<()> {
-        let mut tx = self.agents.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
         sqlx::query("UPDATE orchestrators SET running = $2, host = $3, last_seen_at = now() WHERE id = $1")
             .bind(self.orchestrator)
             .bind(i32::try_from(running).unwrap_or(i32::MAX))
             .bind(Json(host))
-            .execute(&mut *tx)
+            .execute(&self.agents.kernel.relaxed)
             .await?;
-        tx.commit().await?;
         Ok(())
+    }
+}
+
+/// The message that came, and those that came with it; None when the connection is over.
+fn gather(
+    first: Option<std::result::Result<Message, axum::Error>>,
+    stream: &mut SplitStream<WebSocket>,
+) -> Result<Option<Vec<AgentToServer>>> {
+    let (mut next, mut batch) = (first, Vec::new());
+    loop {
+        match next {
+            Some(Ok(Message::Binary(bytes))) => batch.push(read(&bytes)?),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
+            Some(Ok(_)) => {}
+        }
+        if batch.len() == TOGETHER {
+            return Ok(Some(batch));
+        }
+        match stream.next().now_or_never() {
+            Some(message) => next = message,
+            None => return Ok(Some(batch)),
+        }
     }
 }
 

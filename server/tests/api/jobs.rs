@@ -1,9 +1,6 @@
 //! Events and jobs through the API: who sees what, what is refused where, and what happens once only.
 
 use cronium_entity::enums::UserRole;
-use cronium_protocol::agent::{Outcome, OutcomeKind};
-use cronium_protocol::manifest::Manifest;
-use ed25519_dalek::VerifyingKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -14,7 +11,7 @@ const CREATE: &str = "mutation ($i: CreateEventInput!) { createEvent(input: $i) 
 const RUN: &str = "mutation ($i: RunEventInput!) { runEvent(input: $i) {
     job { id status executions { id } } userErrors { code field } } }";
 
-async fn event(test: &TestApp, token: &str, more: Value) -> String {
+pub async fn event(test: &TestApp, token: &str, more: Value) -> String {
     let mut input = json!({ "name": "Backup", "type": "BASH", "source": "echo hi" });
     input
         .as_object_mut()
@@ -27,8 +24,19 @@ async fn event(test: &TestApp, token: &str, more: Value) -> String {
         .to_owned()
 }
 
-async fn run(test: &TestApp, token: &str, input: Value) -> Value {
+pub async fn run(test: &TestApp, token: &str, input: Value) -> Value {
     test.graphql(token, RUN, json!({ "i": input })).await["data"]["runEvent"].clone()
+}
+
+pub async fn status(test: &TestApp, token: &str, job: &Value) -> Value {
+    let answer = test
+        .graphql(
+            token,
+            "query ($id: ID!) { job(id: $id) { status } }",
+            json!({ "id": job }),
+        )
+        .await;
+    answer["data"]["job"]["status"].clone()
 }
 
 #[tokio::test]
@@ -136,131 +144,6 @@ async fn input_must_satisfy_the_schema() {
         json!([{ "code": "INVALID", "field": ["input"] }])
     );
     assert!(run(&test, &token, json!({ "eventId": id, "input": { "n": 1 } })).await["job"]["id"].is_string());
-}
-
-fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
-    Outcome {
-        kind,
-        reason: None,
-        exit: None,
-        usage: None,
-        image_digest: None,
-        cancel: None,
-        setup_at_us: None,
-        started_at_us: None,
-        ended_at_us: None,
-        finished_at_us: test.app.kernel.now().timestamp_micros(),
-        last_seq: 0,
-    }
-}
-
-async fn status(test: &TestApp, token: &str, job: &Value) -> Value {
-    let answer = test
-        .graphql(
-            token,
-            "query ($id: ID!) { job(id: $id) { status } }",
-            json!({ "id": job }),
-        )
-        .await;
-    answer["data"]["job"]["status"].clone()
-}
-
-#[tokio::test]
-async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
-    let test = TestApp::start().await;
-    let token = test.sign_in(UserRole::Editor).await;
-    let id = event(&test, &token, json!({})).await;
-    run(&test, &token, json!({ "eventId": id, "priority": "LOW" })).await;
-    let urgent = run(&test, &token, json!({ "eventId": id, "priority": "CRITICAL" })).await;
-    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
-    let first = test.app.queue.claim(one, 1).await.ok().unwrap();
-    let second = test.app.queue.claim(two, 5).await.ok().unwrap();
-    assert_eq!((first.len(), second.len()), (1, 1));
-    assert_eq!(status(&test, &token, &urgent["job"]["id"]).await, "DISPATCHING");
-    let work = &first[0];
-    let key = VerifyingKey::from_bytes(&test.app.queue.verify_key()).unwrap();
-    let now = test.app.kernel.now().timestamp_millis();
-    let target = format!("docker:{}", work.claim.execution_id);
-    let open = |bytes: &[u8], at| Manifest::open(bytes, &work.signature, &key, &target, at);
-    assert_eq!(open(&work.manifest, now).unwrap().entry, "main.sh");
-    let mut changed = work.manifest.clone();
-    *changed.last_mut().unwrap() ^= 1;
-    assert!(open(&changed, now).is_err());
-    assert!(open(&work.manifest, now + 11 * 60 * 1000).is_err());
-}
-
-#[tokio::test]
-async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
-    let test = TestApp::start().await;
-    let token = test.sign_in(UserRole::Editor).await;
-    let id = event(&test, &token, json!({})).await;
-    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
-    let orchestrator = Uuid::new_v4();
-    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
-    assert!(test.app.queue.grant_start(claim).await.ok().unwrap());
-    assert!(
-        test.app.queue.grant_start(claim).await.ok().unwrap(),
-        "the same claim asks again"
-    );
-    let adopted = test
-        .app
-        .queue
-        .adopt(orchestrator, vec![claim])
-        .await
-        .ok()
-        .unwrap();
-    let next = adopted[0].go_on.clone().unwrap();
-    assert!(next.started && next.claim.epoch == claim.epoch + 1);
-    assert!(
-        !test.app.queue.grant_start(next.claim).await.ok().unwrap(),
-        "it has started under another epoch"
-    );
-    assert!(!test.app.queue.grant_start(claim).await.ok().unwrap());
-    assert!(
-        test.app
-            .queue
-            .finish(claim, &outcome(&test, OutcomeKind::Failed))
-            .await
-            .is_ok()
-    );
-    assert_eq!(status(&test, &token, &job).await, "RUNNING");
-    assert!(
-        test.app
-            .queue
-            .finish(next.claim, &outcome(&test, OutcomeKind::Succeeded))
-            .await
-            .is_ok()
-    );
-    assert_eq!(status(&test, &token, &job).await, "SUCCEEDED");
-    assert!(
-        test.app
-            .queue
-            .finish(next.claim, &outcome(&test, OutcomeKind::Failed))
-            .await
-            .is_ok()
-    );
-    assert_eq!(status(&test, &token, &job).await, "SUCCEEDED");
-}
-
-#[tokio::test]
-async fn what_no_orchestrator_holds_goes_back_or_is_lost() {
-    let test = TestApp::start().await;
-    let token = test.sign_in(UserRole::Editor).await;
-    let id = event(&test, &token, json!({})).await;
-    let expire =
-        "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL";
-    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
-    let claim = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
-    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
-    assert_eq!(test.app.queue.sweep().await.ok().unwrap(), 1);
-    assert_eq!(status(&test, &token, &job).await, "QUEUED");
-    assert!(!test.app.queue.grant_start(claim).await.ok().unwrap());
-    let again = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
-    assert_eq!(again.epoch, claim.epoch + 1);
-    assert!(test.app.queue.grant_start(again).await.ok().unwrap());
-    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
-    test.app.queue.sweep().await.ok().unwrap();
-    assert_eq!(status(&test, &token, &job).await, "LOST");
 }
 
 #[tokio::test]

@@ -10,5 +10,6 @@
 mod files;
 mod identity;
 mod jobs;
+mod queue;
 mod support;
 mod transport;

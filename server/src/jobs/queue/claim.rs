@@ -26,16 +26,13 @@ struct Claimed {
 impl Queue {
     /// Claims up to `slots` executions for an orchestrator, the most urgent first.
     pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Assignment>> {
-        let mut tx = self.kernel.pool.begin().await?;
-        sqlx::query("SET LOCAL synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
         let mut rows: Vec<Claimed> = sqlx::query_as(
             "WITH next AS (
                  SELECT id FROM executions WHERE status = 'QUEUED'
                  ORDER BY priority DESC, queued_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
-                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, orchestrator_id = $2,
+                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
+                     orchestrator_id = $2,
                      lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
                  FROM next WHERE e.id = next.id
                  RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority
@@ -46,9 +43,8 @@ impl Queue {
         .bind(i64::from(slots.min(100)))
         .bind(orchestrator)
         .bind(LEASE.as_secs_f64())
-        .fetch_all(&mut *tx)
+        .fetch_all(&self.kernel.relaxed)
         .await?;
-        tx.commit().await?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -109,7 +105,7 @@ impl Queue {
         )
         .bind(out.iter().map(|a| a.claim.execution_id).collect::<Vec<_>>())
         .bind(hashes)
-        .execute(&self.kernel.pool)
+        .execute(&self.kernel.relaxed)
         .await?;
         Ok(out)
     }

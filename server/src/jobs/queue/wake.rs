@@ -1,5 +1,5 @@
 //! Wake-ups: after a commit, coalesced, one Apalis task says "there is work". It carries nothing; a lost
-//! one costs a second, because whoever waits for it also looks by itself.
+//! one costs some seconds, because whoever waits for it also looks by itself.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use crate::kernel::{Kernel, Result};
 const QUEUE: &str = "cronium-wake";
 /// Channel that tells of a new wake-up.
 const CHANNEL: &str = "cronium_wake";
+/// A look stands behind the signal: for what another server queued, or this one before it died.
+const LOOK: Duration = Duration::from_secs(5);
 /// Signals within this time become one wake-up.
 const GATHER: Duration = Duration::from_millis(4);
 
@@ -36,7 +38,7 @@ pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = kernel.signals.work() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(LOOK) => {}
         }
         tokio::time::sleep(GATHER).await;
         kernel.signals.wake_agents();

@@ -20,8 +20,8 @@ use super::auth::{self, Credentials};
 use super::request::{self, Parameters, Prepared, request_error};
 use super::{BODY_LIMIT, Gateway};
 
-/// How long a query or mutation may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a query or mutation may take; `runEvent` may wait for a minute of it.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The media type of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

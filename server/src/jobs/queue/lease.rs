@@ -1,0 +1,198 @@
+//! Leases: renewing, adopting after a restart, and sweeping what nobody holds. All by the database's clock.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use cronium_protocol::agent::{AdoptReply, Adopted, Claim};
+use uuid::Uuid;
+
+use crate::kernel::Result;
+use crate::kernel::ids::{ExecutionId, JobId};
+
+use super::{LEASE, Queue};
+
+/// How long after its lease a started execution waits to be adopted again.
+const ADOPTION: Duration = Duration::from_secs(60);
+const CUT_OFF: &str =
+    "Contact with the orchestrator is lost; the script may go on. Waiting to find it again.";
+const LOST: &str = "Contact with the orchestrator was lost after the script had started, and was not regained. \
+                    It may have finished: look at what it does before you run it again.";
+
+impl Queue {
+    /// Renews what this orchestrator still holds; gives back what it lost.
+    pub async fn renew(&self, orchestrator: Uuid, claims: &[Claim]) -> Result<Vec<Claim>> {
+        let held: Vec<(Uuid, i32, Uuid, bool)> = sqlx::query_as(
+            "WITH wanted AS (
+                 SELECT e.id, e.status_reason = $5 AS was_cut_off
+                 FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
+                     ON e.id = c.id AND e.epoch = c.epoch
+                 WHERE e.orchestrator_id = $3 AND e.status IN ('DISPATCHING', 'RUNNING')
+                 ORDER BY e.id FOR UPDATE OF e
+             )
+             UPDATE executions e SET lease_until = now() + make_interval(secs => $4),
+                 status_reason = nullif(status_reason, $5)
+             FROM wanted WHERE e.id = wanted.id
+             RETURNING e.id, e.epoch, e.job_id, coalesce(was_cut_off, false)",
+        )
+        .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
+        .bind(claims.iter().map(|c| c.epoch).collect::<Vec<_>>())
+        .bind(orchestrator)
+        .bind(LEASE.as_secs_f64())
+        .bind(CUT_OFF)
+        .fetch_all(&self.kernel.relaxed)
+        .await?;
+        let back: Vec<Uuid> = held.iter().filter(|row| row.3).map(|row| row.2).collect();
+        if !back.is_empty() {
+            sqlx::query("UPDATE jobs SET status_reason = nullif(status_reason, $2) WHERE id = ANY($1)")
+                .bind(&back)
+                .bind(CUT_OFF)
+                .execute(&self.kernel.relaxed)
+                .await?;
+        }
+        for job in back {
+            self.kernel.signals.job_changed(JobId(job), false);
+        }
+        let held: HashSet<(Uuid, i32)> = held.into_iter().map(|(id, epoch, ..)| (id, epoch)).collect();
+        let lost = |c: &&Claim| !held.contains(&(c.execution_id, c.epoch));
+        Ok(claims.iter().filter(lost).copied().collect())
+    }
+
+    /// A restarted orchestrator found these: those that are still its own go on under a new epoch. A claim
+    /// whose adoption was answered before, without the answer arriving, is adopted again.
+    pub async fn adopt(&self, orchestrator: Uuid, claims: Vec<Claim>) -> Result<Vec<AdoptReply>> {
+        let rows: Vec<(Uuid, i32, i32, Uuid, i32)> = sqlx::query_as(
+            "WITH wanted AS (
+                 SELECT e.id, c.epoch AS asked
+                 FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch) ON e.id = c.id
+                 WHERE c.epoch BETWEEN e.claim_epoch AND e.epoch AND e.orchestrator_id = $3
+                   AND e.status IN ('DISPATCHING', 'RUNNING')
+                 ORDER BY e.id FOR UPDATE OF e
+             ), adopted AS (
+                 UPDATE executions e SET epoch = epoch + 1, lease_until = now() + make_interval(secs => $4),
+                     status_reason = nullif(status_reason, $5)
+                 FROM wanted WHERE e.id = wanted.id RETURNING e.id, e.epoch, e.starts, e.job_id, wanted.asked
+             ), told AS (
+                 UPDATE jobs j SET status_reason = nullif(j.status_reason, $5) FROM adopted WHERE j.id = adopted.job_id
+             ) SELECT * FROM adopted",
+        )
+        .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
+        .bind(claims.iter().map(|c| c.epoch).collect::<Vec<_>>())
+        .bind(orchestrator)
+        .bind(LEASE.as_secs_f64())
+        .bind(CUT_OFF)
+        .fetch_all(&self.kernel.pool)
+        .await?;
+        let mut adopted: HashMap<Claim, Adopted> = HashMap::new();
+        for (id, epoch, starts, job, asked) in rows {
+            self.kernel.signals.job_changed(JobId(job), false);
+            let claim = Claim {
+                execution_id: id,
+                epoch,
+            };
+            let last_seq = self.logs.last_seq(ExecutionId(id)).await?;
+            let started = starts > 0;
+            let go_on = Adopted {
+                claim,
+                last_seq,
+                started,
+            };
+            adopted.insert(
+                Claim {
+                    epoch: asked,
+                    ..claim
+                },
+                go_on,
+            );
+        }
+        let reply = |claim: Claim| AdoptReply {
+            claim,
+            go_on: adopted.remove(&claim),
+        };
+        Ok(claims.into_iter().map(reply).collect())
+    }
+
+    /// Executions of this orchestrator that somebody wants to stop.
+    pub async fn cancels(&self, orchestrator: Uuid) -> Result<Vec<Claim>> {
+        let rows: Vec<(Uuid, i32)> = sqlx::query_as(
+            "SELECT id, epoch FROM executions
+             WHERE orchestrator_id = $1 AND cancel_requested AND status IN ('DISPATCHING', 'RUNNING')",
+        )
+        .bind(orchestrator)
+        .fetch_all(&self.kernel.pool)
+        .await?;
+        let claim = |(execution_id, epoch)| Claim { execution_id, epoch };
+        Ok(rows.into_iter().map(claim).collect())
+    }
+
+    /// Gives back what no orchestrator holds any more, and says of what has started that it is cut off.
+    /// Idempotent; runs on a timer and at the start.
+    pub async fn sweep(&self) -> Result<u64> {
+        let expired: Vec<(Uuid, Uuid, i32, bool, bool)> = sqlx::query_as(
+            "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1)
+             FROM executions
+             WHERE status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
+               AND (starts = 0 OR lease_until < now() - make_interval(secs => $1)
+                    OR status_reason IS DISTINCT FROM $2)
+             ORDER BY id LIMIT 500",
+        )
+        .bind(ADOPTION.as_secs_f64())
+        .bind(CUT_OFF)
+        .fetch_all(&self.kernel.pool)
+        .await?;
+        for (id, job, starts, cancelled, over) in &expired {
+            let (status, reason) = match (*starts, *cancelled, *over) {
+                (0, true, _) => ("CANCELLED", Some("Cancelled before it started")),
+                (0, false, _) => ("QUEUED", None),
+                (_, _, true) => ("LOST", Some(LOST)),
+                _ => ("RUNNING", Some(CUT_OFF)),
+            };
+            if self.let_go(*id, *job, status, reason).await? {
+                tracing::warn!(execution = %id, status, "a lease ended without its orchestrator");
+                self.kernel.signals.job_changed(JobId(*job), false);
+                if status == "QUEUED" {
+                    self.kernel.signals.work_queued();
+                }
+            }
+        }
+        Ok(expired.len() as u64)
+    }
+
+    /// Moves one execution whose lease is over; false when it was renewed or moved meanwhile.
+    async fn let_go(&self, id: Uuid, job: Uuid, status: &str, reason: Option<&str>) -> Result<bool> {
+        let now = self.kernel.now();
+        let ended = matches!(status, "CANCELLED" | "LOST").then_some(now);
+        let mut tx = self.kernel.pool.begin().await?;
+        let moved = sqlx::query(
+            "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4,
+                 lease_until = CASE WHEN $2 = 'RUNNING' THEN lease_until END,
+                 orchestrator_id = CASE WHEN $2 = 'QUEUED' THEN NULL ELSE orchestrator_id END
+             WHERE id = (SELECT id FROM executions WHERE id = $1 FOR UPDATE SKIP LOCKED)
+               AND status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
+               AND (starts = 0) = ($2 IN ('QUEUED', 'CANCELLED'))",
+        )
+        .bind(id)
+        .bind(status)
+        .bind(reason)
+        .bind(ended)
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query("UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4 WHERE id = $1")
+            .bind(job)
+            .bind(status)
+            .bind(reason)
+            .bind(ended)
+            .execute(&mut *tx)
+            .await?;
+        if ended.is_some() {
+            self.happened(&mut tx, &[job], status).await?;
+        }
+        tx.commit().await?;
+        if ended.is_some() {
+            self.logs.ended(ExecutionId(id));
+        }
+        Ok(true)
+    }
+}

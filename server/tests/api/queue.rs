@@ -1,0 +1,283 @@
+//! The queue by its contract: claims, starts, ends, leases, adoption; and what follows from an accepted job.
+
+use cronium_entity::enums::UserRole;
+use cronium_protocol::agent::{Claim, Outcome, OutcomeKind};
+use cronium_protocol::frame::ExitReport;
+use cronium_protocol::manifest::Manifest;
+use cronium_server::happenings;
+use ed25519_dalek::VerifyingKey;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::jobs::{event, run, status};
+use crate::support::TestApp;
+
+fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
+    Outcome {
+        kind,
+        reason: None,
+        exit: None,
+        usage: None,
+        image_digest: None,
+        cancel: None,
+        setup_at_us: None,
+        started_at_us: None,
+        ended_at_us: None,
+        finished_at_us: test.app.kernel.now().timestamp_micros(),
+        last_seq: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    run(&test, &token, json!({ "eventId": id, "priority": "LOW" })).await;
+    let urgent = run(&test, &token, json!({ "eventId": id, "priority": "CRITICAL" })).await;
+    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+    let first = test.app.queue.claim(one, 1).await.ok().unwrap();
+    let second = test.app.queue.claim(two, 5).await.ok().unwrap();
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(status(&test, &token, &urgent["job"]["id"]).await, "DISPATCHING");
+    let work = &first[0];
+    let key = VerifyingKey::from_bytes(&test.app.queue.verify_key()).unwrap();
+    let now = test.app.kernel.now().timestamp_millis();
+    let target = format!("docker:{}", work.claim.execution_id);
+    let open = |bytes: &[u8], at| Manifest::open(bytes, &work.signature, &key, &target, at);
+    assert_eq!(open(&work.manifest, now).unwrap().entry, "main.sh");
+    let mut changed = work.manifest.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    assert!(open(&changed, now).is_err());
+    assert!(open(&work.manifest, now + 11 * 60 * 1000).is_err());
+}
+
+async fn granted(test: &TestApp, claim: Claim) -> bool {
+    let granted = test.app.queue.grant_starts(&[claim]).await.ok().unwrap();
+    granted == [claim]
+}
+
+async fn starts(test: &TestApp) -> i32 {
+    sqlx::query_scalar("SELECT sum(starts)::int FROM executions")
+        .fetch_one(&test.app.kernel.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let orchestrator = Uuid::new_v4();
+    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    assert!(granted(&test, claim).await);
+    assert!(granted(&test, claim).await, "the same claim asks again");
+    let adopted = test
+        .app
+        .queue
+        .adopt(orchestrator, vec![claim])
+        .await
+        .ok()
+        .unwrap();
+    let next = adopted[0].go_on.clone().unwrap();
+    assert!(next.started && next.claim.epoch == claim.epoch + 1);
+    assert!(
+        granted(&test, next.claim).await,
+        "the same runner may ask again after its adoption"
+    );
+    assert_eq!(starts(&test).await, 1);
+    let again = test
+        .app
+        .queue
+        .adopt(orchestrator, vec![claim])
+        .await
+        .ok()
+        .unwrap();
+    let next = again[0]
+        .go_on
+        .clone()
+        .expect("an adoption whose answer was lost is repeated");
+    assert!(!granted(&test, claim).await);
+    assert!(
+        test.app
+            .queue
+            .finish(&[(claim, Box::new(outcome(&test, OutcomeKind::Failed)))])
+            .await
+            .is_ok()
+    );
+    assert_eq!(status(&test, &token, &job).await, "RUNNING");
+    assert!(
+        test.app
+            .queue
+            .finish(&[(next.claim, Box::new(outcome(&test, OutcomeKind::Succeeded)))])
+            .await
+            .is_ok()
+    );
+    assert_eq!(status(&test, &token, &job).await, "SUCCEEDED");
+    assert!(
+        test.app
+            .queue
+            .finish(&[(next.claim, Box::new(outcome(&test, OutcomeKind::Failed)))])
+            .await
+            .is_ok()
+    );
+    assert_eq!(status(&test, &token, &job).await, "SUCCEEDED");
+}
+
+#[tokio::test]
+async fn what_no_orchestrator_holds_goes_back_or_is_lost() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let expire =
+        "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL";
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let claim = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
+    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+    assert_eq!(test.app.queue.sweep().await.ok().unwrap(), 1);
+    assert_eq!(status(&test, &token, &job).await, "QUEUED");
+    assert!(!granted(&test, claim).await);
+    let again = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
+    assert_eq!(again.epoch, claim.epoch + 1);
+    assert!(granted(&test, again).await);
+    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+    test.app.queue.sweep().await.ok().unwrap();
+    assert_eq!(status(&test, &token, &job).await, "LOST");
+}
+
+#[tokio::test]
+async fn what_has_started_is_shown_as_cut_off_until_its_lease_is_renewed() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let orchestrator = Uuid::new_v4();
+    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    assert!(granted(&test, claim).await);
+    let expire = "UPDATE executions SET lease_until = now() - interval '1 second'";
+    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+    test.app.queue.sweep().await.ok().unwrap();
+    let query = "query ($id: ID!) { job(id: $id) { status statusReason executions { statusReason } } }";
+    let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+    assert_eq!(seen["status"], "RUNNING");
+    assert!(seen["statusReason"].as_str().unwrap().contains("lost"), "{seen}");
+    assert_eq!(seen["statusReason"], seen["executions"][0]["statusReason"]);
+    assert!(
+        test.app
+            .queue
+            .renew(orchestrator, &[claim])
+            .await
+            .ok()
+            .unwrap()
+            .is_empty()
+    );
+    let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+    let clear =
+        json!({ "status": "RUNNING", "statusReason": null, "executions": [{ "statusReason": null }] });
+    assert_eq!(seen, clear);
+}
+
+#[tokio::test]
+async fn a_container_of_an_earlier_claim_is_not_adopted() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    run(&test, &token, json!({ "eventId": id })).await;
+    let orchestrator = Uuid::new_v4();
+    let first = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let expire = "UPDATE executions SET lease_until = now() - interval '1 second'";
+    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+    test.app.queue.sweep().await.ok().unwrap();
+    let second = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let replies = test
+        .app
+        .queue
+        .adopt(orchestrator, vec![first, second])
+        .await
+        .ok()
+        .unwrap();
+    assert_eq!((replies[0].claim, &replies[0].go_on), (first, &None));
+    assert_eq!(replies[1].go_on.as_ref().unwrap().claim.epoch, second.epoch + 1);
+    assert!(
+        test.app
+            .queue
+            .adopt(Uuid::new_v4(), vec![second])
+            .await
+            .ok()
+            .unwrap()[0]
+            .go_on
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn ends_that_come_together_are_kept_whatever_scripts_print() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    for _ in 0..3 {
+        run(&test, &token, json!({ "eventId": id })).await;
+    }
+    let assignments = test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap();
+    let claims: Vec<Claim> = assignments.iter().map(|a| a.claim).collect();
+    assert_eq!(test.app.queue.grant_starts(&claims).await.ok().unwrap().len(), 3);
+    let end = |(n, claim): (usize, &Claim)| {
+        let mut outcome = outcome(
+            &test,
+            [OutcomeKind::Succeeded, OutcomeKind::Failed, OutcomeKind::TimedOut][n],
+        );
+        outcome.reason = (n > 0).then(|| "cause\0 unknown".to_owned());
+        outcome.exit = Some(ExitReport {
+            started_at_us: 1,
+            ended_at_us: 2,
+            code: Some(n as i32),
+            signal: None,
+            timed_out: false,
+            cancelled: false,
+            escalated: false,
+            out_of_memory: false,
+            spawn_error: None,
+            output: Some(r#"{"k\u0000":["\u0000"]}"#.into()),
+            output_error: None,
+            log_truncated: false,
+        });
+        (*claim, Box::new(outcome))
+    };
+    let ends: Vec<_> = claims.iter().enumerate().map(end).collect();
+    assert!(test.app.queue.finish(&ends).await.is_ok());
+    let query = "{ jobs(first: 10, orderBy: { field: CREATED_AT, direction: ASC }) { nodes { status statusReason output } } }";
+    let mut seen = test.graphql(&token, query, json!({})).await["data"]["jobs"]["nodes"].clone();
+    seen.as_array_mut()
+        .unwrap()
+        .sort_by_key(|job| job["status"].to_string());
+    let output = json!({ "k\u{fffd}": ["\u{fffd}"] });
+    let expected = [
+        ("FAILED", json!("cause\u{fffd} unknown")),
+        ("SUCCEEDED", Value::Null),
+        ("TIMED_OUT", json!("cause\u{fffd} unknown")),
+    ];
+    let expected = expected
+        .map(|(status, reason)| json!({ "status": status, "statusReason": reason, "output": output }));
+    assert_eq!(seen, Value::from(expected.to_vec()));
+}
+
+#[tokio::test]
+async fn each_accepted_job_is_counted_once_however_often_the_outbox_is_read() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    for key in ["a", "b", "b"] {
+        run(&test, &token, json!({ "eventId": id, "idempotencyKey": key })).await;
+    }
+    let take = || happenings::take(&test.app.kernel, &test.app.events);
+    let (one, two) = tokio::join!(take(), take());
+    assert_eq!(
+        one.ok().unwrap() + two.ok().unwrap() + take().await.ok().unwrap(),
+        2
+    );
+    let query = "query ($id: ID!) { event(id: $id) { runCount } }";
+    let seen = test.graphql(&token, query, json!({ "id": id })).await;
+    assert_eq!(seen["data"]["event"]["runCount"], 2);
+}
