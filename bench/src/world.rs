@@ -16,10 +16,10 @@ use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::clock::SystemClock;
 use cronium_server::kernel::ids::EventId;
 use cronium_server::kernel::sealed::MasterKey;
-use cronium_server::kernel::{Actor, Entropy, Kernel, Op};
+use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
 use cronium_server::transport::health::Probes;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use crate::{Outcome, Setting, told};
 
 /// Connections of a server, as `cronium serve` opens them.
-const CONNECTIONS: u32 = 24;
+const CONNECTIONS: u32 = 16;
 const EMAIL: &str = "bench@example.test";
 const PASSWORD: &str = "a password for benchmarks";
 /// Of the agent channel: loopback only, and gone with the run.
@@ -65,11 +65,7 @@ impl World {
     /// Services on a fresh database; nothing runs by itself yet.
     pub async fn new(setting: &Setting, name: &str) -> Outcome<Self> {
         let options = database(setting, name).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(60))
-            .connect_with(options.clone())
-            .await?;
+        let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
         let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
         app::migrate(&kernel).await.map_err(told)?;
         let master = MasterKey::new([7; 32]);
@@ -102,6 +98,7 @@ impl World {
         let probes = Probes {
             kernel,
             metrics: Arc::new(metrics),
+            pulse: app.pulse.clone(),
         };
         let router = app.router(&config, &keys, probes);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -182,7 +179,7 @@ impl World {
         self.stop.cancel();
         self.tasks.close();
         drop(tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await);
-        self.pool.close().await;
+        self.app.kernel.close().await;
     }
 }
 
