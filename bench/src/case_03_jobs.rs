@@ -27,7 +27,7 @@ use crate::{Outcome, Setting, told};
 const ROUNDS: usize = 5;
 const JOBS: usize = 6_000;
 const WRITERS: usize = 8;
-const CAPACITY: u32 = 256;
+const CAPACITY: u32 = 100;
 const BATCH: i64 = 100;
 const CLIENTS: usize = 4;
 /// A round that takes longer than this hangs.

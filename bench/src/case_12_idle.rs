@@ -111,8 +111,7 @@ async fn idle(product: &Product, case: &mut Case) -> Outcome<()> {
     }
     for (query, calls) in often {
         let query = query.replace('|', "\\|");
-        case.notes
-            .push(format!("{:.2}/s: `{query}`", calls as f64 / seconds));
+        case.fact(&format!("`{query}`"), format!("{:.2}/s", calls as f64 / seconds));
     }
     Ok(())
 }
