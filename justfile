@@ -12,6 +12,10 @@ up:
 test:
     scripts/test.sh
 
+# measure against the floors and write docs/benchmarks.md; `just bench 3 4` only these cases
+bench *cases:
+    scripts/bench.sh {{cases}}
+
 # write schema.graphql from the code
 schema:
     cargo run -q --locked --bin cronium -- schema > schema.graphql.new

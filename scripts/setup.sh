@@ -2,10 +2,10 @@
 # Finds what Cronium needs on this machine and installs what is missing. Safe to run again at any time.
 #   scripts/setup.sh            what building and running needs
 #   scripts/setup.sh --tests    and what the tests need
+#   scripts/setup.sh --browser  and a browser with what drives it: enough for the benchmarks
 . "$(dirname "$0")/lib.sh"
 
-tests=''
-[ "${1:-}" = --tests ] && tests=1
+extra="${1:-}"
 
 rust() {
   have cargo || die "Rust is missing." "Install it from https://rustup.rs (1.95 or newer), then start again."
@@ -69,11 +69,13 @@ docker_engine() {
   done
 }
 
-test_tools() {
-  if ! have cargo-nextest; then
-    say "Building cargo-nextest (once, some minutes)"
-    run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
-  fi
+nextest() {
+  have cargo-nextest && return
+  say "Building cargo-nextest (once, some minutes)"
+  run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
+}
+
+driven_browser() {
   if ! node_for_tests >/dev/null; then
     # The reference clients need a newer Node.js than Debian 12 has; npm carries it as a package.
     say "Fetching Node.js 22 for the tests"
@@ -87,5 +89,8 @@ wasm
 node_and_npm
 postgres
 docker_engine
-[ -z "$tests" ] || test_tools
+case "$extra" in
+  --tests) nextest && driven_browser ;;
+  --browser) driven_browser ;;
+esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

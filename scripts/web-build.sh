@@ -3,6 +3,7 @@
 # content, with .br and .gz beside it. Does nothing when nothing changed.
 #   scripts/web-build.sh         small, as it is shipped
 #   scripts/web-build.sh --dev   quick to build, larger
+#   scripts/web-build.sh --hello the hello world that benchmarks compare it with, into the cache's hello-dist
 . "$(dirname "$0")/lib.sh"
 
 FIRST_LOAD_LIMIT=600000 # bytes of brotli: what a first visit may cost
@@ -11,8 +12,14 @@ OUT="$CRONIUM_CACHE/web-out"
 # Its own target directory: the workspace's build must not wait for this one, nor this one for it.
 TARGET="$CRONIUM_CACHE/wasm-target"
 TOOLS="$CRONIUM_CACHE/tools"
-mode=ship
-[ "${1:-}" = --dev ] && mode=dev
+mode=ship artefact=(--bin cronium-web) built=cronium-web.wasm page="$ROOT/web/index.html" what='the dashboard'
+case "${1:-}" in
+  --dev) mode=dev ;;
+  --hello)
+    artefact=(--example hello) built=examples/hello.wasm page="$ROOT/web/examples/hello.html" what='the hello world'
+    DIST="$CRONIUM_CACHE/hello-dist" OUT="$CRONIUM_CACHE/hello-out"
+    ;;
+esac
 
 digest() { sha256sum "$@" | cut -c1-12; }
 
@@ -51,7 +58,7 @@ optimiser() {
 }
 
 compile() {
-  local options=(-p cronium-web --bin cronium-web --locked --target wasm32-unknown-unknown --profile wasm)
+  local options=(-p cronium-web "${artefact[@]}" --locked --target wasm32-unknown-unknown --profile wasm)
   if [ "$mode" = dev ]; then
     options+=(--config profile.wasm.lto=false --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
   fi
@@ -63,7 +70,7 @@ compile() {
       CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19 \
       run_logged wasm /usr/bin/cargo build -Z build-std=std,panic_abort "${options[@]}")
   fi
-  MODULE="$TARGET/wasm32-unknown-unknown/wasm/cronium-web.wasm"
+  MODULE="$TARGET/wasm32-unknown-unknown/wasm/$built"
 }
 
 # place <file> <name>: copies it under a name that holds its content, and fills that into the page.
@@ -75,7 +82,7 @@ place() {
 
 assemble() {
   rm -rf "$OUT" && mkdir -p "$OUT/assets/app"
-  cp "$ROOT/web/index.html" "$OUT/index.html"
+  cp "$page" "$OUT/index.html"
   "$BINDGEN" "$MODULE" --target web --no-typescript --out-name cronium --out-dir "$OUT/assets/app" \
     --remove-name-section --remove-producers-section
   if [ "$mode" = ship ]; then
@@ -128,7 +135,7 @@ JS
 
 now=$(inputs)
 if [ "$(cat "$DIST/.inputs" 2>/dev/null)" = "$now" ]; then
-  ok "the dashboard is up to date"
+  ok "$what is up to date"
   exit 0
 fi
 bindgen "$(locked_bindgen)"
@@ -141,4 +148,4 @@ if [ "$mode" = ship ] && [ "$size" -gt "$FIRST_LOAD_LIMIT" ]; then
 fi
 printf '%s\n' "$now" >"$OUT/.inputs"
 rm -rf "$DIST" && mv "$OUT" "$DIST"
-ok "the dashboard: first load $((size / 1000)) kB of brotli"
+ok "$what: first load $((size / 1000)) kB of brotli"

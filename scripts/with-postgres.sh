@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
 # Runs a command with a throwaway Postgres beside it, whose URL is in CRONIUM_TEST_DATABASE_URL:
 #   scripts/with-postgres.sh cargo nextest run --workspace
-# No fsync, many connections, loopback only, a random password; gone when the command ends.
+#   scripts/with-postgres.sh --durable scripts/some-benchmark
+# No fsync (unless --durable), many connections, loopback only, a random password; gone when the command ends.
 . "$(dirname "$0")/lib.sh"
+
+durability='-c fsync=off -c full_page_writes=off -c synchronous_commit=off'
+if [ "${1:-}" = --durable ]; then
+  durability='' # Postgres' own defaults
+  shift
+fi
 
 bin=$(postgres_bin) || die "Postgres is missing." "Run scripts/setup.sh first."
 work=$(mktemp -d "${TMPDIR:-/tmp}/cronium-pg.XXXXXX")
@@ -34,8 +41,8 @@ $as "$bin/initdb" -D data -U postgres -A scram-sha-256 --pwfile=password -E UTF8
 
 start() {
   local port=$1
-  $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-    -c full_page_writes=off -c synchronous_commit=off -c max_connections=300 -c shared_buffers=128MB \
+  $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= $durability \
+    -c max_connections=300 -c shared_buffers=128MB \
     -c log_min_messages=fatal >>postgres.log 2>&1 </dev/null &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do

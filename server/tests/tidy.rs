@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "server",
     "orchestrator",
     "runner",
@@ -14,6 +14,7 @@ const CRATES: [&str; 7] = [
     "entity",
     "migration",
     "web",
+    "bench",
 ];
 
 struct Source {

@@ -14,5 +14,5 @@ pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of};
 pub use input::JobFilter;
 pub use live::JobsSubscription;
 pub use loader::{ExecutionLoader, JobLoader, LastJobLoader, OrchestratorNameLoader};
-pub use service::Jobs;
+pub use service::{Jobs, Start};
 pub use store::{ExecutionRow, JobRow};

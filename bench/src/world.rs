@@ -1,0 +1,235 @@
+//! The server's services in this process, on a database of their own in the benchmarks' Postgres, served
+//! over HTTP as `cronium serve` does.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
+use cronium_server::app::{self, App};
+use cronium_server::config::Config;
+use cronium_server::config::keys::Keys;
+use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Profile, Target};
+use cronium_server::identity::NewUser;
+use cronium_server::jobs::queue::Signer;
+use cronium_server::kernel::clock::SystemClock;
+use cronium_server::kernel::ids::EventId;
+use cronium_server::kernel::sealed::MasterKey;
+use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
+use cronium_server::transport::health::Probes;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::{Outcome, Setting, told};
+
+/// Connections of a server, as `cronium serve` opens them.
+const CONNECTIONS: u32 = 16;
+const EMAIL: &str = "bench@example.test";
+const PASSWORD: &str = "a password for benchmarks";
+/// Of the agent channel: loopback only, and gone with the run.
+pub const INTERNAL_KEY: &str = "the internal key of the benchmarks";
+
+/// A new, empty database. The name is the benchmark's; one of an earlier run is replaced.
+pub async fn database(setting: &Setting, name: &str) -> Outcome<PgConnectOptions> {
+    let options: PgConnectOptions = setting.database_url.parse()?;
+    let mut admin = PgConnection::connect_with(&options).await?;
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut admin)
+            .await?;
+    }
+    Ok(options.database(name))
+}
+
+/// One server and an event that does nothing.
+pub struct World {
+    pub app: App,
+    pub pool: PgPool,
+    pub op: Op,
+    pub event: EventRow,
+    address: SocketAddr,
+    options: PgConnectOptions,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl World {
+    /// Services on a fresh database; nothing runs by itself yet.
+    pub async fn new(setting: &Setting, name: &str) -> Outcome<Self> {
+        let options = database(setting, name).await?;
+        let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
+        let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
+        app::migrate(&kernel).await.map_err(told)?;
+        let master = MasterKey::new([7; 32]);
+        let signer = Signer::load(&kernel, &master).await.map_err(told)?;
+        let app = App::new(kernel.clone(), signer);
+        let new = NewUser {
+            email: EMAIL.into(),
+            name: "Bench".into(),
+            role: UserRole::Admin,
+            password: PASSWORD.into(),
+        };
+        let id = app.identity.create_user(new).await.map_err(told)?;
+        let op = Op {
+            actor: Actor::User {
+                id,
+                role: UserRole::Admin,
+                session: Uuid::nil(),
+            },
+            request_id: Uuid::nil(),
+            client: None,
+            bearer: true,
+        };
+        let event = app.events.create(&op, nothing()).await.map_err(told)?;
+        let config = config(setting);
+        let keys = Keys {
+            master,
+            internal: INTERNAL_KEY.into(),
+        };
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let probes = Probes {
+            kernel,
+            metrics: Arc::new(metrics),
+            pulse: app.pulse.clone(),
+        };
+        let router = app.router(&config, &keys, probes);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let ended = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                _ = axum::serve(listener, service) => {}
+                () = ended.cancelled() => {}
+            }
+        });
+        Ok(Self {
+            app,
+            pool,
+            op,
+            event,
+            address,
+            options,
+            tasks,
+            stop,
+        })
+    }
+
+    /// Reconcilers and wake-ups, as in a running server.
+    pub fn start_workers(&self) {
+        self.app.start_workers(&self.tasks, &self.stop);
+    }
+
+    pub fn event_id(&self) -> EventId {
+        EventId(self.event.id)
+    }
+
+    pub fn url(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// A bearer token for requests over HTTP.
+    pub async fn sign_in(&self) -> Outcome<String> {
+        let op = Op {
+            actor: Actor::Anonymous,
+            ..self.op.clone()
+        };
+        Ok(self
+            .app
+            .identity
+            .sign_in(&op, EMAIL, PASSWORD.into())
+            .await
+            .map_err(told)?
+            .token)
+    }
+
+    /// A URL for orchestrators: their own role, which sees Apalis' schema only.
+    pub async fn wakeup_url(&self) -> Outcome<String> {
+        let password: String = Entropy.bytes::<32>().iter().map(|b| format!("{b:02x}")).collect();
+        app::grant_wakeups(&self.app.kernel, &password)
+            .await
+            .map_err(told)?;
+        Ok(format!(
+            "postgres://{}:{password}@{}:{}/{}",
+            app::WAKEUP_ROLE,
+            self.options.get_host(),
+            self.options.get_port(),
+            self.options.get_database().unwrap_or_default()
+        ))
+    }
+
+    /// The same footing for every round: nothing to vacuum, no checkpoint due.
+    pub async fn settle(&self) -> Outcome<()> {
+        for sql in ["VACUUM (ANALYZE)", "CHECKPOINT"] {
+            sqlx::query(sql).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        drop(tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await);
+        self.app.kernel.close().await;
+    }
+}
+
+/// How a job is started here.
+pub fn start() -> cronium_server::jobs::Start {
+    cronium_server::jobs::Start {
+        input: None,
+        priority: Priority::Normal,
+        wait: Duration::ZERO,
+        idempotency_key: None,
+    }
+}
+
+fn nothing() -> NewEvent {
+    NewEvent {
+        profile: Profile {
+            name: "Nothing".into(),
+            description: String::new(),
+            tags: Vec::new(),
+            shared: false,
+        },
+        status: EventStatus::Active,
+        definition: Definition {
+            kind: EventKind::Bash,
+            source: "true".into(),
+            environment: Vec::new(),
+            input_schema: None,
+            target: Target::default(),
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+        },
+        comment: None,
+    }
+}
+
+fn config(setting: &Setting) -> Config {
+    Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        data_dir: Path::new(".").into(),
+        database_url: None,
+        postgres_bin: None,
+        web_dir: setting.web.clone(),
+        public_url: None,
+        cors_origins: Vec::new(),
+        master_key: None,
+        internal_api_key: None,
+        orchestrator: None,
+        no_orchestrator: true,
+        runner: None,
+        exec_image: String::new(),
+        capacity: 1,
+        otlp_endpoint: None,
+    }
+}
