@@ -126,6 +126,7 @@ fn ending() -> Vec<FromRunner> {
         cancelled: false,
         escalated: false,
         out_of_memory: false,
+        processes_refused: 0,
         spawn_error: None,
         output: None,
         output_error: None,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cronium_protocol::agent::{AgentToServer, Assignment};
+use cronium_protocol::agent::{AgentToServer, Assignment, MAX_CLAIM};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -82,9 +82,14 @@ impl Claimer {
                     let Some(assignments) = answer else { return };
                     if let Some(q) = question.take() {
                         metrics::histogram!("cronium_orchestrator_claim_seconds").record(q.at.elapsed());
-                        filled = assignments.len() >= q.asked;
+                        filled = assignments.len() >= q.asked.min(MAX_CLAIM as usize);
                     }
-                    let pause = if assignments.is_empty() { IDLE_POLL } else { BUSY_POLL };
+                    let more = filled && (self.capacity as usize) > self.registry.len() + assignments.len();
+                    let pause = match assignments.len() {
+                        0 => IDLE_POLL,
+                        _ if more => Duration::ZERO,
+                        _ => BUSY_POLL,
+                    };
                     next_at = Instant::now() + if std::mem::take(&mut woken) { Duration::ZERO } else { pause };
                     if let Some(session) = &session {
                         for assignment in assignments {

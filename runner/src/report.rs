@@ -102,10 +102,15 @@ impl Memory {
         self.count(["pids.events", "pids/pids.events"], "max ")
     }
 
+    /// New processes and threads that the limit has refused.
+    pub fn refused(&self) -> u64 {
+        self.refusals().saturating_sub(self.refusals_before)
+    }
+
     /// Limits that user code ran into. It may have gone on, and then nothing else tells of them.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let refused = self.refusals().saturating_sub(self.refusals_before);
+        let refused = self.refused();
         if refused > 0 {
             notes.push(format!(
                 "the process limit was reached: {refused} new processes or threads were refused"

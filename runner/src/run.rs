@@ -272,6 +272,7 @@ impl Runner {
             cancelled: self.machine.cancelled,
             escalated: self.machine.escalated,
             out_of_memory: self.memory.ran_out(ended, self.machine.escalated),
+            processes_refused: self.memory.refused(),
             spawn_error: self.spawn_error.clone(),
             output,
             output_error,

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as DockerError;
-use bollard::models::{ContainerCreateBody, HostConfig, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, NetworkCreateRequest, VolumeCreateRequest,
+};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
     KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
@@ -289,8 +291,10 @@ impl Executor for DockerExecutor {
         for container in self.docker.list_containers(Some(options.build())).await? {
             let name = container.names.and_then(|names| names.into_iter().next());
             let labels = container.labels.unwrap_or_default();
+            // Made, but its maker died before it started it: no runner is in it that could go on.
+            let whole = container.state != Some(ContainerSummaryStateEnum::CREATED);
             if let Some(name) = name
-                && let Some(item) = spec::found(name.trim_start_matches('/'), &labels, true)
+                && let Some(item) = spec::found(name.trim_start_matches('/'), &labels, whole)
             {
                 found.push(item);
             }

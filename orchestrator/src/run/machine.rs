@@ -1,6 +1,7 @@
 //! What happens to one execution: messages and moments in, actions out. Pure: no I/O, no clock.
 //! It must not know executors or sockets.
 
+mod messages;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -97,6 +98,17 @@ impl Machine {
             facts,
             origin,
         }
+        .found(now)
+    }
+
+    /// An adopted runner that says nothing has limits too.
+    fn found(mut self, now: Now) -> Self {
+        match self.origin {
+            Origin::Fresh(_) => {}
+            Origin::Adopted { started: true, .. } => self.overdue_at = Some(self.overdue(now)),
+            Origin::Adopted { started: false, .. } => self.setup_until = now.at + PAYLOAD_LIMIT,
+        }
+        self
     }
 
     /// The environment was made from this image.
@@ -370,7 +382,9 @@ impl Machine {
             out.push(Action::Runner(ToRunner::Ping));
         }
         if let Some(ending) = &mut self.ending {
-            if ending.acknowledged_at.is_none() && now.at >= ending.repeat_at && !self.deaf {
+            // A runner that has lines left repeats its exit behind them: the end must not overtake them.
+            let told = !ending.reported || self.acked_seq >= self.sent_seq;
+            if ending.acknowledged_at.is_none() && now.at >= ending.repeat_at && !self.deaf && told {
                 ending.repeat_at = now.at + REPEAT;
                 out.extend(self.finish());
             }
@@ -460,40 +474,5 @@ impl Machine {
             timeout: self.facts.timeout,
             memory_bytes: self.facts.memory_bytes,
         }
-    }
-
-    fn outcome(&self, kind: OutcomeKind, reason: Option<String>, now: Now) -> Outcome {
-        Outcome {
-            kind,
-            reason,
-            exit: None,
-            usage: None,
-            image_digest: self.facts.image_digest.clone(),
-            cancel: self.cancel.clone(),
-            setup_at_us: self.facts.setup_at_us,
-            started_at_us: self.facts.started_at_us,
-            ended_at_us: None,
-            finished_at_us: now.us,
-            last_seq: self.sent_seq,
-        }
-    }
-
-    fn finish(&self) -> Option<Action> {
-        self.ending.as_ref().map(|ending| {
-            Action::Server(AgentToServer::Finish {
-                claim: self.facts.claim,
-                outcome: Box::new(ending.outcome.clone()),
-            })
-        })
-    }
-
-    fn start_request(&self) -> Action {
-        let claim = self.facts.claim;
-        Action::Server(AgentToServer::StartRequest { claim })
-    }
-
-    fn phase(&self, phase: Phase, at_us: i64) -> Action {
-        let claim = self.facts.claim;
-        Action::Server(AgentToServer::Phase { claim, phase, at_us })
     }
 }

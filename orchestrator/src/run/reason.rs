@@ -24,7 +24,11 @@ pub fn of_exit(report: &ExitReport, limits: Limits) -> (OutcomeKind, Option<Stri
         return (OutcomeKind::Cancelled, Some(how.into()));
     }
     if report.timed_out {
-        return (OutcomeKind::TimedOut, Some(timed_out(limits.timeout)));
+        let mut reason = timed_out(limits.timeout);
+        if report.processes_refused > 0 {
+            reason.push_str("; its process limit was reached");
+        }
+        return (OutcomeKind::TimedOut, Some(reason));
     }
     if let Some(error) = &report.spawn_error {
         let reason = format!("the script could not be started: {error}");
@@ -41,6 +45,10 @@ pub fn of_exit(report: &ExitReport, limits: Limits) -> (OutcomeKind, Option<Stri
             (None, Some(number)) => signal(number),
             (None, None) => "ended without an exit code".into(),
         }
+    };
+    let reason = match report.processes_refused {
+        0 => reason,
+        refused => format!("{reason}; its process limit was reached, {refused} new processes were refused"),
     };
     (OutcomeKind::Failed, Some(reason))
 }
@@ -138,6 +146,7 @@ mod tests {
             cancelled: false,
             escalated: false,
             out_of_memory: false,
+            processes_refused: 0,
             spawn_error: None,
             output: None,
             output_error: None,

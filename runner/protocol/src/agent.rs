@@ -13,6 +13,9 @@ pub struct Claim {
     pub epoch: i32,
 }
 
+/// Most executions that one claim gives out.
+pub const MAX_CLAIM: u32 = 100;
+
 /// What an orchestrator says to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AgentToServer {

@@ -80,6 +80,9 @@ pub struct ExitReport {
     /// KILL was needed after TERM.
     pub escalated: bool,
     pub out_of_memory: bool,
+    /// New processes and threads that the process limit refused.
+    #[serde(default)]
+    pub processes_refused: u64,
     /// Why user code could not be started at all (interpreter missing …).
     pub spawn_error: Option<String>,
     /// JSON text that the script wrote to `$CRONIUM_OUTPUT`.

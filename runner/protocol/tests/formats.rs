@@ -46,6 +46,7 @@ fn exit() -> ExitReport {
         cancelled: false,
         escalated: false,
         out_of_memory: false,
+        processes_refused: 0,
         spawn_error: None,
         output: Some("{}".into()),
         output_error: None,

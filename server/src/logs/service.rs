@@ -74,8 +74,8 @@ impl Logs {
     }
 
     /// Takes a block whose sender holds the execution's lease. `last` is the last sequence number that is
-    /// stored; gives the new one. Lines that are there already are dropped; a gap is refused, and its
-    /// sender sends again.
+    /// stored; gives the new one, to be acknowledged after [`Self::settle`]. Lines that are there already are
+    /// dropped; a gap is refused, and its sender sends again.
     pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
         let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
         let received = block.lines.len();
@@ -98,6 +98,11 @@ impl Logs {
         }
         store::append(&self.kernel, execution, span, again.as_deref().unwrap_or(bytes)).await?;
         Ok(span.last_seq)
+    }
+
+    /// Makes what was taken in durable: only then its sender may forget it.
+    pub async fn settle(&self) -> Result<()> {
+        store::settle(&self.kernel).await
     }
 
     /// No more lines will come.

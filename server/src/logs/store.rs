@@ -39,8 +39,8 @@ impl Span {
 }
 
 /// Stores an encoded block unless it is there; counts its lines. One statement, because a flood comes in
-/// blocks of a thousand lines. Not durable at once: the runner keeps what is not acknowledged, and an
-/// acknowledged block lost in a crash of Postgres is at most its last 200 ms or so.
+/// blocks of a thousand lines. Not durable at once: what [`settle`] has not reached may be lost in a crash of
+/// Postgres, so it must not be acknowledged before.
 pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: &[u8]) -> Result<()> {
     let body = zstd::bulk::compress(block, 3).map_err(Error::internal)?;
     sqlx::query(
@@ -58,6 +58,15 @@ pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: 
     .bind(body)
     .execute(&kernel.relaxed)
     .await?;
+    Ok(())
+}
+
+/// Makes everything durable that was committed before: a commit that waits for the disk writes the log of all
+/// earlier ones out with its own (PostgreSQL, "Asynchronous Commit").
+pub async fn settle(kernel: &Kernel) -> Result<()> {
+    sqlx::query("SELECT pg_logical_emit_message(true, 'cronium', '')")
+        .execute(&kernel.pool)
+        .await?;
     Ok(())
 }
 

@@ -181,7 +181,7 @@ impl Connection {
             }
         }
         if !starts.is_empty() {
-            let granted = self.agents.queue.grant_starts(&starts).await?;
+            let granted = self.agents.queue.grant_starts(self.orchestrator, &starts).await?;
             let answer = |claim| ServerToAgent::StartGrant {
                 claim,
                 granted: granted.contains(&claim),
@@ -191,13 +191,23 @@ impl Connection {
         // An outcome holds the moments of its execution.
         moments.retain(|moment| !ends.iter().any(|(claim, _)| *claim == moment.claim));
         if !moments.is_empty() {
-            self.agents.queue.note(&moments).await?;
+            self.agents.queue.note(self.orchestrator, &moments).await?;
         }
+        let mut kept = HashMap::new();
         for (claim, block) in lines {
-            self.log(claim, &block).await?;
+            if let Some(seq) = self.log(claim, &block).await? {
+                kept.insert(claim, seq);
+            }
+        }
+        if !kept.is_empty() {
+            self.agents.logs.settle().await?;
+            let kept = kept
+                .into_iter()
+                .map(|(claim, seq)| ServerToAgent::LogAck { claim, seq });
+            self.send(kept).await?;
         }
         if !ends.is_empty() {
-            self.agents.queue.finish(&ends).await?;
+            self.agents.queue.finish(self.orchestrator, &ends).await?;
             for (claim, _) in &ends {
                 self.held.remove(claim);
             }
@@ -249,8 +259,8 @@ impl Connection {
     }
 
     /// Lines of a claim that this connection does not know wait until its lease was renewed here: without
-    /// an acknowledgement the runner keeps them and sends them again.
-    async fn log(&mut self, claim: Claim, block: &[u8]) -> Result<()> {
+    /// an acknowledgement the runner keeps them and sends them again. Gives the sequence to acknowledge.
+    async fn log(&mut self, claim: Claim, block: &[u8]) -> Result<Option<u64>> {
         if !self.held.contains_key(&claim) {
             if self
                 .agents
@@ -261,7 +271,7 @@ impl Connection {
             {
                 self.hold(claim).await?;
             } else {
-                return Ok(());
+                return Ok(None);
             }
         }
         let last = self.held.get(&claim).copied().unwrap_or_default();
@@ -273,11 +283,11 @@ impl Connection {
         {
             Ok(seq) => {
                 self.held.insert(claim, seq);
-                self.send([ServerToAgent::LogAck { claim, seq }]).await
+                Ok(Some(seq))
             }
             Err(Error::BadRequest(problem)) => {
                 tracing::warn!(execution = %claim.execution_id, problem, "a log block was refused");
-                self.send([ServerToAgent::LogAck { claim, seq: last }]).await
+                Ok(Some(last))
             }
             Err(other) => Err(other),
         }

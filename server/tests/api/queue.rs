@@ -52,8 +52,14 @@ async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     assert!(open(&work.manifest, now + 11 * 60 * 1000).is_err());
 }
 
-async fn granted(test: &TestApp, claim: Claim) -> bool {
-    let granted = test.app.queue.grant_starts(&[claim]).await.ok().unwrap();
+async fn granted(test: &TestApp, orchestrator: Uuid, claim: Claim) -> bool {
+    let granted = test
+        .app
+        .queue
+        .grant_starts(orchestrator, &[claim])
+        .await
+        .ok()
+        .unwrap();
     granted == [claim]
 }
 
@@ -72,8 +78,11 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
     let orchestrator = Uuid::new_v4();
     let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
-    assert!(granted(&test, claim).await);
-    assert!(granted(&test, claim).await, "the same claim asks again");
+    assert!(granted(&test, orchestrator, claim).await);
+    assert!(
+        granted(&test, orchestrator, claim).await,
+        "the same claim asks again"
+    );
     let adopted = test
         .app
         .queue
@@ -84,10 +93,14 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
     let next = adopted[0].go_on.clone().unwrap();
     assert!(next.started && next.claim.epoch == claim.epoch + 1);
     assert!(
-        granted(&test, next.claim).await,
+        granted(&test, orchestrator, next.claim).await,
         "the same runner may ask again after its adoption"
     );
     assert_eq!(starts(&test).await, 1);
+    assert!(
+        !granted(&test, Uuid::new_v4(), next.claim).await,
+        "an epoch that was given out twice counts for its present orchestrator only"
+    );
     let again = test
         .app
         .queue
@@ -99,11 +112,14 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
         .go_on
         .clone()
         .expect("an adoption whose answer was lost is repeated");
-    assert!(!granted(&test, claim).await);
+    assert!(!granted(&test, orchestrator, claim).await);
     assert!(
         test.app
             .queue
-            .finish(&[(claim, Box::new(outcome(&test, OutcomeKind::Failed)))])
+            .finish(
+                orchestrator,
+                &[(claim, Box::new(outcome(&test, OutcomeKind::Failed)))]
+            )
             .await
             .is_ok()
     );
@@ -111,7 +127,10 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
     assert!(
         test.app
             .queue
-            .finish(&[(next.claim, Box::new(outcome(&test, OutcomeKind::Succeeded)))])
+            .finish(
+                orchestrator,
+                &[(next.claim, Box::new(outcome(&test, OutcomeKind::Succeeded)))]
+            )
             .await
             .is_ok()
     );
@@ -119,7 +138,10 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
     assert!(
         test.app
             .queue
-            .finish(&[(next.claim, Box::new(outcome(&test, OutcomeKind::Failed)))])
+            .finish(
+                orchestrator,
+                &[(next.claim, Box::new(outcome(&test, OutcomeKind::Failed)))]
+            )
             .await
             .is_ok()
     );
@@ -129,19 +151,20 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
 #[tokio::test]
 async fn what_no_orchestrator_holds_goes_back_or_is_lost() {
     let test = TestApp::start().await;
+    let orchestrator = Uuid::new_v4();
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(&test, &token, json!({})).await;
     let expire =
         "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL";
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
-    let claim = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
+    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     assert_eq!(test.app.queue.sweep().await.ok().unwrap(), 1);
     assert_eq!(status(&test, &token, &job).await, "QUEUED");
-    assert!(!granted(&test, claim).await);
-    let again = test.app.queue.claim(Uuid::new_v4(), 1).await.ok().unwrap()[0].claim;
+    assert!(!granted(&test, orchestrator, claim).await);
+    let again = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
     assert_eq!(again.epoch, claim.epoch + 1);
-    assert!(granted(&test, again).await);
+    assert!(granted(&test, orchestrator, again).await);
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     test.app.queue.sweep().await.ok().unwrap();
     assert_eq!(status(&test, &token, &job).await, "LOST");
@@ -155,7 +178,7 @@ async fn what_has_started_is_shown_as_cut_off_until_its_lease_is_renewed() {
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
     let orchestrator = Uuid::new_v4();
     let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
-    assert!(granted(&test, claim).await);
+    assert!(granted(&test, orchestrator, claim).await);
     let expire = "UPDATE executions SET lease_until = now() - interval '1 second'";
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     test.app.queue.sweep().await.ok().unwrap();
@@ -220,9 +243,19 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
     for _ in 0..3 {
         run(&test, &token, json!({ "eventId": id })).await;
     }
-    let assignments = test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap();
+    let orchestrator = Uuid::new_v4();
+    let assignments = test.app.queue.claim(orchestrator, 10).await.ok().unwrap();
     let claims: Vec<Claim> = assignments.iter().map(|a| a.claim).collect();
-    assert_eq!(test.app.queue.grant_starts(&claims).await.ok().unwrap().len(), 3);
+    assert_eq!(
+        test.app
+            .queue
+            .grant_starts(orchestrator, &claims)
+            .await
+            .ok()
+            .unwrap()
+            .len(),
+        3
+    );
     let end = |(n, claim): (usize, &Claim)| {
         let mut outcome = outcome(
             &test,
@@ -238,6 +271,7 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
             cancelled: false,
             escalated: false,
             out_of_memory: false,
+            processes_refused: 0,
             spawn_error: None,
             output: Some(r#"{"k\u0000":["\u0000"]}"#.into()),
             output_error: None,
@@ -246,7 +280,7 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
         (*claim, Box::new(outcome))
     };
     let ends: Vec<_> = claims.iter().enumerate().map(end).collect();
-    assert!(test.app.queue.finish(&ends).await.is_ok());
+    assert!(test.app.queue.finish(orchestrator, &ends).await.is_ok());
     let query = "{ jobs(first: 10, orderBy: { field: CREATED_AT, direction: ASC }) { nodes { status statusReason output } } }";
     let mut seen = test.graphql(&token, query, json!({})).await["data"]["jobs"]["nodes"].clone();
     seen.as_array_mut()

@@ -65,6 +65,7 @@ fn exit(code: i32, last_seq: u64) -> Input {
             cancelled: false,
             escalated: false,
             out_of_memory: false,
+            processes_refused: 0,
             spawn_error: None,
             output: None,
             output_error: None,
@@ -275,4 +276,47 @@ async fn an_adopted_runner_without_a_payload_is_given_up() {
         told.ends_with(&["finish NotStarted".into(), "kill".into()]),
         "{told:?}"
     );
+}
+
+#[tokio::test]
+async fn an_adopted_runner_that_says_nothing_is_given_up() {
+    let now = clock::now();
+    let origin = |started| Origin::Adopted { last_seq: 0, started };
+    let mut waiting = Machine::new(facts(), origin(false), now);
+    waiting.begin();
+    assert!(!story(&waiting.on(Input::Tick, later(now, 9))).contains(&"kill".to_owned()));
+    let given_up = story(&waiting.on(Input::Tick, later(now, 10)));
+    assert_eq!(&given_up[given_up.len() - 2..], ["finish NotStarted", "kill"]);
+    let mut silent = Machine::new(facts(), origin(true), now);
+    silent.begin();
+    assert!(!story(&silent.on(Input::Tick, later(now, 99))).contains(&"kill".to_owned()));
+    assert!(story(&silent.on(Input::Tick, later(now, 100))).contains(&"kill".to_owned()));
+}
+
+#[tokio::test]
+async fn an_end_does_not_overtake_its_lines_after_a_cut() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(log(1), now);
+    m.on(exit(0, 1), now);
+    m.on(Input::Up, now);
+    m.on(hello(true), now);
+    assert!(!story(&m.on(Input::Tick, later(now, 6))).contains(&"finish Succeeded".to_owned()));
+    assert_eq!(story(&m.on(log(1), later(now, 6))), ["log"]);
+    assert_eq!(story(&m.on(exit(0, 1), later(now, 6))), ["finish Succeeded"]);
+}
+
+#[tokio::test]
+async fn the_end_is_told_though_the_runner_went_before_it_could_repeat_it() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(log(1), now);
+    m.on(exit(0, 1), now);
+    m.on(Input::Up, now);
+    let gone = Input::Gone {
+        autopsy: Autopsy::default(),
+        stderr: String::new(),
+    };
+    assert_eq!(story(&m.on(gone, now)), ["finish Succeeded"]);
+    assert!(story(&m.on(Input::Tick, later(now, 6))).contains(&"finish Succeeded".to_owned()));
 }

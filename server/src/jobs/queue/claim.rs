@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
+use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, MAX_CLAIM};
 use uuid::Uuid;
 
 use crate::events::Definition;
@@ -40,7 +40,7 @@ impl Queue {
                  UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
              ) SELECT * FROM claimed",
         )
-        .bind(i64::from(slots.min(100)))
+        .bind(i64::from(slots.min(MAX_CLAIM)))
         .bind(orchestrator)
         .bind(LEASE.as_secs_f64())
         .fetch_all(&self.kernel.relaxed)

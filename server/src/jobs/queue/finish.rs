@@ -93,17 +93,19 @@ impl<'a> End<'a> {
 
 impl Queue {
     /// Stores ends. A stale or repeated one changes nothing and is no error: its sender may forget it.
-    pub async fn finish(&self, ends: &[(Claim, Box<Outcome>)]) -> Result<()> {
+    pub async fn finish(&self, orchestrator: Uuid, ends: &[(Claim, Box<Outcome>)]) -> Result<()> {
         let outcomes: HashMap<Claim, &Outcome> = ends.iter().map(|(c, o)| (*c, o.as_ref())).collect();
         let mut tx = self.kernel.pool.begin().await?;
         let held: Vec<Held> = sqlx::query_as(
             "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested
              FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
                  ON e.id = c.id AND e.epoch = c.epoch
-             WHERE e.status IN ('DISPATCHING', 'RUNNING') ORDER BY e.id FOR UPDATE OF e",
+             WHERE e.orchestrator_id = $3 AND e.status IN ('DISPATCHING', 'RUNNING')
+             ORDER BY e.id FOR UPDATE OF e",
         )
         .bind(outcomes.keys().map(|c| c.execution_id).collect::<Vec<_>>())
         .bind(outcomes.keys().map(|c| c.epoch).collect::<Vec<_>>())
+        .bind(orchestrator)
         .fetch_all(&mut *tx)
         .await?;
         let end = |held: &Held| {

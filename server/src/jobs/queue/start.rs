@@ -1,4 +1,6 @@
 //! Permission to start, and the moments that timing is made of; many executions in one statement.
+//! A claim is not durable at once, so after a crash of Postgres an epoch may be given out again: the
+//! orchestrator is compared too.
 
 use std::collections::HashMap;
 
@@ -23,12 +25,12 @@ impl Queue {
     /// Permission to start user code: one compare-and-set for all, durable before any is given. Those that
     /// come back may start. An adopted claim may ask again for the start that was granted to the claim it
     /// came from: it is the same runner, and a runner starts user code once.
-    pub async fn grant_starts(&self, claims: &[Claim]) -> Result<Vec<Claim>> {
+    pub async fn grant_starts(&self, orchestrator: Uuid, claims: &[Claim]) -> Result<Vec<Claim>> {
         let granted: Vec<(Uuid, i32, Uuid)> = sqlx::query_as(
             "WITH wanted AS (
                  SELECT e.id FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
                      ON e.id = c.id AND e.epoch = c.epoch
-                 WHERE e.status IN ('DISPATCHING', 'RUNNING') AND NOT e.cancel_requested
+                 WHERE e.orchestrator_id = $4 AND e.status IN ('DISPATCHING', 'RUNNING') AND NOT e.cancel_requested
                    AND (e.starts < e.max_starts OR e.start_epoch >= e.claim_epoch) AND e.lease_until > now()
                  ORDER BY e.id FOR UPDATE OF e
              ), granted AS (
@@ -45,6 +47,7 @@ impl Queue {
         .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
         .bind(claims.iter().map(|c| c.epoch).collect::<Vec<_>>())
         .bind(self.kernel.now())
+        .bind(orchestrator)
         .fetch_all(&self.kernel.pool)
         .await?;
         for (_, _, job) in &granted {
@@ -55,7 +58,7 @@ impl Queue {
     }
 
     /// Notes when phases began. Not durable at once: the outcome carries the same moments again.
-    pub async fn note(&self, moments: &[Moment]) -> Result<()> {
+    pub async fn note(&self, orchestrator: Uuid, moments: &[Moment]) -> Result<()> {
         let mut rows: HashMap<Claim, [Option<Timestamp>; 3]> = HashMap::new();
         for moment in moments {
             let place = match moment.phase {
@@ -73,13 +76,14 @@ impl Queue {
                  started_at = coalesce(n.started_at, e.started_at), ended_at = coalesce(n.ended_at, e.ended_at)
              FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
                  AS n(id, epoch, setup_at, started_at, ended_at)
-             WHERE e.id = n.id AND e.epoch = n.epoch AND e.finished_at IS NULL RETURNING e.job_id",
+             WHERE e.id = n.id AND e.epoch = n.epoch AND e.orchestrator_id = $6 AND e.finished_at IS NULL RETURNING e.job_id",
         )
         .bind(rows.iter().map(|(c, _)| c.execution_id).collect::<Vec<_>>())
         .bind(rows.iter().map(|(c, _)| c.epoch).collect::<Vec<_>>())
         .bind(at(0))
         .bind(at(1))
         .bind(at(2))
+        .bind(orchestrator)
         .fetch_all(&self.kernel.relaxed)
         .await?;
         for job in jobs {

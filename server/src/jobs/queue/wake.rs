@@ -13,7 +13,7 @@ const QUEUE: &str = "cronium-wake";
 const CHANNEL: &str = "cronium_wake";
 /// A look stands behind the signal: for what another server queued, or this one before it died.
 const LOOK: Duration = Duration::from_secs(5);
-/// Signals within this time become one wake-up.
+/// Signals within this time after a wake-up become one more.
 const GATHER: Duration = Duration::from_millis(4);
 
 /// Makes Apalis' schema. Its own trigger notifies inside the pusher's transaction, which takes a global
@@ -40,11 +40,11 @@ pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
             () = kernel.signals.work() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
-        tokio::time::sleep(GATHER).await;
         kernel.signals.wake_agents();
         if let Err(problem) = push(&kernel).await {
             tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
         }
+        tokio::time::sleep(GATHER).await;
     }
 }
 
