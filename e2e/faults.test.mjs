@@ -94,6 +94,11 @@ test("killing any process at any point loses no job and starts none twice", { ti
   for (const job of ends) {
     assert.ok(job.status === "SUCCEEDED" || job.statusReason, `${job.status} without a reason`);
   }
+  const steps = Array.from({ length: 10 }, (_, n) => `step ${n}`);
+  for (const { id } of ends.filter((job) => job.status === "SUCCEEDED")) {
+    const [{ log }] = (await product.job(id)).executions.slice(-1);
+    assert.deepEqual(log.lines.map((line) => line.text), steps, "every line is there once, in order");
+  }
   const succeeded = ends.filter((job) => job.status === "SUCCEEDED").length;
   console.log(`${succeeded} of ${JOBS} succeeded: ${JSON.stringify(ends.filter((j) => j.status !== "SUCCEEDED"))}`);
   assert.ok(succeeded >= JOBS * 0.8, `only ${succeeded} of ${JOBS} jobs went through`);
