@@ -2,7 +2,7 @@
 // Knows the command line and the public API; nothing of the server's insides.
 import { spawn, spawnSync } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -229,6 +229,17 @@ export class Product {
     await until("the server is ready again", async () => (await fetch(`${this.url}/readyz`)).ok, 60);
   }
 
+  /** Removes what was still running: it is kept for the next start, which a test does not have. */
+  async #sweep() {
+    const id = await readFile(join(this.dataDir, "orchestrator/orchestrator-id"), "utf8").catch(() => null);
+    if (!id) return;
+    const of = ["--filter", `label=cronium.orchestrator=${id.trim()}`];
+    for (const [list, remove] of [[["ps", "-aq", ...of], ["rm", "-fv"]], [["network", "ls", "-q", ...of], ["network", "rm"]]]) {
+      const found = spawnSync("docker", list, { encoding: "utf8" }).stdout.split("\n").filter(Boolean);
+      if (found.length > 0) spawnSync("docker", [...remove, ...found]);
+    }
+  }
+
   /** Ends the server by TERM; KILL after 40 s, which counts as a fault of the product. */
   async stop() {
     let how;
@@ -239,6 +250,7 @@ export class Product {
       clearTimeout(late);
     }
     this.log.end();
+    await this.#sweep();
     await rm(this.dataDir, { recursive: true, force: true });
     if (how === "SIGKILL") throw new Error("the server did not end within 40 s of TERM");
   }

@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::status::Status;
 
 const BUSY_POLL: Duration = Duration::from_secs(1);
-const IDLE_POLL: Duration = Duration::from_secs(5);
+const IDLE_POLL: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// What the claimer works with.

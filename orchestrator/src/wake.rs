@@ -19,7 +19,7 @@ use crate::config::Hidden;
 pub const QUEUE: &str = "cronium-wake";
 /// Channel on which a pusher says that there is a new wake-up.
 pub const NOTIFY_CHANNEL: &str = "cronium_wake";
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 /// Many wake-ups are one: a claim takes all free slots at once.
 const BATCH: usize = 100;

@@ -17,7 +17,7 @@ use crate::happenings;
 use crate::identity::Identity;
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
-use crate::jobs::{ExecutionLoader, JobLoader, Jobs, LastJobLoader, OrchestratorNameLoader};
+use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
 use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
@@ -110,7 +110,7 @@ impl App {
             .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(ExecutionLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(LastJobLoader(kernel.clone()), tokio::spawn))
+            .data(DataLoader::new(NewestJobsLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(
                 OrchestratorNameLoader(kernel.clone()),
                 tokio::spawn,

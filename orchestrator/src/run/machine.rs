@@ -218,10 +218,11 @@ impl Machine {
 
     fn on_started(&mut self, at_us: i64, now: Now, out: &mut Vec<Action>) {
         self.stage = Stage::Running;
+        // By our clock: the runner's may be another.
         self.overdue_at.get_or_insert(now.at + self.patience());
         let first = self.facts.started_at_us.replace(at_us) != Some(at_us);
         if first {
-            out.push(Action::Started { at_us });
+            out.push(Action::Started);
         }
         out.push(self.phase(Phase::Started, at_us));
     }

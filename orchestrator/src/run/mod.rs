@@ -64,7 +64,6 @@ pub async fn fresh<E: Executor>(
         setup_at_us: Some(claimed.us),
         started_at_us: None,
     };
-    context.state.keep(target.name(), &record).await;
     // Told again with every new connection.
     let _ = session.send(setup_phase(claim, claimed.us)).await;
     let order = Order {
@@ -199,6 +198,7 @@ impl<E: Executor> Drive<E> {
             }
         };
         self.record.image_digest.clone_from(&prepared.image_digest);
+        // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.
         self.context.state.keep(self.target.name(), &self.record).await;
         self.machine.prepared(prepared.image_digest);
         self.context.executor.start(&prepared.target).await
@@ -266,11 +266,9 @@ impl<E: Executor> Drive<E> {
                     }
                     let _ = self.session.send(message).await;
                 }
-                Action::Started { at_us } => {
+                Action::Started => {
                     let latency = self.begun.at.elapsed();
                     metrics::histogram!("cronium_orchestrator_start_seconds").record(latency);
-                    self.record.started_at_us = Some(at_us);
-                    self.context.state.keep(self.target.name(), &self.record).await;
                 }
                 Action::Kill => {
                     if let Err(error) = self.context.executor.kill(&self.target).await {

@@ -205,6 +205,22 @@ impl World {
     }
 }
 
+/// Crashes and ends in the middle leave containers to a successor, which a test does not have.
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.running.take());
+        let of = format!("label={LABEL_ORCHESTRATOR}={}", self.id);
+        let script = "docker ps -aq --filter \"$0\" | xargs -r docker rm -fv
+                      docker network ls -q --filter \"$0\" | xargs -r docker network rm";
+        let done = std::process::Command::new("sh")
+            .args(["-c", script, &of])
+            .output();
+        if let Err(error) = done {
+            eprintln!("containers of a test are left behind: {error}");
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the runner compares with the true time")]
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64

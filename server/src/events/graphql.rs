@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::access::{Action, Permission, can};
 use crate::identity::User;
-use crate::jobs::{Job, JobFilter, LastJobLoader, jobs_of};
+use crate::jobs::{Job, JobFilter, jobs_of, last_job_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{ConnectionOf, Cursor, PageArgs};
@@ -123,16 +123,12 @@ impl Event {
         #[graphql(desc = "End before this position.")] before: Option<String>,
     ) -> ApiResult<ConnectionOf<Job>> {
         let args = api(ctx, PageArgs::new(first, after, last, before))?;
-        jobs_of(ctx, EventId(self.0.id), filter.unwrap_or_default(), &args).await
+        jobs_of(ctx, EventId(self.0.id), filter, &args).await
     }
 
     /// The newest job.
     async fn last_job(&self, ctx: &Context<'_>) -> ApiResult<Option<Job>> {
-        Ok(loaded(
-            ctx,
-            ctx.data::<DataLoader<LastJobLoader>>()?.load_one(self.0.id).await,
-        )?
-        .map(Job))
+        last_job_of(ctx, EventId(self.0.id)).await
     }
 
     /// How often it was run.

@@ -79,9 +79,7 @@ impl Events {
     /// The event and its present version, for whoever may run it.
     pub async fn to_run(&self, op: &Op, id: EventId) -> Result<(EventRow, VersionRow)> {
         let grant = access::allow(op, Action::RunEvent)?;
-        let event = store::get(&self.kernel.db, &grant, id).await?;
-        let mut versions = store::versions_by_ids(&self.kernel.db, [event.version_id]).await?;
-        Ok((event, versions.pop().ok_or(Error::NotFound("event version"))?))
+        store::with_version(&self.kernel.db, &grant, id).await
     }
 
     /// Adds to the run counters; for the reaction to accepted jobs, inside its transaction.

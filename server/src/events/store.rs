@@ -9,7 +9,7 @@ use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, Order, Query};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
 
@@ -143,6 +143,25 @@ pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Resul
         .one(db)
         .await?
         .ok_or(Error::NotFound("event"))
+}
+
+/// An event and its present version, in one trip.
+pub async fn with_version(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    id: EventId,
+) -> Result<(EventRow, VersionRow)> {
+    let version = event::Entity::belongs_to(event_version::Entity)
+        .from(event::Column::VersionId)
+        .to(event_version::Column::Id);
+    let found = event::Entity::find_by_id(id.0)
+        .filter(within(grant))
+        .join(JoinType::InnerJoin, version.into())
+        .select_also(event_version::Entity)
+        .one(db)
+        .await?;
+    let (event, version) = found.ok_or(Error::NotFound("event"))?;
+    Ok((event, version.ok_or(Error::NotFound("event version"))?))
 }
 
 /// Adds to the run counters of events, in the order of their ids.

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use crate::access::{Action, Permission, can};
-use crate::events::{Event, EventLoader, EventVersion, Events, VersionLoader, person};
+use crate::events::{Event, EventLoader, EventVersion, VersionLoader, person};
 use crate::identity::User;
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
@@ -18,7 +18,7 @@ use super::input::{
     CancelJobInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput, TestEventInput,
     Trigger,
 };
-use super::loader::{ExecutionLoader, JobLoader};
+use super::loader::{ExecutionLoader, JobLoader, NewestJobsLoader};
 use super::model::is_final;
 use super::service::{Jobs, Start};
 use super::store::{JobRow, cursor};
@@ -381,20 +381,36 @@ impl JobsMutation {
     }
 }
 
-/// Jobs of an event.
+async fn newest_of(ctx: &Context<'_>, event: EventId, each: u64) -> ApiResult<Vec<JobRow>> {
+    let key = api(ctx, ctx.data::<Jobs>()?.newest(op(ctx)?, event, each))?;
+    let rows = ctx.data::<DataLoader<NewestJobsLoader>>()?.load_one(key).await;
+    Ok(loaded(ctx, rows)?.unwrap_or_default())
+}
+
+/// The newest job of an event.
+pub async fn last_job_of(ctx: &Context<'_>, event: EventId) -> ApiResult<Option<Job>> {
+    Ok(newest_of(ctx, event, 1).await?.pop().map(Job))
+}
+
+/// Jobs of an event, which the viewer sees; the first ones of many events at once.
 pub async fn jobs_of(
     ctx: &Context<'_>,
     event: EventId,
-    filter: JobFilter,
+    filter: Option<JobFilter>,
     args: &PageArgs,
 ) -> ApiResult<ConnectionOf<Job>> {
-    api(ctx, ctx.data::<Events>()?.get(op(ctx)?, event).await)?;
-    let filter = api(ctx, super::store::Filter::try_from(filter))?;
+    let filtered = filter.is_some();
+    let filter = api(ctx, super::store::Filter::try_from(filter.unwrap_or_default()))?;
     let filter = super::store::Filter {
         event: Some(event),
         ..filter
     };
     let counted = ctx.look_ahead().field("totalCount").exists();
+    let newest = !filtered && !counted && !args.backward && args.after.is_none() && args.before.is_none();
+    if newest {
+        let rows = newest_of(ctx, event, args.limit()).await?;
+        return Ok(args.page(rows).connection(0, cursor, Job));
+    }
     let found = ctx
         .data::<Jobs>()?
         .list(op(ctx)?, &filter, true, args, counted)

@@ -45,22 +45,37 @@ impl Loader<Uuid> for JobLoader {
     }
 }
 
-/// The newest job of an event, by the event's id.
-#[derive(Debug)]
-pub struct LastJobLoader(pub Kernel);
+/// The newest jobs of one event, as far as somebody may see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Newest {
+    pub event: Uuid,
+    /// None: may see all.
+    pub viewer: Option<Uuid>,
+    pub each: u64,
+}
 
-impl Loader<Uuid> for LastJobLoader {
-    type Value = JobRow;
+/// The newest jobs of events, newest first.
+#[derive(Debug)]
+pub struct NewestJobsLoader(pub Kernel);
+
+impl Loader<Newest> for NewestJobsLoader {
+    type Value = Vec<JobRow>;
     type Error = String;
 
-    async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, JobRow>, String> {
-        let rows = store::last_of_events(&self.0.db, keys.iter().copied())
-            .await
-            .map_err(|e| e.private_text())?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| row.event_id.map(|event| (event, row)))
-            .collect())
+    async fn load(&self, keys: &[Newest]) -> Result<HashMap<Newest, Vec<JobRow>>, String> {
+        let mut alike: HashMap<(Option<Uuid>, u64), Vec<Uuid>> = HashMap::new();
+        for key in keys {
+            alike.entry((key.viewer, key.each)).or_default().push(key.event);
+        }
+        let mut found: HashMap<Newest, Vec<JobRow>> = keys.iter().map(|key| (*key, Vec::new())).collect();
+        for ((viewer, each), events) in alike {
+            let rows = store::newest_of_events(&self.0.db, events, viewer, each).await;
+            for row in rows.map_err(|e| e.private_text())? {
+                let Some(event) = row.event_id else { continue };
+                found.entry(Newest { event, viewer, each }).or_default().push(row);
+            }
+        }
+        Ok(found)
     }
 }
 

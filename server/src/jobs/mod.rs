@@ -10,9 +10,9 @@ pub mod queue;
 mod service;
 mod store;
 
-pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of};
+pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of, last_job_of};
 pub use input::JobFilter;
 pub use live::JobsSubscription;
-pub use loader::{ExecutionLoader, JobLoader, LastJobLoader, OrchestratorNameLoader};
+pub use loader::{ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader};
 pub use service::{Jobs, Start};
 pub use store::{ExecutionRow, JobRow};

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::access::{self, Action, Grant};
+use crate::access::{self, Action, Grant, Reach};
 use crate::events::{Definition, EventRow, Events, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, ExecutionId, JobId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
 
+use super::loader::Newest;
 use super::model::{self, Cancellation, is_final};
 use super::store::{self, ExecutionRow, Filter, JobRow, NewJob};
 
@@ -81,6 +82,19 @@ impl Jobs {
 
     pub async fn execution(&self, op: &Op, id: ExecutionId) -> Result<ExecutionRow> {
         store::execution(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, id).await
+    }
+
+    /// What to ask a loader for: the newest jobs of an event, as far as they may be seen.
+    pub fn newest(&self, op: &Op, event: EventId, each: u64) -> Result<Newest> {
+        let viewer = match access::allow(op, Action::ReadJobs)?.reach() {
+            Reach::All => None,
+            Reach::Own(user) | Reach::OwnAndShared(user) => Some(user.0),
+        };
+        Ok(Newest {
+            event: event.0,
+            viewer,
+            each,
+        })
     }
 
     /// Those of the jobs that match and may be seen.

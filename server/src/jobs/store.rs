@@ -193,15 +193,19 @@ pub async fn executions_of(
         .await?)
 }
 
-/// The newest job of each event.
-pub async fn last_of_events(
+/// The newest jobs of each event that this person may see, or all: at most so many of each, newest first.
+pub async fn newest_of_events(
     db: &impl ConnectionTrait,
-    events: impl IntoIterator<Item = Uuid>,
+    events: Vec<Uuid>,
+    viewer: Option<Uuid>,
+    each: u64,
 ) -> Result<Vec<JobRow>> {
-    let ids: Vec<Uuid> = events.into_iter().collect();
     let sql = "SELECT j.* FROM unnest($1::uuid[]) AS e(id) CROSS JOIN LATERAL
-               (SELECT * FROM jobs WHERE event_id = e.id ORDER BY created_at DESC, id DESC LIMIT 1) AS j";
-    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, [ids.into()]);
+               (SELECT * FROM jobs
+                WHERE event_id = e.id AND ($2::uuid IS NULL OR owner_id = $2 OR actor_id = $2)
+                ORDER BY created_at DESC, id DESC LIMIT $3) AS j";
+    let values = [events.into(), viewer.into(), (each as i64).into()];
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
     Ok(job::Entity::find().from_raw_sql(statement).all(db).await?)
 }
 

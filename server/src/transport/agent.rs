@@ -1,7 +1,7 @@
 //! The agent channel: one WebSocket for each orchestrator. Knows messages and connections; what they mean
 //! is the queue's and the logs' business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +16,7 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use sqlx::types::Json;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
@@ -29,6 +30,8 @@ use super::graphql::auth::bearer;
 const MAX_MESSAGE: usize = 16 << 20;
 /// Messages that are handled together.
 const TOGETHER: usize = 100;
+/// Moments within this time are noted together; those of what has ended meanwhile not at all.
+const MOMENTS: Duration = Duration::from_millis(100);
 /// A connection that says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -77,6 +80,9 @@ struct Connection {
     sink: SplitSink<WebSocket, Message>,
     /// Claims of this connection and the last stored line of each.
     held: HashMap<Claim, u64>,
+    /// Moments that are to be noted together, and when.
+    moments: Vec<Moment>,
+    note_at: Option<Instant>,
 }
 
 impl Connection {
@@ -131,13 +137,17 @@ impl Connection {
             orchestrator: orchestrator_id,
             sink,
             held: HashMap::new(),
+            moments: Vec::new(),
+            note_at: None,
         };
         this.send([welcome]).await?;
         this.cancel_wanted().await?;
         let signals = this.agents.kernel.signals.clone();
         let mut cancels = signals.cancels();
         loop {
+            let note_at = this.note_at;
             tokio::select! {
+                () = until(note_at) => this.note().await?,
                 message = tokio::time::timeout(SILENCE, stream.next()) => {
                     let Some(batch) = gather(message.ok().flatten(), &mut stream)? else { return Ok(()) };
                     this.handle_all(batch).await?;
@@ -166,15 +176,28 @@ impl Connection {
             .await
     }
 
-    /// Handles what arrived together: one statement for all starts, one for all moments, one for all ends.
+    /// Notes the moments that have gathered.
+    async fn note(&mut self) -> Result<()> {
+        self.note_at = None;
+        let moments = std::mem::take(&mut self.moments);
+        if moments.is_empty() {
+            return Ok(());
+        }
+        self.agents.queue.note(self.orchestrator, &moments).await
+    }
+
+    /// Handles what arrived together: one statement for all starts, one for all ends.
     /// Messages about one execution keep their order, because a start comes before its lines and its lines
     /// come before its end; between executions there is none to keep.
     async fn handle_all(&mut self, messages: Vec<AgentToServer>) -> Result<()> {
-        let (mut starts, mut moments, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut starts, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for message in messages {
             match message {
                 AgentToServer::StartRequest { claim } => starts.push(claim),
-                AgentToServer::Phase { claim, phase, at_us } => moments.push(Moment { claim, phase, at_us }),
+                AgentToServer::Phase { claim, phase, at_us } => {
+                    self.moments.push(Moment { claim, phase, at_us });
+                    self.note_at.get_or_insert_with(|| Instant::now() + MOMENTS);
+                }
                 AgentToServer::Log { claim, block } => lines.push((claim, block)),
                 AgentToServer::Finish { claim, outcome } => ends.push((claim, outcome)),
                 other => self.handle(other).await?,
@@ -187,11 +210,6 @@ impl Connection {
                 granted: granted.contains(&claim),
             };
             self.send(starts.into_iter().map(answer)).await?;
-        }
-        // An outcome holds the moments of its execution.
-        moments.retain(|moment| !ends.iter().any(|(claim, _)| *claim == moment.claim));
-        if !moments.is_empty() {
-            self.agents.queue.note(self.orchestrator, &moments).await?;
         }
         let mut kept = HashMap::new();
         for (claim, block) in lines {
@@ -211,6 +229,9 @@ impl Connection {
             for (claim, _) in &ends {
                 self.held.remove(claim);
             }
+            // An outcome holds the moments of its execution.
+            let ended: HashSet<Claim> = ends.iter().map(|(claim, _)| *claim).collect();
+            self.moments.retain(|moment| !ended.contains(&moment.claim));
             let kept = |(claim, _)| ServerToAgent::FinishAck { claim };
             self.send(ends.into_iter().map(kept)).await?;
         }
@@ -301,6 +322,13 @@ impl Connection {
             .execute(&self.agents.kernel.relaxed)
             .await?;
         Ok(())
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

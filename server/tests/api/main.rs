@@ -10,6 +10,7 @@
 mod files;
 mod identity;
 mod jobs;
+mod lists;
 mod queue;
 mod support;
 mod transport;

@@ -95,7 +95,7 @@ fn story(actions: &[Action]) -> Vec<String> {
         Action::Server(AgentToServer::Log { .. }) => "log".into(),
         Action::Server(AgentToServer::StartRequest { .. }) => "ask".into(),
         Action::Server(other) => format!("server {other:?}"),
-        Action::Started { .. } => "started".into(),
+        Action::Started => "started".into(),
         other => format!("{other:?}").to_lowercase(),
     };
     actions.iter().map(name).collect()

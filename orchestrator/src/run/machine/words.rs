@@ -54,10 +54,8 @@ pub enum Input {
 pub enum Action {
     Runner(ToRunner),
     Server(AgentToServer),
-    /// User code runs: the record of the run should say so.
-    Started {
-        at_us: i64,
-    },
+    /// User code runs.
+    Started,
     Kill,
     /// The outcome is kept by the server: clean up.
     Done(OutcomeKind),

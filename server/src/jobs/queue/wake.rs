@@ -12,7 +12,7 @@ const QUEUE: &str = "cronium-wake";
 /// Channel that tells of a new wake-up.
 const CHANNEL: &str = "cronium_wake";
 /// A look stands behind the signal: for what another server queued, or this one before it died.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 /// Signals within this time after a wake-up become one more.
 const GATHER: Duration = Duration::from_millis(4);
 
@@ -35,20 +35,27 @@ pub async fn setup(kernel: &Kernel) -> Result<()> {
 /// removed on the way.
 pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
     loop {
-        tokio::select! {
+        let told = tokio::select! {
             () = stop.cancelled() => return,
-            () = kernel.signals.work() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = kernel.signals.work() => true,
+            () = tokio::time::sleep(LOOK) => false,
+        };
+        if told {
+            kernel.signals.wake_agents();
         }
-        kernel.signals.wake_agents();
-        if let Err(problem) = push(&kernel).await {
-            tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
+        match push(&kernel).await {
+            Ok(true) if !told => kernel.signals.wake_agents(),
+            Ok(_) => {}
+            Err(problem) => {
+                tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
+            }
         }
         tokio::time::sleep(GATHER).await;
     }
 }
 
-async fn push(kernel: &Kernel) -> Result<()> {
+/// Whether there was work without a wake-up.
+async fn push(kernel: &Kernel) -> Result<bool> {
     let pushed = sqlx::query(
         "WITH gone AS (
              DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Failed', 'Killed')
@@ -62,13 +69,14 @@ async fn push(kernel: &Kernel) -> Result<()> {
     .bind(crockford(kernel.entropy.uuid_v7(kernel.now())))
     .execute(&kernel.pool)
     .await?;
-    if pushed.rows_affected() > 0 {
+    let some = pushed.rows_affected() > 0;
+    if some {
         sqlx::query("SELECT pg_notify($1, '')")
             .bind(CHANNEL)
             .execute(&kernel.pool)
             .await?;
     }
-    Ok(())
+    Ok(some)
 }
 
 /// The ULID spelling of 128 bits: Apalis reads its ids so.
