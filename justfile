@@ -8,6 +8,10 @@ default:
 up:
     scripts/up.sh
 
+# what is there and what is missing
+doctor:
+    scripts/doctor.sh
+
 # every check and test
 test:
     scripts/test.sh

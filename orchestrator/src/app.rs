@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::agent::{AdoptReply, AgentToServer, Assignment, ServerToAgent};
+use cronium_protocol::agent::{AdoptReply, AgentToServer, Assignment, Claim, ServerToAgent};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::channel::{Channel, Link, Session};
 use crate::claimer::Claimer;
@@ -140,8 +142,9 @@ pub async fn run<E: Executor>(
             let started = |assignment: Assignment, session: Arc<Session>| {
                 let target = context.executor.target(assignment.claim);
                 if let Some(slot) = registry.register(assignment.claim, target) {
+                    let span = execution_span(assignment.job_id, assignment.claim);
                     let job = run::fresh(context.clone(), slot, assignment, session);
-                    drop(launch.send(Box::pin(job)));
+                    drop(launch.send(Box::pin(job.instrument(span))));
                 }
             };
             tokio::select! {
@@ -174,6 +177,11 @@ pub async fn run<E: Executor>(
     }
     drain(&mut jobs, Duration::from_secs(config.drain_secs)).await;
     Ok(())
+}
+
+/// What every word about an execution is logged under.
+fn execution_span(job: Uuid, claim: Claim) -> tracing::Span {
+    tracing::info_span!("execution", job_id = %job, execution_id = %claim.execution_id, epoch = claim.epoch)
 }
 
 /// Waits for running executions; what is still running then is left to the next start, which adopts it.
@@ -257,6 +265,7 @@ async fn adopt_once<E: Executor>(
                 last_seq: go_on.last_seq,
                 started: go_on.started,
             };
+            let span = execution_span(record.job_id, record.claim);
             let job = run::adopted(
                 context.clone(),
                 slot,
@@ -265,7 +274,7 @@ async fn adopt_once<E: Executor>(
                 origin,
                 session.clone(),
             );
-            drop(launch.send(Box::pin(job)));
+            drop(launch.send(Box::pin(job.instrument(span))));
         }
     }
     Ok(open.is_empty())

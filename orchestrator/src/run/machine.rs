@@ -397,7 +397,7 @@ impl Machine {
             }
             if now.at >= self.setup_until {
                 let reason = match self.origin {
-                    Origin::Fresh(_) => "setup took longer than PT5M",
+                    Origin::Fresh(_) => "setup took longer than 5 min",
                     Origin::Adopted { .. } => "the orchestrator was restarted before the payload was there",
                 };
                 return self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);

@@ -193,7 +193,7 @@ impl<E: Executor> Drive<E> {
                 }
                 done = &mut preparing => match done {
                     Ok(prepared) => break prepared?,
-                    Err(_) => return Err(ExecutorError::Failed("setup took longer than PT5M".into())),
+                    Err(_) => return Err(ExecutorError::Failed("setup took longer than 5 min".into())),
                 },
             }
         };

@@ -54,7 +54,7 @@ pub fn of_exit(report: &ExitReport, limits: Limits) -> (OutcomeKind, Option<Stri
 }
 
 pub fn timed_out(timeout: Duration) -> String {
-    format!("timed out after {}", iso(timeout))
+    format!("timed out after {}", spoken(timeout))
 }
 
 pub fn out_of_memory(limit: u64) -> String {
@@ -94,24 +94,25 @@ fn signal(number: i32) -> String {
     format!("killed by signal {number} ({name})")
 }
 
-/// ISO 8601, the form in which people set limits.
-fn iso(duration: Duration) -> String {
+/// A length of time as people say it: `2 s`, `1 min 30 s`, `2 h`.
+fn spoken(duration: Duration) -> String {
     let (total, millis) = (duration.as_secs(), duration.subsec_millis());
-    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
-    let mut text = String::from("PT");
-    if hours > 0 {
-        let _ = write!(text, "{hours}H");
+    let mut parts = Vec::new();
+    for (amount, unit) in [
+        (total / 3600, "h"),
+        (total / 60 % 60, "min"),
+        (total % 60, "s"),
+        (millis.into(), "ms"),
+    ] {
+        if amount > 0 {
+            parts.push(format!("{amount} {unit}"));
+        }
     }
-    if minutes > 0 {
-        let _ = write!(text, "{minutes}M");
+    if parts.is_empty() {
+        "0 s".into()
+    } else {
+        parts.join(" ")
     }
-    if millis > 0 {
-        let fraction = format!("{millis:03}");
-        let _ = write!(text, "{seconds}.{}S", fraction.trim_end_matches('0'));
-    } else if seconds > 0 || text == "PT" {
-        let _ = write!(text, "{seconds}S");
-    }
-    text
 }
 
 fn bytes(n: u64) -> String {
@@ -198,7 +199,7 @@ mod tests {
             r.signal = Some(15);
             r.timed_out = true;
         });
-        assert_eq!(timed_out, (OutcomeKind::TimedOut, "timed out after PT30S".into()));
+        assert_eq!(timed_out, (OutcomeKind::TimedOut, "timed out after 30 s".into()));
         let cancelled = told(|r| {
             r.signal = Some(15);
             r.cancelled = true;
@@ -208,10 +209,10 @@ mod tests {
 
     #[test]
     fn durations_and_sizes_read_as_people_write_them() {
-        assert_eq!(iso(Duration::from_millis(500)), "PT0.5S");
-        assert_eq!(iso(Duration::from_secs(90)), "PT1M30S");
-        assert_eq!(iso(Duration::from_hours(2)), "PT2H");
-        assert_eq!(iso(Duration::ZERO), "PT0S");
+        assert_eq!(spoken(Duration::from_millis(1_500)), "1 s 500 ms");
+        assert_eq!(spoken(Duration::from_secs(90)), "1 min 30 s");
+        assert_eq!(spoken(Duration::from_hours(2)), "2 h");
+        assert_eq!(spoken(Duration::ZERO), "0 s");
         assert_eq!(bytes(1 << 30), "1 GiB");
         assert_eq!(bytes(100_000_000), "95.4 MiB");
         assert_eq!(remains(Some(2), "no key"), "exit code 2: no key");

@@ -44,7 +44,7 @@ async fn a_timeout_ends_user_code() {
     script.timeout_ms = 1_000;
     let outcome = world.agent.outcome(world.assign(script)).await;
     assert_eq!(outcome.kind, OutcomeKind::TimedOut, "{outcome:?}");
-    assert_eq!(outcome.reason.as_deref(), Some("timed out after PT1S"));
+    assert_eq!(outcome.reason.as_deref(), Some("timed out after 1 s"));
     world.until_clean().await;
 }
 

@@ -230,6 +230,7 @@ impl Jobs {
             let known = known.ok_or_else(|| Error::internal("an idempotency key without its job"))?;
             return self.wait_for(known, start.wait).await;
         };
+        tracing::info!(job_id = %job.id, number = job.number, "a job is accepted");
         metrics::counter!("cronium_jobs_accepted_total").increment(1);
         self.kernel.signals.job_changed(JobId(job.id), true);
         self.kernel.signals.work_queued();

@@ -134,6 +134,7 @@ impl Queue {
         }
         tx.commit().await?;
         for end in &ends {
+            tracing::info!(job_id = %end.job_id, execution_id = %end.id, status = end.status, "an execution ended");
             self.kernel.signals.job_changed(JobId(end.job_id), false);
             self.logs.ended(ExecutionId(end.id));
         }
