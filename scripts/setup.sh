@@ -76,6 +76,11 @@ nextest() {
 }
 
 driven_browser() {
+  if ! have cargo-deny; then
+    say "Building cargo-deny (once, some minutes)"
+    run_logged cargo-deny env CARGO_TARGET_DIR="$CRONIUM_CACHE/tools-target" \
+      cargo install --locked --version 0.20.2 --root "$CRONIUM_CACHE/tools" cargo-deny
+  fi
   if ! node_for_tests >/dev/null; then
     # The reference clients need a newer Node.js than Debian 12 has; npm carries it as a package.
     say "Fetching Node.js 22 for the tests"

@@ -81,6 +81,7 @@ say "Checks"
 "$ROOT/scripts/image.sh" >"$out/image.log" 2>&1 &
 image=$!
 step "format" cargo fmt --all --check
+step "dependencies" cargo deny --locked check bans licenses sources
 step "clippy" cargo clippy -q --locked --workspace --all-targets -- -D warnings
 step "build" cargo build -q --locked --workspace --bins
 step "runner" "$ROOT/scripts/runner-build.sh"
