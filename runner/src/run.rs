@@ -279,7 +279,9 @@ impl Runner {
             log_truncated: self.hub.truncated(),
         };
         let usage = self.memory.usage();
-        for note in self.memory.notes() {
+        let result = report.output_error.as_ref();
+        let result = result.map(|error| format!("the result was not kept: {error}"));
+        for note in self.memory.notes().into_iter().chain(result) {
             self.hub.note(wall_us(), note);
         }
         self.hub.exited(FromRunner::Exit {

@@ -162,7 +162,7 @@ impl Jobs {
         let request = json!([
             "test",
             event.as_ref().map(|e| e.id),
-            definition.source,
+            format!("{definition:?}"),
             start.input
         ]);
         let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
@@ -199,11 +199,22 @@ impl Jobs {
             "id",
             "This job has not ended yet: cancel it first.",
         );
-        checks.done()?;
         let event = match old.event_id {
-            Some(id) => self.events.get(op, EventId(id)).await.ok(),
+            Some(id) => match self.events.to_run(op, EventId(id)).await {
+                Ok((event, _)) => Some(event),
+                Err(Error::NotFound(_)) => return Err(Error::NotFound("job")),
+                Err(other) => return Err(other),
+            },
             None => None,
         };
+        let archived = event.as_ref().is_some_and(|e| e.status == EventStatus::Archived);
+        checks.require(
+            !archived,
+            UserErrorCode::Conflict,
+            "id",
+            "This job's event is archived: activate it first.",
+        );
+        checks.done()?;
         let work = Work {
             event: event.as_ref(),
             version_id: old.event_version_id,
@@ -361,6 +372,16 @@ fn check_start(start: &Start, checks: &mut Checks) {
             "A key has 1 to 200 characters.",
         );
     }
+    let nul = start
+        .idempotency_key
+        .as_ref()
+        .is_some_and(|key| key.contains('\0'));
+    checks.require(
+        !nul,
+        UserErrorCode::Invalid,
+        "idempotencyKey",
+        "A key has no NUL characters.",
+    );
     let minute = start.wait <= Duration::from_secs(60);
     checks.require(
         minute,

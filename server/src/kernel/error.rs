@@ -163,12 +163,12 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-const NUL: &str = "a text holds a NUL character, which can't be kept";
+const NUL: &str = "a text holds a NUL character, or a time is out of range: it can't be kept";
 
-/// Whether a text or JSON value has a character that Postgres refuses: SQLSTATE 22021 and 22P05.
+/// Whether a text, a JSON value or a time is one that Postgres refuses: SQLSTATE 22021, 22P05 and 22008.
 fn holds_nul(e: &sqlx::Error) -> bool {
     let code = e.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(code.as_ref(), "22021" | "22P05"))
+    code.is_some_and(|code| matches!(code.as_ref(), "22021" | "22P05" | "22008"))
 }
 
 /// Whether the database can't be reached, or is starting or stopping: SQLSTATE classes 08, 53 and 57P.

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ExecutionId, JobId};
-use crate::kernel::{Kernel, Op, Result};
+use crate::kernel::{Kernel, Op, Result, Timestamp};
 
 use super::graphql::{LogPage, LogStream};
 use super::hub::Hub;
@@ -100,8 +100,9 @@ impl Logs {
         Ok(span.last_seq)
     }
 
-    /// Makes what was taken in durable: only then its sender may forget it.
-    pub async fn settle(&self) -> Result<()> {
+    /// Makes what was taken in durable: only then its sender may forget it. Gives when Postgres was started:
+    /// what was taken in before another start may be lost.
+    pub async fn settle(&self) -> Result<Timestamp> {
         store::settle(&self.kernel).await
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
 use crate::kernel::ids::ExecutionId;
-use crate::kernel::{Error, Kernel, Result};
+use crate::kernel::{Error, Kernel, Result, Timestamp};
 
 /// A log block is at most a frame: no chunk decompresses to more.
 const MAX_BLOCK: usize = 8 << 20;
@@ -62,12 +62,11 @@ pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: 
 }
 
 /// Makes everything durable that was committed before: a commit that waits for the disk writes the log of all
-/// earlier ones out with its own (PostgreSQL, "Asynchronous Commit").
-pub async fn settle(kernel: &Kernel) -> Result<()> {
-    sqlx::query("SELECT pg_logical_emit_message(true, 'cronium', '')")
-        .execute(&kernel.pool)
-        .await?;
-    Ok(())
+/// earlier ones out with its own (PostgreSQL, "Asynchronous Commit"). Gives when Postgres was started: what was
+/// committed before another start may be lost.
+pub async fn settle(kernel: &Kernel) -> Result<Timestamp> {
+    let sql = "SELECT pg_postmaster_start_time() FROM pg_logical_emit_message(true, 'cronium', '')";
+    Ok(sqlx::query_scalar(sql).fetch_one(&kernel.pool).await?)
 }
 
 /// The last stored sequence number; 0 for none.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
 use crate::kernel::ids::ExecutionId;
-use crate::kernel::{Error, Kernel, Result};
+use crate::kernel::{Error, Kernel, Result, Timestamp};
 use crate::logs::Logs;
 
 use super::graphql::auth::bearer;
@@ -83,6 +83,8 @@ struct Connection {
     /// Moments that are to be noted together, and when.
     moments: Vec<Moment>,
     note_at: Option<Instant>,
+    /// Lines that were stored before another start may be lost.
+    postgres_started: Timestamp,
 }
 
 impl Connection {
@@ -132,6 +134,7 @@ impl Connection {
             lease_secs: LEASE.as_secs() as u32,
             renew_secs: RENEW.as_secs() as u32,
         };
+        let postgres_started = agents.logs.settle().await?;
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
@@ -139,6 +142,7 @@ impl Connection {
             held: HashMap::new(),
             moments: Vec::new(),
             note_at: None,
+            postgres_started,
         };
         this.send([welcome]).await?;
         this.cancel_wanted().await?;
@@ -218,7 +222,10 @@ impl Connection {
             }
         }
         if !kept.is_empty() {
-            self.agents.logs.settle().await?;
+            if self.agents.logs.settle().await? != self.postgres_started {
+                // The orchestrator connects again, and its runners repeat what was not acknowledged.
+                return Err(Error::Unavailable("Postgres was started anew".into()));
+            }
             let kept = kept
                 .into_iter()
                 .map(|(claim, seq)| ServerToAgent::LogAck { claim, seq });
