@@ -136,6 +136,7 @@ impl App {
             self.events.clone(),
             stop.clone(),
         ));
+        tasks.spawn(crate::jobs::look_behind(self.kernel.clone(), stop.clone()));
         let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream as LineStream};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,6 +22,9 @@ const BATCH: usize = 2000;
 const BATCH_BYTES: usize = 256 << 10;
 /// Chunks read at a time: at most some MiB.
 const CHUNKS: i64 = 16;
+/// Text in one page, and text that is looked through for it.
+const PAGE_BYTES: usize = 1 << 20;
+const SEARCH_BYTES: usize = 32 << 20;
 /// A look at the store stands behind the hub.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -75,13 +79,15 @@ impl Logs {
 
     /// Takes a block whose sender holds the execution's lease. `last` is the last sequence number that is
     /// stored; gives the new one, to be acknowledged after [`Self::settle`]. Lines that are there already are
-    /// dropped; a gap is refused, and its sender sends again.
-    pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
+    /// dropped; a gap is refused, and its sender sends again. None, and nothing stored, when the claim or
+    /// `last` is not the present one: another connection took over, or the execution has ended.
+    pub async fn ingest(&self, claim: Claim, last: u64, bytes: &[u8]) -> Result<Option<u64>> {
+        let execution = ExecutionId(claim.execution_id);
         let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
         let received = block.lines.len();
         block.lines.retain(|line| line.seq > last);
         let Some(first) = block.lines.first() else {
-            return Ok(last);
+            return Ok(Some(last));
         };
         if first.seq != last + 1 {
             return Err(Error::BadRequest(format!(
@@ -96,8 +102,8 @@ impl Logs {
         if self.hub.is_heard(execution) {
             self.hub.publish(execution, Arc::new(Lines::from(block.lines)));
         }
-        store::append(&self.kernel, execution, span, again.as_deref().unwrap_or(bytes)).await?;
-        Ok(span.last_seq)
+        let stored = store::append(&self.kernel, claim, span, again.as_deref().unwrap_or(bytes)).await?;
+        Ok(stored.then_some(span.last_seq))
     }
 
     /// Makes what was taken in durable: only then its sender may forget it. Gives when Postgres was started:
@@ -111,7 +117,8 @@ impl Logs {
         self.hub.close(execution);
     }
 
-    /// One page of stored lines.
+    /// One page of stored lines, bounded by its lines, by their text and by how much a search looks through:
+    /// `has_more` says whether to ask again after `last_seq`, also when nothing was found so far.
     pub async fn page(
         &self,
         execution: ExecutionId,
@@ -125,26 +132,27 @@ impl Logs {
         let mut after = u64::try_from(after).unwrap_or_default();
         let wanted = search.map(str::to_lowercase);
         let stream = stream.map(LineStream::from);
-        let mut found = Vec::new();
+        let (mut found, mut text, mut looked_at) = (Vec::new(), 0, 0);
         loop {
             let lines = store::read(&self.kernel, execution, after, CHUNKS).await?;
-            let Some(last) = lines.last().map(|line| line.seq) else {
+            if lines.is_empty() {
                 return Ok(LogPage::new(found, after, false));
-            };
+            }
             for line in lines {
                 let matches = stream.is_none_or(|s| s == line.stream)
                     && wanted
                         .as_ref()
                         .is_none_or(|w| line.text.to_lowercase().contains(w));
-                if matches && found.len() == limit {
+                let full = matches && (found.len() == limit || text + line.text.len() > PAGE_BYTES);
+                if (full && !found.is_empty()) || looked_at > SEARCH_BYTES {
                     return Ok(LogPage::new(found, after, true));
                 }
-                after = line.seq;
+                (after, looked_at) = (line.seq, looked_at + line.text.len());
                 if matches {
+                    text += line.text.len();
                     found.push(line);
                 }
             }
-            after = last;
         }
     }
 

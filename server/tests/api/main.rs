@@ -11,6 +11,8 @@ mod files;
 mod identity;
 mod jobs;
 mod lists;
+mod live;
+mod logs;
 mod queue;
 mod support;
 mod transport;

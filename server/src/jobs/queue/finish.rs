@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{ExecutionId, JobId};
-use crate::kernel::{Result, Timestamp};
+use crate::kernel::{Result, Timestamp, storable};
 
-use super::{Queue, storable};
+use super::Queue;
 
 /// So often an execution is tried on targets that can't be prepared.
 const MAX_DISPATCHES: i32 = 3;
