@@ -27,6 +27,8 @@ const PAGE_BYTES: usize = 1 << 20;
 const SEARCH_BYTES: usize = 32 << 20;
 /// A look at the store stands behind the hub.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between an execution's end and the question whether its job goes on with another.
+const AGAIN: Duration = Duration::from_millis(100);
 
 fn fits(lines: &[Line]) -> bool {
     lines.len() <= BATCH && lines.iter().map(|line| line.text.len()).sum::<usize>() <= BATCH_BYTES
@@ -213,7 +215,8 @@ impl Logs {
         }
     }
 
-    /// The logs of a job's executions, one after the other, as they appear.
+    /// The logs of a job's executions, one after the other, as they appear; the last batch of the last one
+    /// says that nothing follows.
     pub fn follow_job(
         &self,
         job: JobId,
@@ -221,15 +224,31 @@ impl Logs {
     ) -> impl Stream<Item = Result<Batch>> + Send + use<> {
         let this = self.clone();
         async_stream::try_stream! {
-            for execution in store::executions(&this.kernel, job.0).await? {
-                let from = match after {
-                    Some((at, seq)) if at == execution => seq,
-                    Some((at, _)) if at.0 > execution.0 => continue,
-                    _ => 0,
-                };
-                for await batch in this.follow(execution, from) {
-                    yield batch?;
+            let mut at = after;
+            loop {
+                // Asked first: an execution that is made after this belongs to a job that goes on.
+                let over = store::job_has_ended(&this.kernel, job.0).await?;
+                for execution in store::executions(&this.kernel, job.0).await? {
+                    let from = match at {
+                        Some((known, seq)) if known == execution => seq,
+                        Some((known, _)) if known.0 > execution.0 => continue,
+                        _ => 0,
+                    };
+                    for await batch in this.follow(execution, from) {
+                        let batch = batch?;
+                        at = Some((execution, batch.last_seq));
+                        if !batch.ended {
+                            yield batch;
+                        }
+                    }
                 }
+                if over {
+                    if let Some((execution, last_seq)) = at {
+                        yield Batch { execution, lines: Arc::default(), last_seq, ended: true };
+                    }
+                    return;
+                }
+                tokio::time::sleep(AGAIN).await;
             }
         }
     }

@@ -124,6 +124,15 @@ pub async fn state(kernel: &Kernel, execution: ExecutionId) -> Result<(bool, u64
     Ok((ended, lines.unsigned_abs()))
 }
 
+/// Whether nothing of the job will run any more.
+pub async fn job_has_ended(kernel: &Kernel, job: Uuid) -> Result<bool> {
+    let ended: Option<bool> = sqlx::query_scalar("SELECT finished_at IS NOT NULL FROM jobs WHERE id = $1")
+        .bind(job)
+        .fetch_optional(&kernel.pool)
+        .await?;
+    Ok(ended.unwrap_or(true))
+}
+
 /// Executions of a job, oldest attempt first.
 pub async fn executions(kernel: &Kernel, job: Uuid) -> Result<Vec<ExecutionId>> {
     let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM executions WHERE job_id = $1 ORDER BY attempt")

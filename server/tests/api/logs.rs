@@ -4,6 +4,8 @@ use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_server::kernel::Error;
+use cronium_server::kernel::ids::ExecutionId;
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -160,4 +162,61 @@ async fn a_search_stops_after_a_bounded_look_and_goes_on_where_it_was() {
     assert!((60..75).contains(&after), "{after}");
     let second = page(&test, &token, &execution, after, r#", search: "needle""#).await;
     assert_eq!((seqs(&second), &second["hasMore"]), (vec![75], &json!(false)));
+}
+
+#[tokio::test]
+async fn the_log_of_a_job_goes_on_with_each_attempt_and_ends_once() {
+    let test = TestApp::start().await;
+    let orchestrator = Uuid::new_v4();
+    let (claim, first, token) = at_work(&test, orchestrator).await;
+    let logs = &test.app.logs;
+    logs.ingest(claim, 0, &numbered(1..=2)).await.ok().unwrap();
+    let query = "query { jobs(first: 1) { nodes { id } } }";
+    let job = test.graphql(&token, query, json!({})).await["data"]["jobs"]["nodes"][0]["id"].clone();
+    let query = "subscription ($id: ID!) { jobLog(jobId: $id) { executionId lastSeq final } }";
+    let request = test.request(&token, query, json!({ "id": job })).await;
+    let mut batches = Box::pin(test.app.schema.execute_stream(request));
+    let mut next = async || {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(5), batches.next()).await;
+        let response = next.expect("a batch within 5 s")?;
+        assert_eq!(response.errors, []);
+        Some(response.data.into_json().unwrap()["jobLog"].clone())
+    };
+    let batch = |execution: &Value, seq: u64, last: bool| json!({ "executionId": execution, "lastSeq": seq, "final": last });
+    assert_eq!(next().await, Some(batch(&first, 2, false)));
+    // The first attempt ends and a second follows, as a retry policy has it.
+    let now = test.app.kernel.now() + chrono::TimeDelta::seconds(1);
+    let (second, pool) = (test.app.kernel.entropy.uuid_v7(now), &test.app.kernel.pool);
+    sqlx::query(
+        "INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, epoch, orchestrator_id)
+         SELECT $1, job_id, 2, 'RUNNING', priority, queued_at, 1, orchestrator_id FROM executions",
+    )
+    .bind(second)
+    .execute(pool)
+    .await
+    .unwrap();
+    sqlx::query("UPDATE executions SET status = 'FAILED', finished_at = now() WHERE attempt = 1")
+        .execute(pool)
+        .await
+        .unwrap();
+    let claim = Claim {
+        execution_id: second,
+        epoch: 1,
+    };
+    logs.ingest(claim, 0, &block([(1, "again".into())]))
+        .await
+        .ok()
+        .unwrap();
+    let again = json!(ExecutionId(second).global());
+    assert_eq!(next().await, Some(batch(&again, 1, false)));
+    sqlx::query("UPDATE executions SET status = 'SUCCEEDED', finished_at = now() WHERE attempt = 2")
+        .execute(pool)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE jobs SET status = 'SUCCEEDED', finished_at = now()")
+        .execute(pool)
+        .await
+        .unwrap();
+    assert_eq!(next().await, Some(batch(&again, 1, true)));
+    assert_eq!(next().await, None);
 }

@@ -37,6 +37,25 @@ pub async fn claimed(test: &TestApp, orchestrator: Uuid, slots: u32) -> Vec<Assi
     all
 }
 
+/// The report of user code that left a result.
+fn exit(output: String) -> ExitReport {
+    ExitReport {
+        started_at_us: 1,
+        ended_at_us: 2,
+        code: Some(0),
+        signal: None,
+        timed_out: false,
+        cancelled: false,
+        escalated: false,
+        out_of_memory: false,
+        processes_refused: 0,
+        spawn_error: None,
+        output: Some(output),
+        output_error: None,
+        log_truncated: false,
+    }
+}
+
 #[tokio::test]
 async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     let test = TestApp::start().await;
@@ -271,21 +290,7 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
             [OutcomeKind::Succeeded, OutcomeKind::Failed, OutcomeKind::TimedOut][n],
         );
         outcome.reason = (n > 0).then(|| "cause\0 unknown".to_owned());
-        outcome.exit = Some(ExitReport {
-            started_at_us: 1,
-            ended_at_us: 2,
-            code: Some(n as i32),
-            signal: None,
-            timed_out: false,
-            cancelled: false,
-            escalated: false,
-            out_of_memory: false,
-            processes_refused: 0,
-            spawn_error: None,
-            output: Some(r#"{"k\u0000":["\u0000"]}"#.into()),
-            output_error: None,
-            log_truncated: false,
-        });
+        outcome.exit = Some(exit(r#"{"k\u0000":["\u0000"]}"#.into()));
         (*claim, Box::new(outcome))
     };
     let ends: Vec<_> = claims.iter().enumerate().map(end).collect();
@@ -391,4 +396,33 @@ async fn large_work_is_given_out_in_messages_of_bounded_size() {
     }
     let groups = test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap();
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_kept_is_said_to_be_so() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let orchestrator = Uuid::new_v4();
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
+    assert!(granted(&test, orchestrator, claim).await);
+    let mut end = outcome(&test, OutcomeKind::Succeeded);
+    end.exit = Some(exit(format!("{}{}", "[".repeat(200), "]".repeat(200))));
+    test.app
+        .queue
+        .finish(orchestrator, &[(claim, Box::new(end))])
+        .await
+        .ok()
+        .unwrap();
+    let query = "query ($id: ID!) { job(id: $id) { status statusReason output } }";
+    let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+    assert_eq!(
+        (&seen["status"], &seen["output"]),
+        (&json!("SUCCEEDED"), &Value::Null)
+    );
+    assert!(
+        seen["statusReason"].as_str().unwrap().contains("not kept"),
+        "{seen}"
+    );
 }
