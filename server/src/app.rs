@@ -194,7 +194,7 @@ impl App {
 }
 
 /// Runs an idempotent chore now and at every interval until the token is cancelled.
-async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
+pub async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
 where
     F: Fn() -> R,
     R: Future<Output = Result<()>>,

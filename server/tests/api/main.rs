@@ -10,6 +10,7 @@
 mod files;
 mod identity;
 mod jobs;
+mod keys;
 mod lists;
 mod live;
 mod logs;
