@@ -10,7 +10,9 @@
 mod files;
 mod identity;
 mod jobs;
+mod limits;
 mod lists;
+mod panics;
 mod queue;
 mod support;
 mod transport;
