@@ -9,6 +9,7 @@ use std::time::Duration;
 use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
 use cronium_server::app::{self, App};
 use cronium_server::config::Config;
+use cronium_server::config::graphql::GraphqlConfig;
 use cronium_server::config::keys::Keys;
 use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Profile, Target};
 use cronium_server::identity::NewUser;
@@ -101,7 +102,7 @@ impl World {
             metrics: Arc::new(metrics),
             pulse: app.pulse.clone(),
         };
-        let router = app.router(&config, &keys, probes);
+        let router = app.router(&config, &keys, probes).map_err(told)?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -232,5 +233,6 @@ fn config(setting: &Setting) -> Config {
         exec_image: String::new(),
         capacity: 1,
         otlp_endpoint: None,
+        graphql: GraphqlConfig::standard(),
     }
 }

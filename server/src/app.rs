@@ -24,7 +24,7 @@ use crate::logs::{self, Logs};
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Origins, origin_of};
-use crate::transport::graphql::{self, Gateway};
+use crate::transport::graphql::{self, Gateway, Settings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
 
@@ -159,7 +159,7 @@ impl App {
     }
 
     /// Everything that is reached by HTTP.
-    pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> axum::Router {
+    pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> Result<axum::Router> {
         let agents = Agents {
             kernel: self.kernel.clone(),
             queue: self.queue.clone(),
@@ -168,8 +168,8 @@ impl App {
         };
         let authenticator = Arc::new(self.identity.clone());
         let (kernel, secure) = (self.kernel.clone(), config.https());
-        crate::transport::health::router(probes)
-            .merge(graphql::router(self.gateway(config)))
+        Ok(crate::transport::health::router(probes)
+            .merge(graphql::router(self.gateway(config)?))
             .merge(agent::router(agents))
             .merge(logs::router(
                 kernel,
@@ -178,18 +178,23 @@ impl App {
                 authenticator,
                 secure,
             ))
-            .merge(files::router(&config.web_dir))
+            .merge(files::router(&config.web_dir)))
     }
 
     /// What carries GraphQL requests.
-    pub fn gateway(&self, config: &Config) -> Gateway {
+    pub fn gateway(&self, config: &Config) -> Result<Gateway> {
         let origins = Origins {
             public: config.public_url.as_deref().and_then(origin_of),
             allowed: config.cors_origins.clone(),
             secure: config.https(),
         };
         let authenticator = Arc::new(self.identity.clone());
-        Gateway::new(self.kernel.clone(), self.schema.clone(), authenticator, origins)
+        let settings = Settings {
+            origins,
+            limits: config.graphql.limits(),
+        };
+        let engine = Arc::new(self.schema.clone());
+        Gateway::new(self.kernel.clone(), engine, authenticator, settings)
     }
 }
 

@@ -92,7 +92,7 @@ async fn run(
         metrics: Arc::clone(&telemetry.metrics),
         pulse: app.pulse.clone(),
     };
-    let router = app.router(config, keys, probes);
+    let router = app.router(config, keys, probes)?;
     // The child has its own token: it drains while the agent channel still stands.
     let drained = CancellationToken::new();
     let child = orchestrator(config, keys, database, address)

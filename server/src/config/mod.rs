@@ -1,12 +1,16 @@
 //! Typed configuration from flags and environment. All problems are reported at once; nothing else in
 //! the server reads the environment.
 
+mod given;
+pub mod graphql;
 pub mod keys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+
+use graphql::GraphqlConfig;
 
 /// Options of `cronium serve` and of the commands that need the database.
 #[derive(Debug, Clone, Args)]
@@ -71,6 +75,9 @@ pub struct Config {
     /// OTLP/HTTP endpoint for traces; none: no traces leave.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+
+    #[command(flatten)]
+    pub graphql: GraphqlConfig,
 }
 
 impl Config {
@@ -105,6 +112,7 @@ impl Config {
                     .into(),
             );
         }
+        self.graphql.problems(&mut found);
         found
     }
 

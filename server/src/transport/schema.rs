@@ -12,6 +12,7 @@ use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 use crate::logs::LogsSubscription;
 
+use super::graphql::limits::LEVELS;
 use super::node::NodeQuery;
 
 /// Reading.
@@ -39,6 +40,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// The schema without its services: enough to print it.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .limit_recursive_depth(LEVELS as usize)
 }
 
 /// Sorted SDL with descriptions: what `schema.graphql` holds.

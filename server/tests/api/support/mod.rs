@@ -1,5 +1,7 @@
 //! The harness: a database of its own for every test, a clock that stands still, the real schema.
 
+pub mod served;
+
 use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
