@@ -11,5 +11,7 @@
 mod agent;
 mod isolation;
 mod lifecycle;
+mod machine;
+mod network;
 mod outcomes;
 mod world;
