@@ -14,4 +14,5 @@ mod lifecycle;
 mod machine;
 mod network;
 mod outcomes;
+mod reasons;
 mod world;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use cronium_orchestrator::allow::AllowList;
 use cronium_orchestrator::docker::LABEL_ORCHESTRATOR;
 use cronium_protocol::agent::OutcomeKind;
 use cronium_protocol::manifest::Language;
@@ -65,11 +66,9 @@ async fn expect(world: &World, wanted: &[(String, &str)]) {
 }
 
 async fn world_that_opens(list: &str) -> World {
-    let list = list.parse().unwrap();
-    World::with(move |config| config.network_allow = AllowListOf::clone(&list)).await
+    let list: AllowList = list.parse().unwrap();
+    World::with(move |config| config.network_allow = list.clone()).await
 }
-
-type AllowListOf = cronium_orchestrator::allow::AllowList;
 
 /// A port on all of the host's addresses.
 async fn listener() -> (TcpListener, u16) {
@@ -294,8 +293,13 @@ while True:
         nft(world.id, &list).contains("10.77.8.8")
     });
     let table = mine.next_back().unwrap().rsplit(' ').next().unwrap().to_owned();
-    nft(world.id, &["delete", "table", "inet", &table]);
-    world.agent.line(id, "open").await;
+    // The rules may come back before the job looks: then they are flushed again.
+    let mut opened = false;
+    while !opened {
+        nft(world.id, &["delete", "table", "inet", &table]);
+        let seen = world.agent.line(id, "open");
+        opened = tokio::time::timeout(Duration::from_secs(2), seen).await.is_ok();
+    }
     let lines = |kept: &crate::agent::Kept| kept.lines.get(&id)?.values().nth(2).cloned();
     assert_eq!(world.agent.until("the rules are back", 30, lines).await, "closed");
 }
