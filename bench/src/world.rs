@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
+use cronium_server::access::roles;
 use cronium_server::app::{self, App};
 use cronium_server::config::Config;
 use cronium_server::config::keys::Keys;
@@ -23,7 +24,6 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::{Outcome, Setting, told};
 
@@ -79,14 +79,8 @@ impl World {
         };
         let id = app.identity.create_user(new).await.map_err(told)?;
         let op = Op {
-            actor: Actor::User {
-                id,
-                role: UserRole::Admin,
-                session: Uuid::nil(),
-            },
-            request_id: Uuid::nil(),
-            client: None,
             bearer: true,
+            ..Op::process(id, roles::permissions(UserRole::Admin))
         };
         let event = app.events.create(&op, nothing()).await.map_err(told)?;
         let config = config(setting);

@@ -2,6 +2,8 @@
 
 pub mod enums;
 
+pub mod api_token;
+pub mod audit_entry;
 pub mod event;
 pub mod event_version;
 pub mod execution;
@@ -10,6 +12,7 @@ pub mod job;
 pub mod log_chunk;
 pub mod orchestrator;
 pub mod outbox;
+pub mod role;
 pub mod session;
 pub mod setting;
 pub mod user;

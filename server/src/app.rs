@@ -10,11 +10,12 @@ use sea_orm_migration::MigratorTrait as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
 use crate::happenings;
-use crate::identity::Identity;
+use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader};
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
@@ -32,6 +33,7 @@ use crate::transport::schema::{self, Schema};
 #[derive(Clone)]
 pub struct App {
     pub kernel: Kernel,
+    pub audit: Audit,
     pub identity: Identity,
     pub events: Events,
     pub jobs: Jobs,
@@ -93,12 +95,14 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 
 impl App {
     pub fn new(kernel: Kernel, signer: Signer) -> Self {
-        let identity = Identity::new(kernel.clone());
-        let events = Events::new(kernel.clone());
-        let jobs = Jobs::new(kernel.clone(), events.clone());
+        let audit = Audit::new(kernel.clone());
+        let identity = Identity::new(kernel.clone(), audit.clone());
+        let events = Events::new(kernel.clone(), audit.clone());
+        let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone());
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
         let schema = schema::builder()
+            .data(audit.clone())
             .data(identity.clone())
             .data(events.clone())
             .data(jobs.clone())
@@ -106,6 +110,9 @@ impl App {
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(ApiTokenLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
@@ -118,6 +125,7 @@ impl App {
             .finish();
         Self {
             kernel,
+            audit,
             identity,
             events,
             jobs,
@@ -142,15 +150,17 @@ impl App {
             pulse.beat();
             async move { queue.sweep().await.map(drop) }
         }));
-        let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());
+        tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
+        let (kernel, jobs, identity) = (self.kernel.clone(), self.jobs.clone(), self.identity.clone());
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
             "housekeeping",
             move || {
-                let (kernel, jobs) = (kernel.clone(), jobs.clone());
+                let (kernel, jobs, identity) = (kernel.clone(), jobs.clone(), identity.clone());
                 async move {
                     logs::make_partitions(&kernel).await?;
+                    identity.tidy().await?;
                     jobs.drop_old_keys().await.map(drop)
                 }
             },
@@ -189,6 +199,22 @@ impl App {
         };
         let authenticator = Arc::new(self.identity.clone());
         Gateway::new(self.kernel.clone(), self.schema.clone(), authenticator, origins)
+    }
+}
+
+/// Refusals go into the audit log each second, and for the last time when everything stops.
+async fn write_denials(audit: Audit, stop: CancellationToken) {
+    let chore = audit.clone();
+    let flush = move || {
+        let audit = chore.clone();
+        async move { audit.flush_denials(false).await.map(drop) }
+    };
+    every(Duration::from_secs(1), stop, "denials", flush).await;
+    if let Err(problem) = audit.flush_denials(true).await {
+        tracing::warn!(
+            problem = problem.private_text(),
+            "the last refusals are not in the audit log"
+        );
     }
 }
 

@@ -26,9 +26,24 @@ enum Command {
     Schema,
     /// Say what is there and what is missing.
     Doctor,
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Accounts.
     #[command(subcommand)]
     Admin(Admin),
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check the whole log: is it what was written?
+    Verify,
+    /// Write the log out as NDJSON, oldest first.
+    Export {
+        /// Only entries after this one.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +63,8 @@ async fn main() -> ExitCode {
         Command::Serve => commands::serve(cli.config).await,
         Command::Migrate => commands::migrate(cli.config).await,
         Command::Doctor => commands::doctor(&cli.config).await,
+        Command::Audit(Audit::Verify) => commands::audit::verify(cli.config).await,
+        Command::Audit(Audit::Export { after }) => commands::audit::export(cli.config, after).await,
         Command::Admin(Admin::ResetPassword { email }) => commands::reset_password(cli.config, &email).await,
     };
     match done {

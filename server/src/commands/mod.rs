@@ -1,5 +1,6 @@
 //! What the program can be asked to do.
 
+pub mod audit;
 mod database;
 mod doctor;
 mod first_start;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 pub use doctor::doctor;
 pub use serve::serve;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::identity::Identity;
 use crate::kernel::{Error, Result};
@@ -40,7 +42,7 @@ pub async fn migrate(config: Config) -> Result<ExitCode> {
 pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
     let password = database.kernel.entropy.token();
-    let changed = Identity::new(database.kernel.clone())
+    let changed = Identity::new(database.kernel.clone(), Audit::new(database.kernel.clone()))
         .set_password(email, password.clone())
         .await;
     database.close().await;

@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use uuid::Uuid;
 
 use crate::access::{self, Action, Grant};
+use crate::audit::{Audit, AuditAction, Change, Target as Audited, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
@@ -20,6 +21,7 @@ use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 #[derive(Clone, Debug)]
 pub struct Events {
     kernel: Kernel,
+    audit: Audit,
 }
 
 /// Everything of a new event.
@@ -49,8 +51,8 @@ pub struct EventChange {
 }
 
 impl Events {
-    pub fn new(kernel: Kernel) -> Self {
-        Self { kernel }
+    pub fn new(kernel: Kernel, audit: Audit) -> Self {
+        Self { kernel, audit }
     }
 
     pub async fn list(
@@ -139,8 +141,32 @@ impl Events {
         let tx = self.kernel.db.begin().await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
+        self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
+    }
+
+    /// Writes a change of an event into the audit log: what it was and is, without source and environment,
+    /// which its versions keep.
+    async fn changed(
+        &self,
+        tx: &DatabaseTransaction,
+        op: &Op,
+        action: AuditAction,
+        before: Option<&EventRow>,
+        after: Option<&EventRow>,
+    ) -> Result<()> {
+        let Some(row) = after.or(before) else {
+            return Ok(());
+        };
+        let target = Audited::new(TargetKind::Event, row.id, row.name.clone());
+        let change = Change {
+            before: before.map(store::audited),
+            after: after.map(store::audited),
+            ..Change::new(action, target)
+        };
+        self.audit.record(tx, op, change).await
     }
 
     fn version_row(
@@ -178,6 +204,7 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         expect_version(&row, expected)?;
         let current: Definition = match store::versions_by_ids(&tx, [row.version_id]).await?.pop() {
             Some(version) => version.into(),
@@ -215,6 +242,8 @@ impl Events {
         }
         row.updated_at = self.kernel.now();
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -223,8 +252,11 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         (row.status, row.updated_at) = (status, self.kernel.now());
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -240,6 +272,7 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         expect_version(&row, expected)?;
         let old = store::version_of(&tx, id, version).await.map_err(|e| match e {
             Error::NotFound(_) => Error::field(
@@ -255,6 +288,8 @@ impl Events {
         (row.version_id, row.kind, row.updated_at) = (version.id, version.kind, self.kernel.now());
         store::insert_version(&tx, version).await?;
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -262,8 +297,10 @@ impl Events {
     pub async fn delete(&self, op: &Op, id: EventId) -> Result<EventId> {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
-        store::lock(&tx, &grant, id).await?;
+        let row = store::lock(&tx, &grant, id).await?;
         store::delete(&tx, id).await?;
+        self.changed(&tx, op, AuditAction::DeleteEvent, Some(&row), None)
+            .await?;
         tx.commit().await?;
         Ok(id)
     }

@@ -1,9 +1,18 @@
-//! People: passwords, sessions, profile. Knows nothing of events and jobs.
+//! People: accounts, passwords, sessions, API tokens and roles. Knows nothing of events and jobs.
 
 mod graphql;
+mod loader;
+mod model;
 mod password;
+mod people;
+mod roles;
 mod service;
+mod sessions;
 mod store;
+mod tokens;
 
+pub use graphql::admin::{PeopleMutation, PeopleQuery, Role};
+pub use graphql::credentials::{ApiToken, CredentialsMutation, Session, token_of};
 pub use graphql::{IdentityMutation, IdentityQuery, SignInMethod, User, UserRole};
+pub use loader::{ApiTokenLoader, RoleLoader, RoleMembersLoader};
 pub use service::{Identity, NewUser, SignedIn};

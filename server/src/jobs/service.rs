@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::{self, Action, Grant, Reach};
+use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::events::{Definition, EventRow, Events, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, ExecutionId, JobId};
@@ -24,6 +25,7 @@ use super::store::{self, ExecutionRow, Filter, JobRow, NewJob};
 pub struct Jobs {
     kernel: Kernel,
     events: Events,
+    audit: Audit,
 }
 
 /// How work is to be started.
@@ -49,8 +51,12 @@ struct Work<'a> {
 }
 
 impl Jobs {
-    pub fn new(kernel: Kernel, events: Events) -> Self {
-        Self { kernel, events }
+    pub fn new(kernel: Kernel, events: Events, audit: Audit) -> Self {
+        Self {
+            kernel,
+            events,
+            audit,
+        }
     }
 
     /// In-process changes of jobs.
@@ -262,6 +268,7 @@ impl Jobs {
             execution: self.kernel.id(),
             owner: work.owner,
             actor: grant.user().0,
+            api_token: grant.token().map(|id| id.0),
             event: work.event.map(|event| event.id),
             version: work.version_id,
             title: work.title,
@@ -348,6 +355,10 @@ impl Jobs {
             }
         }
         store::save_cancel(&tx, job.clone(), executions).await?;
+        let target = Target::new(TargetKind::Job, id, job.title.clone());
+        self.audit
+            .record(&tx, op, Change::new(AuditAction::CancelJob, target))
+            .await?;
         tx.commit().await?;
         for execution in told {
             self.kernel.signals.cancel_requested(execution);

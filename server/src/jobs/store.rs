@@ -216,6 +216,8 @@ pub struct NewJob {
     pub execution: ExecutionId,
     pub owner: Uuid,
     pub actor: Uuid,
+    /// The token that the actor came with.
+    pub api_token: Option<Uuid>,
     pub event: Option<Uuid>,
     pub version: Uuid,
     pub title: String,
@@ -237,8 +239,8 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
             ON CONFLICT DO NOTHING RETURNING key
         ), job AS (
             INSERT INTO jobs (id, owner_id, actor_id, event_id, event_version_id, title, status, priority, trigger,
-                retry_of, input, created_at)
-            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12
+                retry_of, input, created_at, api_token_id)
+            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12, $15
             WHERE $13 IS NULL OR EXISTS (SELECT FROM kept)
             RETURNING *
         ), execution AS (
@@ -265,6 +267,7 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
         new.at.into(),
         key.into(),
         hash.into(),
+        new.api_token.into(),
     ];
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
     Ok(job::Entity::find().from_raw_sql(statement).one(db).await?)

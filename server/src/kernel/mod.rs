@@ -3,11 +3,13 @@
 
 pub mod api;
 pub mod clock;
+pub mod denials;
 pub mod entropy;
 pub mod error;
 pub mod ids;
 pub mod op;
 pub mod paging;
+pub mod permission;
 pub mod pulse;
 pub mod scalars;
 pub mod sealed;
@@ -23,7 +25,8 @@ use sqlx::postgres::PgPoolOptions;
 pub use clock::{Clock, Timestamp};
 pub use entropy::Entropy;
 pub use error::{Error, Result};
-pub use op::{Actor, Op};
+pub use op::{Actor, Credential, Op};
+pub use permission::{Action, Permissions};
 pub use signals::Signals;
 
 const RELAXED_CONNECTIONS: u32 = 8;
@@ -56,6 +59,8 @@ pub struct Kernel {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub signals: Signals,
+    /// Refusals that the audit log takes.
+    pub denials: denials::Denials,
 }
 
 impl Kernel {
@@ -70,6 +75,7 @@ impl Kernel {
             clock,
             entropy: Entropy,
             signals: Signals::default(),
+            denials: denials::Denials::default(),
         }
     }
 

@@ -4,8 +4,9 @@ use async_graphql::{
     MergedObject, MergedSubscription, Object, SDLExportOptions, SchemaBuilder, SimpleObject,
 };
 
+use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
-use crate::identity::{IdentityMutation, IdentityQuery};
+use crate::identity::{CredentialsMutation, IdentityMutation, IdentityQuery, PeopleMutation, PeopleQuery};
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::api::{ApiResult, api};
@@ -23,11 +24,19 @@ pub struct Query(
     EventsQuery,
     JobsQuery,
     InsightQuery,
+    PeopleQuery,
+    AuditQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(IdentityMutation, EventsMutation, JobsMutation);
+pub struct Mutation(
+    IdentityMutation,
+    EventsMutation,
+    JobsMutation,
+    CredentialsMutation,
+    PeopleMutation,
+);
 
 /// Watching.
 #[derive(MergedSubscription, Default)]

@@ -7,10 +7,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod audit;
+mod credentials;
 mod files;
 mod identity;
 mod jobs;
 mod lists;
+mod people;
 mod queue;
 mod support;
 mod transport;

@@ -21,7 +21,7 @@ use crate::support::TestApp;
 const PARTNER: &str = "https://partner.example";
 
 pub struct Served {
-    test: TestApp,
+    pub test: TestApp,
     address: SocketAddr,
     pub client: reqwest::Client,
 }
@@ -85,7 +85,7 @@ impl Served {
         Ok(Socket(tokio_tungstenite::connect_async(request).await?.0))
     }
 
-    async fn acknowledged(&self, token: &str) -> Socket {
+    pub async fn acknowledged(&self, token: &str) -> Socket {
         let mut socket = self.socket(&[]).await.unwrap();
         let payload = json!({ "authorization": format!("Bearer {token}") });
         socket
@@ -96,7 +96,7 @@ impl Served {
     }
 }
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn send(&mut self, message: Value) {
@@ -113,7 +113,7 @@ impl Socket {
         }
     }
 
-    async fn close_code(&mut self) -> u16 {
+    pub async fn close_code(&mut self) -> u16 {
         loop {
             if let Message::Close(frame) = self.0.next().await.unwrap().unwrap() {
                 return frame.unwrap().code.into();

@@ -20,6 +20,14 @@ use uuid::Uuid;
 /// Password of every user that a test makes.
 pub const PASSWORD: &str = "a password for tests";
 
+/// Somebody who is signed in.
+pub struct Person {
+    /// Global id.
+    pub id: String,
+    pub email: String,
+    pub token: String,
+}
+
 /// One server's services on a database of their own.
 pub struct TestApp {
     pub app: App,
@@ -104,6 +112,11 @@ impl TestApp {
 
     /// Makes a user of this role and signs them in: the session's token.
     pub async fn sign_in(&self, role: UserRole) -> String {
+        self.person(role).await.token
+    }
+
+    /// Makes a user of this role and signs them in.
+    pub async fn person(&self, role: UserRole) -> Person {
         let email = format!("{}@example.test", Uuid::new_v4().simple());
         let new = NewUser {
             email: email.clone(),
@@ -111,14 +124,19 @@ impl TestApp {
             role,
             password: PASSWORD.into(),
         };
-        self.app.identity.create_user(new).await.expect("user");
+        let id = self.app.identity.create_user(new).await.expect("user");
         let op = self.op("").await;
-        self.app
-            .identity
-            .sign_in(&op, &email, PASSWORD.into())
-            .await
-            .expect("sign-in")
-            .token
+        let signed_in = self.app.identity.sign_in(&op, &email, PASSWORD.into()).await;
+        Person {
+            id: id.global().to_string(),
+            token: signed_in.expect("sign-in").token,
+            email,
+        }
+    }
+
+    /// Whether a bearer secret stands for somebody.
+    pub async fn works(&self, secret: &str) -> bool {
+        self.app.identity.authenticate(secret).await.is_ok()
     }
 
     /// The operation of a bearer token; the empty one is anonymous.
@@ -135,8 +153,9 @@ impl TestApp {
         Op {
             actor,
             request_id: Uuid::new_v4(),
-            client: None,
             bearer: true,
+            denials: self.app.kernel.denials.clone(),
+            ..Op::default()
         }
     }
 

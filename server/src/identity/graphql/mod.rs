@@ -1,15 +1,23 @@
 //! Viewer, sign-in and profile.
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
-use cronium_entity::enums::UserRole as RoleValue;
+use cronium_entity::enums::{UserRole as RoleValue, UserStatus as StatusValue};
 
-use crate::access::{Action, Permission, can};
-use crate::kernel::Timestamp;
-use crate::kernel::api::{ApiResult, ResponseCookies, UserError, api, op, payload};
-use crate::kernel::ids::UserId;
+use crate::access::{Action, Permission, can, decide};
+use crate::kernel::api::{ApiResult, ResponseCookies, UserError, api, loaded, op, payload};
+use crate::kernel::ids::{RoleId, UserId};
+use crate::kernel::paging::{ConnectionOf, PageArgs};
+use crate::kernel::{Error, Timestamp};
 
+use super::loader::RoleLoader;
 use super::service::Identity;
-use super::store::Row;
+use super::store::{self, Row};
+use admin::Role;
+use credentials::{ApiToken, Session};
+
+pub mod admin;
+pub mod credentials;
 
 /// What a person may do in general.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -23,6 +31,18 @@ pub enum UserRole {
     Editor,
     /// Looks.
     Viewer,
+}
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "StatusValue")]
+pub enum UserStatus {
+    /// In use.
+    Active,
+    /// Locked out by an administrator.
+    Disabled,
+    /// Waits for an administrator.
+    Pending,
 }
 
 /// A person with an account.
@@ -47,9 +67,68 @@ impl User {
         &self.0.name
     }
 
-    /// What the person may do in general.
+    /// The built-in role; VIEWER for a person with a custom one, see `assignedRole`.
     async fn role(&self) -> UserRole {
         self.0.role.into()
+    }
+
+    /// The role, built-in or custom.
+    async fn assigned_role(&self, ctx: &Context<'_>) -> ApiResult<Role> {
+        role_of(ctx, &self.0).await
+    }
+
+    /// What the role allows. A token of the person may allow less: see `ApiToken.scopes`.
+    async fn permissions(&self, ctx: &Context<'_>) -> ApiResult<Vec<Action>> {
+        let role = role_of(ctx, &self.0).await?;
+        Ok(role.0.permissions.iter().collect())
+    }
+
+    /// Whether the account can be used.
+    async fn status(&self) -> UserStatus {
+        self.0.status.into()
+    }
+
+    /// The last sign-in; null for those who may not know.
+    async fn last_sign_in_at(&self, ctx: &Context<'_>) -> ApiResult<Option<Timestamp>> {
+        let op = op(ctx)?;
+        let known = op.user() == Some(UserId(self.0.id)) || decide(op, Action::ManageUsers).is_ok();
+        Ok(self.0.last_sign_in_at.filter(|_| known))
+    }
+
+    /// Sign-ins that are not over, newest first: of oneself, or for those who manage users.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Page size from the start, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Begin after this position.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this position.")] before: Option<String>,
+    ) -> ApiResult<ConnectionOf<Session>> {
+        let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        let found = ctx
+            .data::<Identity>()?
+            .sessions(op(ctx)?, UserId(self.0.id), &args)
+            .await;
+        let (page, total) = api(ctx, found)?;
+        Ok(page.connection(total, store::sessions::cursor, Session))
+    }
+
+    /// API tokens, also those that work no more, newest first: of oneself, or for those who manage users.
+    async fn api_tokens(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Page size from the start, 1 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Begin after this position.")] after: Option<String>,
+        #[graphql(desc = "Page size from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End before this position.")] before: Option<String>,
+    ) -> ApiResult<ConnectionOf<ApiToken>> {
+        let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        let found = ctx
+            .data::<Identity>()?
+            .tokens(op(ctx)?, UserId(self.0.id), &args)
+            .await;
+        let (page, total) = api(ctx, found)?;
+        Ok(page.connection(total, store::tokens::cursor, ApiToken))
     }
 
     /// Language of the dashboard: en or es.
@@ -64,13 +143,23 @@ impl User {
 
     /// What the viewer may do with this account.
     async fn viewer_can(&self, ctx: &Context<'_>) -> ApiResult<Vec<Permission>> {
-        let mine = can(op(ctx)?, Action::ChangeOwnProfile, UserId(self.0.id), false);
-        Ok(if mine {
+        let op = op(ctx)?;
+        let mine = can(op, Action::ChangeOwnProfile, UserId(self.0.id), false);
+        Ok(if mine || decide(op, Action::ManageUsers).is_ok() {
             vec![Permission::Read, Permission::Change]
         } else {
             vec![Permission::Read]
         })
     }
+}
+
+async fn role_of(ctx: &Context<'_>, row: &Row) -> ApiResult<Role> {
+    let Some(id) = row.role_id else {
+        return Ok(Role(row.role.into()));
+    };
+    let loader = ctx.data::<DataLoader<RoleLoader>>()?;
+    let role = loaded(ctx, loader.load_one(RoleId(id)).await)?;
+    Ok(Role(api(ctx, role.ok_or(Error::NotFound("role")))?))
 }
 
 /// Ways to sign in.
