@@ -14,6 +14,7 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::explain::Explain;
 use crate::happenings;
 use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader};
 use crate::insight::Insight;
@@ -102,6 +103,11 @@ impl App {
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
         let schema = schema::builder()
+            .data(Explain {
+                identity: identity.clone(),
+                events: events.clone(),
+                jobs: jobs.clone(),
+            })
             .data(audit.clone())
             .data(identity.clone())
             .data(events.clone())

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod commands;
 pub mod config;
 pub mod events;
+pub mod explain;
 pub mod happenings;
 pub mod identity;
 pub mod insight;

@@ -4,6 +4,7 @@
 use crate::kernel::ids::{ApiTokenId, UserId};
 use crate::kernel::{Actor, Error, Op, Result};
 
+pub mod fields;
 pub mod roles;
 
 pub use crate::kernel::permission::{Action, Permissions, ResourceKind};

@@ -220,13 +220,12 @@ mod tests {
         let links = (1..=length).map(|seq| {
             let record = record(seq as u128);
             let hash = hash(seq, &prev_hash, &record);
-            let link = Link {
+            Link {
                 seq,
                 prev_hash: std::mem::replace(&mut prev_hash, hash.clone()),
                 hash,
                 record,
-            };
-            link
+            }
         });
         (genesis, links.collect())
     }

@@ -16,3 +16,4 @@ pub use graphql::credentials::{ApiToken, CredentialsMutation, Session, token_of}
 pub use graphql::{IdentityMutation, IdentityQuery, SignInMethod, User, UserRole};
 pub use loader::{ApiTokenLoader, RoleLoader, RoleMembersLoader};
 pub use service::{Identity, NewUser, SignedIn};
+pub use store::Row as UserRow;

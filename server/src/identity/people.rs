@@ -49,6 +49,20 @@ impl Identity {
         Ok((page, total))
     }
 
+    /// An account and what its role allows, for those who manage accounts.
+    pub async fn subject(&self, op: &Op, id: UserId) -> Result<(Row, Permissions)> {
+        access::allow(op, Action::ManageUsers)?;
+        let row = store::by_ids(&self.kernel.db, [id]).await?.pop();
+        let row = row.ok_or(Error::NotFound("user"))?;
+        let custom = match row.role_id {
+            Some(id) => store::roles::by_ids(&self.kernel.db, [id]).await?.pop(),
+            None => None,
+        };
+        let names = custom.as_ref().map(|role| role.permissions.as_slice());
+        let permissions = model::of_role(row.role, names);
+        Ok((row, permissions))
+    }
+
     /// What a role id stands for; the role stays until the transaction ends.
     async fn held(&self, tx: &DatabaseTransaction, id: RoleId) -> Result<Option<Held>> {
         if let Some(role) = model::built_in(id) {

@@ -6,6 +6,7 @@ use async_graphql::{
 
 use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
+use crate::explain::ExplainQuery;
 use crate::identity::{CredentialsMutation, IdentityMutation, IdentityQuery, PeopleMutation, PeopleQuery};
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
@@ -26,6 +27,7 @@ pub struct Query(
     InsightQuery,
     PeopleQuery,
     AuditQuery,
+    ExplainQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod authorisation;
 mod credentials;
 mod files;
 mod identity;

@@ -52,8 +52,8 @@ async fn people_are_found_by_text_role_and_state() {
             .collect::<Vec<_>>()
     };
     assert_eq!(find(Value::Null).await.len(), 2);
-    assert_eq!(find(json!({ "text": "lovel" })).await, [editor.email.clone()]);
-    assert_eq!(find(json!({ "role": "ADMIN" })).await, [admin.email.clone()]);
+    assert_eq!(find(json!({ "text": "lovel" })).await, [editor.email.as_str()]);
+    assert_eq!(find(json!({ "role": "ADMIN" })).await, [admin.email.as_str()]);
     assert!(
         find(json!({ "role": "ADMIN", "status": "DISABLED" }))
             .await
