@@ -10,7 +10,7 @@ use sea_orm_migration::MigratorTrait as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
@@ -25,7 +25,7 @@ use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
-use crate::transport::graphql::auth::{Origins, origin_of};
+use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
 use crate::transport::graphql::{self, Gateway};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
@@ -181,11 +181,17 @@ impl App {
             logs: self.logs.clone(),
             key: keys.internal.as_str().into(),
         };
-        let authenticator = Arc::new(self.identity.clone());
+        let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
         let (kernel, secure) = (self.kernel.clone(), config.https());
         crate::transport::health::router(probes)
             .merge(graphql::router(self.gateway(config)))
             .merge(agent::router(agents))
+            .merge(audit::router(
+                kernel.clone(),
+                self.audit.clone(),
+                authenticator.clone(),
+                secure,
+            ))
             .merge(logs::router(
                 kernel,
                 self.logs.clone(),

@@ -3,11 +3,13 @@
 
 mod action;
 mod denials;
+mod download;
 mod graphql;
 mod model;
 mod service;
 mod store;
 
 pub use action::{AuditAction, AuditOutcome, TargetKind};
+pub use download::router;
 pub use graphql::{AuditEntry, AuditQuery};
 pub use service::{Audit, Change, Target};

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::credentials::api_token;
 use crate::jobs::{event, run};
 use crate::support::{PASSWORD, TestApp};
+use crate::transport::Served;
 
 const LOG: &str = "query ($f: AuditFilter) { auditLog(filter: $f, first: 100) { totalCount nodes {
     seq action outcome actorEmail apiTokenId targetKind targetId targetName before after } } }";
@@ -298,6 +299,33 @@ async fn a_wrong_password_is_kept_without_the_password() {
     ] {
         assert!(!all.contains(secret), "{secret} is in the log");
     }
+}
+
+#[tokio::test]
+async fn the_log_is_downloaded_by_those_who_may_read_it() {
+    let served = Served::start().await;
+    let admin = served.test.sign_in(UserRole::Admin).await;
+    let editor = served.test.sign_in(UserRole::Editor).await;
+    let get = |secret: &str, query: &str| {
+        let request = served
+            .client
+            .get(served.url(&format!("/api/audit.ndjson{query}")));
+        request.bearer_auth(secret).send()
+    };
+    assert_eq!(get(&editor, "").await.unwrap().status(), 403);
+    let nobody = served
+        .client
+        .get(served.url("/api/audit.ndjson"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(nobody.status(), 401);
+    let whole = get(&admin, "").await.unwrap();
+    assert_eq!(whole.headers()["content-type"], "application/x-ndjson");
+    let whole = whole.text().await.unwrap();
+    assert_eq!(whole.lines().count(), 4, "two accounts, two sign-ins");
+    let rest = get(&admin, "?after=3").await.unwrap().text().await.unwrap();
+    assert_eq!(Some(rest.trim_end()), whole.lines().last());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cronium_entity::enums::UserRole;
+use cronium_server::audit;
 use cronium_server::transport::files;
 use cronium_server::transport::graphql::auth::Origins;
 use cronium_server::transport::graphql::{self, Gateway};
@@ -40,7 +41,14 @@ impl Served {
         let app = &test.app;
         let authenticator = Arc::new(app.identity.clone());
         let gateway = Gateway::new(app.kernel.clone(), app.schema.clone(), authenticator, origins);
-        let router = graphql::router(gateway).merge(files::router(directory));
+        let router = graphql::router(gateway)
+            .merge(audit::router(
+                app.kernel.clone(),
+                app.audit.clone(),
+                Arc::new(app.identity.clone()),
+                false,
+            ))
+            .merge(files::router(directory));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

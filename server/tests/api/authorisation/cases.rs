@@ -325,10 +325,10 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Subscription.jobsChanged",
-        "subscription { jobsChanged { job { event { id } } } }",
+        "subscription { jobsChanged { job { title } } }",
         UNKNOWN,
-        (Stranger, Without("event")),
-        (Owner, With("event")),
+        (Stranger, Without("title")),
+        (Owner, With("title")),
     ),
     case(
         "Subscription.systemStatus",

@@ -194,6 +194,7 @@ impl World {
             "token": token,
             "session": session["id"],
             "role": self.role(&format!("Role {n}")).await,
+            "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),
             "email": self.owner.email,
             "password": PASSWORD,
