@@ -70,7 +70,7 @@ impl World {
         app::migrate(&kernel).await.map_err(told)?;
         let master = MasterKey::new([7; 32]);
         let signer = Signer::load(&kernel, &master).await.map_err(told)?;
-        let app = App::new(kernel.clone(), signer);
+        let app = App::new(kernel.clone(), signer, &master, "http://127.0.0.1");
         let new = NewUser {
             email: EMAIL.into(),
             name: "Bench".into(),

@@ -28,6 +28,18 @@ pub enum UserStatus {
     Pending,
 }
 
+/// What a link sent by mail is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum LinkKind {
+    #[sea_orm(string_value = "RESET")]
+    Reset,
+    #[sea_orm(string_value = "INVITE")]
+    Invite,
+    #[sea_orm(string_value = "SIGN_UP")]
+    SignUp,
+}
+
 /// What an event is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]

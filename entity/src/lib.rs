@@ -2,6 +2,7 @@
 
 pub mod enums;
 
+pub mod account_link;
 pub mod api_token;
 pub mod audit_entry;
 pub mod event;
@@ -10,6 +11,7 @@ pub mod execution;
 pub mod idempotency_key;
 pub mod job;
 pub mod log_chunk;
+pub mod mail;
 pub mod orchestrator;
 pub mod outbox;
 pub mod role;

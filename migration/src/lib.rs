@@ -10,6 +10,7 @@ mod m0004_logs;
 mod m0005_system;
 mod m0006_access;
 mod m0007_audit;
+mod m0008_accounts;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_system::Migration),
             Box::new(m0006_access::Migration),
             Box::new(m0007_audit::Migration),
+            Box::new(m0008_accounts::Migration),
         ]
     }
 }

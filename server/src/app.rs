@@ -21,8 +21,11 @@ use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
 use crate::kernel::pulse::Pulse;
+use crate::kernel::sealed::MasterKey;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
+use crate::mail::Mail;
+use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
@@ -35,6 +38,7 @@ use crate::transport::schema::{self, Schema};
 pub struct App {
     pub kernel: Kernel,
     pub audit: Audit,
+    pub mail: Mail,
     pub identity: Identity,
     pub events: Events,
     pub jobs: Jobs,
@@ -95,9 +99,12 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 }
 
 impl App {
-    pub fn new(kernel: Kernel, signer: Signer) -> Self {
+    /// `public_url` is where people find the dashboard: links in mails lead there.
+    pub fn new(kernel: Kernel, signer: Signer, master: &MasterKey, public_url: &str) -> Self {
         let audit = Audit::new(kernel.clone());
-        let identity = Identity::new(kernel.clone(), audit.clone());
+        let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
+        let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
+        let identity = Identity::new(kernel.clone(), audit.clone(), settings.clone(), mail.clone());
         let events = Events::new(kernel.clone(), audit.clone());
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone());
         let logs = Logs::new(kernel.clone());
@@ -108,6 +115,8 @@ impl App {
                 events: events.clone(),
                 jobs: jobs.clone(),
             })
+            .data(settings)
+            .data(mail.clone())
             .data(audit.clone())
             .data(identity.clone())
             .data(events.clone())
@@ -132,6 +141,7 @@ impl App {
         Self {
             kernel,
             audit,
+            mail,
             identity,
             events,
             jobs,
@@ -156,6 +166,7 @@ impl App {
             pulse.beat();
             async move { queue.sweep().await.map(drop) }
         }));
+        tasks.spawn(self.mail.clone().run(stop.clone()));
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
         let (kernel, jobs, identity) = (self.kernel.clone(), self.jobs.clone(), self.identity.clone());
         tasks.spawn(every(

@@ -14,6 +14,8 @@ pub mod insight;
 pub mod jobs;
 pub mod kernel;
 pub mod logs;
+pub mod mail;
 pub mod postgres;
+pub mod settings;
 pub mod supervise;
 pub mod transport;

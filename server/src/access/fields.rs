@@ -2,8 +2,8 @@
 //! that a test can hold every field to it with real requests.
 
 use super::Action::{
-    self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageUsers, ReadAudit,
-    ReadEvents, ReadJobs, ReadSystem, RunEvent,
+    self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageSettings, ManageUsers,
+    ReadAudit, ReadEvents, ReadJobs, ReadSystem, RunEvent,
 };
 
 /// What a field needs.
@@ -34,6 +34,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "overview", Need::All(&[ReadJobs, ReadEvents])),
     ("Query", "roles", Need::Any(&[ManageUsers, ManageRoles])),
     ("Query", "serverInfo", Need::Nothing),
+    ("Query", "settings", Need::All(&[ManageSettings])),
     ("Query", "systemStatus", Need::All(&[ReadSystem])),
     ("Query", "users", Need::All(&[ManageUsers])),
     ("Query", "viewer", Need::Nothing),
@@ -43,6 +44,9 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "createEvent", Need::All(&[CreateEvent])),
     ("Mutation", "deleteEvent", Need::All(&[ChangeEvent])),
     ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
+    ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
+    ("Mutation", "requestPasswordReset", Need::Nothing),
+    ("Mutation", "resetPassword", Need::Nothing),
     ("Mutation", "restoreEventVersion", Need::All(&[ChangeEvent])),
     ("Mutation", "retryJob", Need::All(&[RunEvent, ReadJobs])),
     (
@@ -57,12 +61,15 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ),
     ("Mutation", "runEvent", Need::All(&[RunEvent])),
     ("Mutation", "saveRole", Need::All(&[ManageRoles])),
+    ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
     ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
     ("Mutation", "signIn", Need::Nothing),
     ("Mutation", "signOut", Need::Nothing),
+    ("Mutation", "signUp", Need::Nothing),
     ("Mutation", "testEvent", Need::All(&[RunEvent, CreateEvent])),
     ("Mutation", "updateEvent", Need::All(&[ChangeEvent])),
     ("Mutation", "updateProfile", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "updateSettings", Need::All(&[ManageSettings])),
     ("Mutation", "updateUser", Need::All(&[ManageUsers])),
     ("Subscription", "executionLog", Need::All(&[ReadJobs])),
     ("Subscription", "jobLog", Need::All(&[ReadJobs])),

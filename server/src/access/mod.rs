@@ -62,7 +62,7 @@ pub fn decide(op: &Op, action: Action) -> Result<Grant> {
     let reach = match action {
         Action::ChangeOwnProfile => Reach::Own(id),
         _ if permissions.contains(Action::AllResources) => Reach::All,
-        Action::ManageUsers | Action::ManageRoles | Action::ReadAudit => Reach::All,
+        Action::ManageUsers | Action::ManageRoles | Action::ReadAudit | Action::ManageSettings => Reach::All,
         Action::ReadEvents | Action::RunEvent => Reach::OwnAndShared(id),
         _ => Reach::Own(id),
     };

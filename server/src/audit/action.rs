@@ -39,6 +39,10 @@ pub enum AuditAction {
     DeleteEvent,
     /// A job was stopped by somebody.
     CancelJob,
+    /// Somebody was invited.
+    InviteUser,
+    /// Settings were changed.
+    UpdateSettings,
     /// Something was refused.
     Deny,
 }
@@ -67,6 +71,10 @@ pub enum TargetKind {
     Event,
     /// A job.
     Job,
+    /// An invitation.
+    Invitation,
+    /// The settings.
+    Settings,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -84,14 +92,16 @@ pub fn known<T: async_graphql::resolver_utils::EnumType>(name: &str) -> Option<T
 }
 
 impl TargetKind {
-    pub fn node(self) -> NodeKind {
-        match self {
+    /// The kind of the node; None where there is none to load.
+    pub fn node(self) -> Option<NodeKind> {
+        Some(match self {
             Self::User => NodeKind::User,
             Self::Session => NodeKind::Session,
             Self::ApiToken => NodeKind::ApiToken,
             Self::Role => NodeKind::Role,
             Self::Event => NodeKind::Event,
             Self::Job => NodeKind::Job,
-        }
+            Self::Invitation | Self::Settings => return None,
+        })
     }
 }

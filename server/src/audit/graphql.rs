@@ -77,7 +77,7 @@ impl AuditEntry {
     /// What it is about: the id of a node, which may be gone by now.
     async fn target_id(&self) -> Option<ID> {
         let kind: TargetKind = known(self.0.target_kind.as_deref()?)?;
-        Some(ids::global(kind.node(), self.0.target_id?))
+        Some(ids::global(kind.node()?, self.0.target_id?))
     }
 
     /// How it was called at that moment; what was asked for, where it was refused.

@@ -15,8 +15,11 @@ pub use serve::serve;
 
 use crate::audit::Audit;
 use crate::config::Config;
+use crate::config::keys::Keys;
 use crate::identity::Identity;
 use crate::kernel::{Error, Result};
+use crate::mail::Mail;
+use crate::settings::Settings;
 use crate::transport::schema;
 
 use database::Database;
@@ -42,7 +45,12 @@ pub async fn migrate(config: Config) -> Result<ExitCode> {
 pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
     let password = database.kernel.entropy.token();
-    let changed = Identity::new(database.kernel.clone(), Audit::new(database.kernel.clone()))
+    let master = Keys::load(&config)?.master;
+    let kernel = database.kernel.clone();
+    let audit = Audit::new(kernel.clone());
+    let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
+    let mail = Mail::new(kernel.clone(), settings.clone(), master, "");
+    let changed = Identity::new(kernel, audit, settings, mail)
         .set_password(email, password.clone())
         .await;
     database.close().await;

@@ -61,17 +61,17 @@ async fn run(
 ) -> Result<()> {
     app::migrate(&database.kernel).await?;
     let signer = Signer::load(&database.kernel, &keys.master).await?;
-    let app = App::new(database.kernel.clone(), signer);
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
+    let app = App::new(database.kernel.clone(), signer, &keys.master, &url);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if let Some(cluster) = database.cluster.clone() {
         tasks.spawn(cluster.watch(stop.clone()));
     }
     app.start_workers(&tasks, &stop);
-    let url = config
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
     match first_start::admin(&app).await? {
         Some(admin) => {
             first_start::samples(&app, &admin).await?;

@@ -1,7 +1,7 @@
 //! Other people's accounts, for those who manage them.
 
 use cronium_entity::enums::{UserRole, UserStatus};
-use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait as _};
 use serde_json::{Value, json};
 
 use crate::access::{self, Action, Permissions};
@@ -24,11 +24,11 @@ pub struct UserChange {
 }
 
 /// A role as an account has it.
-struct Held {
-    role: UserRole,
-    custom: Option<RoleId>,
-    name: String,
-    permissions: Permissions,
+pub(super) struct Held {
+    pub role: UserRole,
+    pub custom: Option<RoleId>,
+    pub name: String,
+    pub permissions: Permissions,
 }
 
 impl Identity {
@@ -54,17 +54,22 @@ impl Identity {
         access::allow(op, Action::ManageUsers)?;
         let row = store::by_ids(&self.kernel.db, [id]).await?.pop();
         let row = row.ok_or(Error::NotFound("user"))?;
-        let custom = match row.role_id {
-            Some(id) => store::roles::by_ids(&self.kernel.db, [id]).await?.pop(),
-            None => None,
-        };
-        let names = custom.as_ref().map(|role| role.permissions.as_slice());
-        let permissions = model::of_role(row.role, names);
+        let permissions = self.permissions_of(&self.kernel.db, &row).await?;
         Ok((row, permissions))
     }
 
+    /// What the role of an account allows.
+    pub(super) async fn permissions_of(&self, db: &impl ConnectionTrait, row: &Row) -> Result<Permissions> {
+        let custom = match row.role_id {
+            Some(id) => store::roles::by_ids(db, [id]).await?.pop(),
+            None => None,
+        };
+        let names = custom.as_ref().map(|role| role.permissions.as_slice());
+        Ok(model::of_role(row.role, names))
+    }
+
     /// What a role id stands for; the role stays until the transaction ends.
-    async fn held(&self, tx: &DatabaseTransaction, id: RoleId) -> Result<Option<Held>> {
+    pub(super) async fn held(&self, tx: &DatabaseTransaction, id: RoleId) -> Result<Option<Held>> {
         if let Some(role) = model::built_in(id) {
             return Ok(Some(Held {
                 role,
@@ -120,8 +125,7 @@ impl Identity {
         };
         store::save(&tx, &after).await?;
         if status != UserStatus::Active {
-            store::sessions::remove_of(&tx, id, None).await?;
-            store::tokens::revoke_of(&tx, id, self.kernel.now()).await?;
+            self.end_credentials(&tx, id).await?;
         }
         let change = Change::new(AuditAction::UpdateUser, account(&after))
             .from(seen(&before, &had.name))

@@ -18,6 +18,9 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
 
+use crate::mail::Mail;
+use crate::settings::Settings;
+
 use super::password::{self, MAX_LENGTH, MIN_LENGTH};
 use super::store::{self, Row};
 
@@ -31,6 +34,8 @@ const USER_AGENT: usize = 300;
 pub struct Identity {
     pub(super) kernel: Kernel,
     pub(super) audit: Audit,
+    pub(super) settings: Settings,
+    pub(super) mail: Mail,
     /// Ten attempts a minute for one account from one address.
     attempts: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -63,11 +68,13 @@ pub(super) fn account(row: &Row) -> Target {
 }
 
 impl Identity {
-    pub fn new(kernel: Kernel, audit: Audit) -> Self {
+    pub fn new(kernel: Kernel, audit: Audit, settings: Settings, mail: Mail) -> Self {
         let quota = Quota::per_minute(NonZeroU32::MIN.saturating_add(9));
         Self {
             kernel,
             audit,
+            settings,
+            mail,
             attempts: Arc::new(RateLimiter::keyed(quota)),
         }
     }
@@ -113,6 +120,7 @@ impl Identity {
         let tx = self.kernel.db.begin().await?;
         store::save_password(&tx, UserId(user.id), hash, self.kernel.now()).await?;
         store::sessions::remove_of(&tx, UserId(user.id), None).await?;
+        store::links::remove_of(&tx, UserId(user.id)).await?;
         let change = Change::new(AuditAction::ResetPassword, account(&user));
         self.audit.record(&tx, &Op::default(), change).await?;
         tx.commit().await?;
@@ -140,18 +148,7 @@ impl Identity {
             "This is too long.",
         );
         checks.done()?;
-        let key = format!(
-            "{}|{}",
-            email.trim().to_lowercase(),
-            op.client.map(|c| c.to_string()).unwrap_or_default()
-        );
-        if let Err(wait) = self.attempts.check_key(&key) {
-            op.denied("signIn", "RATE_LIMITED");
-            let wait = wait.wait_time_from(DefaultClock::default().now());
-            return Err(Error::RateLimited {
-                retry_after_secs: wait.as_secs() + 1,
-            });
-        }
+        self.throttle(op, "signIn", email)?;
         let user = store::by_email(&self.kernel.db, email.trim()).await?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
         let right = password::verify(password, stored).await?;
@@ -161,6 +158,20 @@ impl Identity {
             return Err(wrong_password());
         };
         self.begin_session(op, user).await
+    }
+
+    /// Ten attempts a minute of one kind for one account from one address.
+    pub(super) fn throttle(&self, op: &Op, what: &'static str, account: &str) -> Result<()> {
+        let client = op.client.map(|client| client.to_string()).unwrap_or_default();
+        let key = format!("{what}|{}|{client}", account.trim().to_lowercase());
+        let Err(wait) = self.attempts.check_key(&key) else {
+            return Ok(());
+        };
+        op.denied(what, "RATE_LIMITED");
+        let wait = wait.wait_time_from(DefaultClock::default().now());
+        Err(Error::RateLimited {
+            retry_after_secs: wait.as_secs() + 1,
+        })
     }
 
     /// Signs in whoever has proven who they are.
@@ -281,10 +292,7 @@ impl Identity {
         check_password(&new, "newPassword", &mut checks);
         checks.done()?;
         // A token that was stolen must not become a way to guess the password.
-        if self.attempts.check_key(&format!("change|{}", me.id)).is_err() {
-            op.denied("changePassword", "RATE_LIMITED");
-            return Err(Error::RateLimited { retry_after_secs: 6 });
-        }
+        self.throttle(op, "changePassword", &me.email)?;
         if !password::verify(current, Some(me.password_hash.clone())).await? {
             op.denied("changePassword", "WRONG_PASSWORD");
             return Err(Error::field(
@@ -297,6 +305,7 @@ impl Identity {
         let tx = self.kernel.db.begin().await?;
         store::save_password(&tx, grant.user(), hash, self.kernel.now()).await?;
         store::sessions::remove_of(&tx, grant.user(), op.session()).await?;
+        store::links::remove_of(&tx, grant.user()).await?;
         self.audit
             .record(&tx, op, Change::new(AuditAction::ChangePassword, account(&me)))
             .await?;
@@ -307,6 +316,7 @@ impl Identity {
     /// Forgets what is over: expired sessions, and counts of attempts.
     pub async fn tidy(&self) -> Result<u64> {
         self.attempts.retain_recent();
+        store::links::remove_expired(&self.kernel.db, self.kernel.now()).await?;
         store::sessions::remove_expired(&self.kernel.db, self.kernel.now()).await
     }
 }
@@ -326,6 +336,29 @@ pub(super) fn check_name(name: &str, checks: &mut Checks) {
         UserErrorCode::TooLong,
         "name",
         "At most 100 characters.",
+    );
+}
+
+/// One `@` with something on both sides, and nothing that could end a header.
+pub(super) fn check_email(email: &str, checks: &mut Checks) {
+    let email = email.trim();
+    checks.require(
+        !email.is_empty(),
+        UserErrorCode::Required,
+        "email",
+        "Enter an e-mail address.",
+    );
+    let parts = email.split_once('@');
+    let good = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let plain = email.len() <= 254
+        && !email
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || "<>,;\"".contains(c));
+    checks.require(
+        email.is_empty() || (good && plain),
+        UserErrorCode::Invalid,
+        "email",
+        "This is not an e-mail address.",
     );
 }
 

@@ -41,6 +41,9 @@ pub enum Action {
     /// Read, check and export the audit log.
     #[graphql(name = "READ_AUDIT_LOG")]
     ReadAudit,
+    /// See and change the installation's settings.
+    #[graphql(name = "MANAGE_SETTINGS")]
+    ManageSettings,
     /// The other scopes cover what everybody owns, not only own and shared things.
     #[graphql(name = "ALL_RESOURCES")]
     AllResources,
@@ -64,7 +67,7 @@ pub enum ResourceKind {
 }
 
 impl Action {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadEvents,
         Self::CreateEvent,
         Self::ChangeEvent,
@@ -76,6 +79,7 @@ impl Action {
         Self::ManageUsers,
         Self::ManageRoles,
         Self::ReadAudit,
+        Self::ManageSettings,
         Self::AllResources,
     ];
 
@@ -93,6 +97,7 @@ impl Action {
             Self::ManageUsers => "MANAGE_USERS",
             Self::ManageRoles => "MANAGE_ROLES",
             Self::ReadAudit => "READ_AUDIT_LOG",
+            Self::ManageSettings => "MANAGE_SETTINGS",
             Self::AllResources => "ALL_RESOURCES",
         }
     }
@@ -102,7 +107,7 @@ impl Action {
         Some(match self {
             Self::ReadEvents | Self::CreateEvent | Self::ChangeEvent | Self::RunEvent => ResourceKind::Event,
             Self::ReadJobs | Self::CancelJob => ResourceKind::Job,
-            Self::ReadSystem => ResourceKind::System,
+            Self::ReadSystem | Self::ManageSettings => ResourceKind::System,
             Self::ChangeOwnProfile => ResourceKind::Account,
             Self::ManageUsers | Self::ManageRoles => ResourceKind::User,
             Self::ReadAudit => ResourceKind::Audit,

@@ -7,12 +7,16 @@ use async_graphql::{
 use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
-use crate::identity::{CredentialsMutation, IdentityMutation, IdentityQuery, PeopleMutation, PeopleQuery};
+use crate::identity::{
+    CredentialsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation, PeopleQuery,
+};
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 use crate::logs::LogsSubscription;
+use crate::mail::MailMutation;
+use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
 use super::node::NodeQuery;
 
@@ -28,6 +32,7 @@ pub struct Query(
     PeopleQuery,
     AuditQuery,
     ExplainQuery,
+    SettingsQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -38,6 +43,9 @@ pub struct Mutation(
     JobsMutation,
     CredentialsMutation,
     PeopleMutation,
+    LinksMutation,
+    SettingsMutation,
+    MailMutation,
 );
 
 /// Watching.
@@ -91,6 +99,8 @@ pub struct ServerInfo {
     languages: Vec<EventType>,
     /// Ways to sign in.
     sign_in_methods: Vec<crate::identity::SignInMethod>,
+    /// Who may make an account for themselves.
+    registration: RegistrationMode,
     /// Limits.
     limits: ServerLimits,
 }
@@ -101,14 +111,16 @@ pub struct InfoQuery;
 
 #[Object]
 impl InfoQuery {
-    /// Version, limits and ways to sign in: public.
+    /// Version, limits, and ways to sign in and up: public.
     async fn server_info(&self, ctx: &async_graphql::Context<'_>) -> ApiResult<ServerInfo> {
         let first_run = api(ctx, ctx.data::<crate::app::FirstRun>()?.pending().await)?;
+        let settings = api(ctx, ctx.data::<Settings>()?.load().await)?;
         Ok(ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             first_run,
             languages: vec![EventType::Bash, EventType::Python, EventType::Nodejs],
             sign_in_methods: vec![crate::identity::SignInMethod::Password],
+            registration: settings.registration.into(),
             limits: ServerLimits {
                 source_bytes: 1 << 20,
                 log_line_bytes: 64 << 10,

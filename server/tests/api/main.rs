@@ -14,6 +14,7 @@ mod files;
 mod identity;
 mod jobs;
 mod lists;
+mod mail;
 mod people;
 mod queue;
 mod support;

@@ -18,6 +18,7 @@ use credentials::{ApiToken, Session};
 
 pub mod admin;
 pub mod credentials;
+pub mod links;
 
 /// What a person may do in general.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

@@ -147,6 +147,13 @@ pub const CASES: &[Case] = &[
     ),
     case("Query.serverInfo", "{ serverInfo { version } }", Done, (Bare, Done), (Viewer, Done)),
     case(
+        "Query.settings",
+        "{ settings { version } }",
+        UNKNOWN,
+        (Stranger, Refused("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
         "Query.systemStatus",
         "{ systemStatus { __typename } }",
         UNKNOWN,
@@ -205,6 +212,29 @@ pub const CASES: &[Case] = &[
         (Admin, With("role")),
     ),
     case(
+        "Mutation.inviteUser",
+        "mutation ($role: ID!) { inviteUser(input: { email: \"guest@example.test\", roleId: $role }) {
+         invitation { email } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
+        "Mutation.requestPasswordReset",
+        "mutation ($email: String!) { requestPasswordReset(input: { email: $email }) { accepted userErrors { code } } }",
+        Done,
+        (Stranger, Done),
+        (Owner, Done),
+    ),
+    case(
+        "Mutation.resetPassword",
+        "mutation ($password: String!) { resetPassword(input: { token: \"guess\", newPassword: $password }) {
+         userErrors { code } } }",
+        UserError("INVALID"),
+        (Stranger, UserError("INVALID")),
+        (Owner, UserError("INVALID")),
+    ),
+    case(
         "Mutation.restoreEventVersion",
         "mutation ($event: ID!, $version: ID!) {
          restoreEventVersion(input: { id: $event, versionId: $version, expectedVersion: 1 }) { event { id } userErrors { code } } }",
@@ -248,6 +278,14 @@ pub const CASES: &[Case] = &[
         (Admin, With("unique")),
     ),
     case(
+        "Mutation.sendTestEmail",
+        "mutation ($email: String!) { sendTestEmail(input: { to: $email }) { userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        // There is no mail server here.
+        (Admin, UserError("UNSUPPORTED")),
+    ),
+    case(
         "Mutation.setEventStatus",
         "mutation ($event: ID!) { setEventStatus(input: { id: $event, status: PAUSED }) { event { id } userErrors { code } } }",
         UNKNOWN,
@@ -274,6 +312,13 @@ pub const CASES: &[Case] = &[
         (OwnerOnce, Done),
     ),
     case(
+        "Mutation.signUp",
+        "mutation ($email: String!) { signUp(input: { email: $email, name: \"New\" }) { status userErrors { code } } }",
+        UserError("UNSUPPORTED"),
+        (Stranger, UserError("UNSUPPORTED")),
+        (Owner, UserError("UNSUPPORTED")),
+    ),
+    case(
         "Mutation.testEvent",
         "mutation { testEvent(input: { type: BASH, source: \"true\" }) { job { id } userErrors { code } } }",
         UNKNOWN,
@@ -294,6 +339,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Bare, UserError("FORBIDDEN")),
         (Owner, With("user")),
+    ),
+    case(
+        "Mutation.updateSettings",
+        "mutation { updateSettings(input: { registration: INVITE_ONLY }) { settings { version } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, Done),
     ),
     case(
         "Mutation.updateUser",

@@ -1,5 +1,7 @@
 //! The harness: a database of its own for every test, a clock that stands still, the real schema.
 
+pub mod smtp;
+
 use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
@@ -103,10 +105,9 @@ impl TestApp {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let signer = Signer::load(&kernel, &MasterKey::new([7; 32]))
-            .await
-            .expect("signing key");
-        let app = App::new(kernel, signer);
+        let master = MasterKey::new([7; 32]);
+        let signer = Signer::load(&kernel, &master).await.expect("signing key");
+        let app = App::new(kernel, signer, &master, "https://cronium.test/");
         Self { app, clock }
     }
 
