@@ -135,6 +135,8 @@ impl Orchestrator {
             metrics_listen: None,
             log: String::new(),
             drain_secs: 1,
+            log_format: None,
+            otlp_endpoint: None,
             exit_with_parent: false,
         };
         let state = StateDir::open(dir.path()).await?;

@@ -10,13 +10,14 @@ use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
 use cronium_server::access::roles;
 use cronium_server::app::{self, App};
 use cronium_server::config::Config;
+use cronium_server::config::graphql::GraphqlConfig;
 use cronium_server::config::keys::Keys;
 use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Profile, Target};
 use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::clock::SystemClock;
 use cronium_server::kernel::ids::EventId;
-use cronium_server::kernel::sealed::MasterKey;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
 use cronium_server::transport::health::Probes;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -68,7 +69,7 @@ impl World {
         let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
         let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
         app::migrate(&kernel).await.map_err(told)?;
-        let master = MasterKey::new([7; 32]);
+        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
         let signer = Signer::load(&kernel, &master).await.map_err(told)?;
         let app = App::new(kernel.clone(), signer, &master, "http://127.0.0.1");
         let new = NewUser {
@@ -86,6 +87,7 @@ impl World {
         let config = config(setting);
         let keys = Keys {
             master,
+            master_file: None,
             internal: INTERNAL_KEY.into(),
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
@@ -94,7 +96,7 @@ impl World {
             metrics: Arc::new(metrics),
             pulse: app.pulse.clone(),
         };
-        let router = app.router(&config, &keys, probes);
+        let router = app.router(&config, &keys, probes).map_err(told)?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -225,5 +227,6 @@ fn config(setting: &Setting) -> Config {
         exec_image: String::new(),
         capacity: 1,
         otlp_endpoint: None,
+        graphql: GraphqlConfig::standard(),
     }
 }

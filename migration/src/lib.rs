@@ -8,9 +8,10 @@ mod m0002_events;
 mod m0003_jobs;
 mod m0004_logs;
 mod m0005_system;
-mod m0006_access;
-mod m0007_audit;
-mod m0008_accounts;
+mod m0006_jobs_finished;
+mod m0007_access;
+mod m0008_audit;
+mod m0009_accounts;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -25,9 +26,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_jobs::Migration),
             Box::new(m0004_logs::Migration),
             Box::new(m0005_system::Migration),
-            Box::new(m0006_access::Migration),
-            Box::new(m0007_audit::Migration),
-            Box::new(m0008_accounts::Migration),
+            Box::new(m0006_jobs_finished::Migration),
+            Box::new(m0007_access::Migration),
+            Box::new(m0008_audit::Migration),
+            Box::new(m0009_accounts::Migration),
         ]
     }
 }

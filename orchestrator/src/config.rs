@@ -76,6 +76,12 @@ pub struct Config {
     /// Log filter, e.g. info,cronium_orchestrator=debug.
     #[arg(long, env = "CRONIUM_LOG", default_value = "info")]
     pub log: String,
+    /// `json` for logs as JSON, anything else for text.
+    #[arg(long, env = "CRONIUM_LOG_FORMAT")]
+    pub log_format: Option<String>,
+    /// Where spans are sent over OTLP/HTTP, e.g. http://127.0.0.1:4318.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// How long a stopping orchestrator waits for running executions before it leaves them to its successor.
     #[arg(long, env = "CRONIUM_DRAIN_SECS", default_value_t = 10)]
     pub drain_secs: u64,

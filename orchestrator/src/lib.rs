@@ -14,6 +14,7 @@ pub mod registry;
 pub mod run;
 pub mod state;
 pub mod status;
+pub mod telemetry;
 pub mod wake;
 
 pub use app::{Error, run};

@@ -21,7 +21,7 @@ use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
 use crate::kernel::pulse::Pulse;
-use crate::kernel::sealed::MasterKey;
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
@@ -29,7 +29,7 @@ use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
-use crate::transport::graphql::{self, Gateway};
+use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
 
@@ -100,7 +100,7 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 
 impl App {
     /// `public_url` is where people find the dashboard: links in mails lead there.
-    pub fn new(kernel: Kernel, signer: Signer, master: &MasterKey, public_url: &str) -> Self {
+    pub fn new(kernel: Kernel, signer: Signer, master: &KeyRing, public_url: &str) -> Self {
         let audit = Audit::new(kernel.clone());
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
         let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
@@ -160,6 +160,7 @@ impl App {
             self.events.clone(),
             stop.clone(),
         ));
+        tasks.spawn(crate::jobs::look_behind(self.kernel.clone(), stop.clone()));
         let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();
@@ -185,7 +186,7 @@ impl App {
     }
 
     /// Everything that is reached by HTTP.
-    pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> axum::Router {
+    pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> Result<axum::Router> {
         let agents = Agents {
             kernel: self.kernel.clone(),
             queue: self.queue.clone(),
@@ -194,8 +195,8 @@ impl App {
         };
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
         let (kernel, secure) = (self.kernel.clone(), config.https());
-        crate::transport::health::router(probes)
-            .merge(graphql::router(self.gateway(config)))
+        Ok(crate::transport::health::router(probes)
+            .merge(graphql::router(self.gateway(config)?))
             .merge(agent::router(agents))
             .merge(audit::router(
                 kernel.clone(),
@@ -210,18 +211,23 @@ impl App {
                 authenticator,
                 secure,
             ))
-            .merge(files::router(&config.web_dir))
+            .merge(files::router(&config.web_dir)))
     }
 
     /// What carries GraphQL requests.
-    pub fn gateway(&self, config: &Config) -> Gateway {
+    pub fn gateway(&self, config: &Config) -> Result<Gateway> {
         let origins = Origins {
             public: config.public_url.as_deref().and_then(origin_of),
             allowed: config.cors_origins.clone(),
             secure: config.https(),
         };
         let authenticator = Arc::new(self.identity.clone());
-        Gateway::new(self.kernel.clone(), self.schema.clone(), authenticator, origins)
+        let settings = GatewaySettings {
+            origins,
+            limits: config.graphql.limits(),
+        };
+        let engine = Arc::new(self.schema.clone());
+        Gateway::new(self.kernel.clone(), engine, authenticator, settings)
     }
 }
 
@@ -242,7 +248,7 @@ async fn write_denials(audit: Audit, stop: CancellationToken) {
 }
 
 /// Runs an idempotent chore now and at every interval until the token is cancelled.
-async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
+pub async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
 where
     F: Fn() -> R,
     R: Future<Output = Result<()>>,

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod insight;
 pub mod jobs;
 pub mod kernel;
+pub mod keys;
 pub mod logs;
 pub mod mail;
 pub mod postgres;

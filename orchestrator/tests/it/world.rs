@@ -95,6 +95,8 @@ impl World {
             metrics_listen: None,
             log: String::new(),
             drain_secs: 1,
+            log_format: None,
+            otlp_endpoint: None,
             exit_with_parent: false,
         };
         let state = StateDir::open(&config.state_dir).await.unwrap();

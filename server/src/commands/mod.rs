@@ -4,6 +4,7 @@ pub mod audit;
 mod database;
 mod doctor;
 mod first_start;
+pub mod keys;
 mod serve;
 mod telemetry;
 
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::identity::Identity;
 use crate::kernel::{Error, Result};
+use crate::keys::any_sealed;
 use crate::mail::Mail;
 use crate::settings::Settings;
 use crate::transport::schema;
@@ -45,14 +47,16 @@ pub async fn migrate(config: Config) -> Result<ExitCode> {
 pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
     let password = database.kernel.entropy.token();
-    let master = Keys::load(&config)?.master;
     let kernel = database.kernel.clone();
-    let audit = Audit::new(kernel.clone());
-    let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
-    let mail = Mail::new(kernel.clone(), settings.clone(), master, "");
-    let changed = Identity::new(kernel, audit, settings, mail)
-        .set_password(email, password.clone())
-        .await;
+    let changed = async {
+        let master = Keys::load(&config, !any_sealed(&kernel).await?)?.master;
+        let audit = Audit::new(kernel.clone());
+        let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
+        let mail = Mail::new(kernel.clone(), settings.clone(), master, "");
+        let identity = Identity::new(kernel, audit, settings, mail);
+        identity.set_password(email, password.clone()).await
+    };
+    let changed = changed.await;
     database.close().await;
     match changed {
         Ok(()) => {

@@ -16,12 +16,16 @@ use crate::config::Config;
 use crate::config::keys::{Keys, kept};
 use crate::jobs::queue::Signer;
 use crate::kernel::{Error, Result};
+use crate::keys::{MasterKeys, any_sealed};
 use crate::supervise::Orchestrator;
 use crate::transport::health::Probes;
 
 use super::database::Database;
 use super::first_start;
 use super::telemetry::Telemetry;
+
+/// How often values are looked for that a server without the newest master key has sealed.
+const WRAP: Duration = Duration::from_secs(600);
 
 /// Runs until SIGINT or SIGTERM.
 pub async fn serve(config: Config) -> Result<ExitCode> {
@@ -43,9 +47,8 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
         data_dir: fs::canonicalize(&config.data_dir).map_err(Error::internal)?,
         ..config
     };
-    let keys = Keys::load(&config)?;
     let database = Database::open(&config).await?;
-    let result = run(&config, &keys, &database, listener, address, &telemetry).await;
+    let result = run(&config, &database, listener, address, &telemetry).await;
     database.shut_down().await;
     telemetry.stop();
     result.map(|()| ExitCode::SUCCESS)
@@ -53,13 +56,13 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
 
 async fn run(
     config: &Config,
-    keys: &Keys,
     database: &Database,
     listener: TcpListener,
     address: SocketAddr,
     telemetry: &Telemetry,
 ) -> Result<()> {
     app::migrate(&database.kernel).await?;
+    let keys = &Keys::load(config, !any_sealed(&database.kernel).await?)?;
     let signer = Signer::load(&database.kernel, &keys.master).await?;
     let url = config
         .public_url
@@ -72,6 +75,11 @@ async fn run(
         tasks.spawn(cluster.watch(stop.clone()));
     }
     app.start_workers(&tasks, &stop);
+    let master = MasterKeys::new(app.kernel.clone(), keys);
+    tasks.spawn(app::every(WRAP, stop.clone(), "wrapping anew", move || {
+        let master = master.clone();
+        async move { master.wrap_anew().await.map(drop) }
+    }));
     match first_start::admin(&app).await? {
         Some(admin) => {
             first_start::samples(&app, &admin).await?;
@@ -84,7 +92,7 @@ async fn run(
         metrics: Arc::clone(&telemetry.metrics),
         pulse: app.pulse.clone(),
     };
-    let router = app.router(config, keys, probes);
+    let router = app.router(config, keys, probes)?;
     // The child has its own token: it drains while the agent channel still stands.
     let drained = CancellationToken::new();
     let child = orchestrator(config, keys, database, address)

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::access::{self, Action};
 use crate::kernel::error::UserErrorCode;
-use crate::kernel::sealed::MasterKey;
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
 use crate::settings::{Security, Settings, Smtp};
 
@@ -34,17 +34,17 @@ const LOOK: Duration = Duration::from_secs(30);
 pub struct Mail {
     kernel: Kernel,
     settings: Settings,
-    master: MasterKey,
+    master: KeyRing,
     public_url: String,
     written: Arc<Notify>,
 }
 
 fn context(id: Uuid) -> String {
-    format!("mails/content/{id}")
+    format!("mails/{id}")
 }
 
 impl Mail {
-    pub fn new(kernel: Kernel, settings: Settings, master: MasterKey, public_url: &str) -> Self {
+    pub fn new(kernel: Kernel, settings: Settings, master: KeyRing, public_url: &str) -> Self {
         Self {
             kernel,
             settings,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::access::{self, Action};
 use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::sealed::MasterKey;
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
 
 use super::model::{Registration, Settings as Values, Smtp};
@@ -20,7 +20,7 @@ const CONTEXT: &str = "settings/general";
 pub struct Settings {
     kernel: Kernel,
     audit: Audit,
-    master: MasterKey,
+    master: KeyRing,
 }
 
 /// What changes; None stays as it is.
@@ -32,7 +32,7 @@ pub struct SettingsChange {
 }
 
 impl Settings {
-    pub fn new(kernel: Kernel, audit: Audit, master: MasterKey) -> Self {
+    pub fn new(kernel: Kernel, audit: Audit, master: KeyRing) -> Self {
         Self {
             kernel,
             audit,

@@ -18,6 +18,7 @@ use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
+use super::graphql::limits::LEVELS;
 use super::node::NodeQuery;
 
 /// Reading.
@@ -58,6 +59,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// The schema without its services: enough to print it.
 pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .limit_recursive_depth(LEVELS as usize)
 }
 
 /// Sorted SDL with descriptions: what `schema.graphql` holds.

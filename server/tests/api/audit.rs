@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::credentials::api_token;
 use crate::jobs::{event, run};
+use crate::support::served::Served;
 use crate::support::{PASSWORD, TestApp};
-use crate::transport::Served;
 
 const LOG: &str = "query ($f: AuditFilter) { auditLog(filter: $f, first: 100) { totalCount nodes {
     seq action outcome actorEmail apiTokenId targetKind targetId targetName before after } } }";

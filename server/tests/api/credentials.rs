@@ -7,8 +7,8 @@ use cronium_entity::enums::UserRole;
 use serde_json::{Value, json};
 
 use crate::jobs::{event, run};
+use crate::support::served::Served;
 use crate::support::{PASSWORD, TestApp};
-use crate::transport::Served;
 
 const CREATE: &str = "mutation ($i: CreateApiTokenInput!) { createApiToken(input: $i) {
     apiToken { id hint scopes resourceKinds expiresAt } secret userErrors { code field } } }";

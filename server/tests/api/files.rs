@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::transport::Served;
+use crate::support::served::Served;
 
 #[tokio::test]
 async fn the_dashboard_is_one_page_with_files_that_last() {

@@ -1,134 +1,12 @@
 //! What each transport accepts and refuses, asked over a real socket.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-
 use cronium_entity::enums::UserRole;
-use cronium_server::audit;
-use cronium_server::transport::files;
-use cronium_server::transport::graphql::auth::Origins;
-use cronium_server::transport::graphql::{self, Gateway};
-use futures::{SinkExt as _, StreamExt as _};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::tungstenite;
 
-use crate::support::TestApp;
-
-const PARTNER: &str = "https://partner.example";
-
-pub struct Served {
-    pub test: TestApp,
-    address: SocketAddr,
-    pub client: reqwest::Client,
-}
-
-impl Served {
-    pub async fn start() -> Self {
-        Self::with_files(Path::new("/nonexistent")).await
-    }
-
-    pub async fn with_files(directory: &Path) -> Self {
-        let test = TestApp::start().await;
-        let origins = Origins {
-            allowed: vec![PARTNER.into()],
-            ..Origins::default()
-        };
-        let app = &test.app;
-        let authenticator = Arc::new(app.identity.clone());
-        let gateway = Gateway::new(app.kernel.clone(), app.schema.clone(), authenticator, origins);
-        let router = graphql::router(gateway)
-            .merge(audit::router(
-                app.kernel.clone(),
-                app.audit.clone(),
-                Arc::new(app.identity.clone()),
-                false,
-            ))
-            .merge(files::router(directory));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
-        Self {
-            test,
-            address,
-            client: reqwest::Client::new(),
-        }
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn post(&self, token: &str, query: &str) -> RequestBuilder {
-        let request = self.client.post(self.url("/graphql"));
-        let request = request.header("accept", "application/graphql-response+json");
-        let request = request.json(&json!({ "query": query }));
-        if token.is_empty() {
-            request
-        } else {
-            request.bearer_auth(token)
-        }
-    }
-
-    async fn code(&self, token: &str, query: &str) -> (u16, Value) {
-        let response = self.post(token, query).send().await.unwrap();
-        let status = response.status().as_u16();
-        let body: Value = response.json().await.unwrap();
-        (status, body["errors"][0]["extensions"]["code"].clone())
-    }
-
-    async fn socket(&self, headers: &[(&'static str, &str)]) -> Result<Socket, tungstenite::Error> {
-        let url = format!("ws://{}/graphql/ws", self.address);
-        let mut request = url.into_client_request().unwrap();
-        let mut all = vec![("sec-websocket-protocol", "graphql-transport-ws")];
-        all.extend_from_slice(headers);
-        for (name, value) in all {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
-        Ok(Socket(tokio_tungstenite::connect_async(request).await?.0))
-    }
-
-    pub async fn acknowledged(&self, token: &str) -> Socket {
-        let mut socket = self.socket(&[]).await.unwrap();
-        let payload = json!({ "authorization": format!("Bearer {token}") });
-        socket
-            .send(json!({ "type": "connection_init", "payload": payload }))
-            .await;
-        assert_eq!(socket.next().await["type"], "connection_ack");
-        socket
-    }
-}
-
-pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    async fn send(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.unwrap();
-    }
-
-    async fn next(&mut self) -> Value {
-        loop {
-            match self.0.next().await.unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => panic!("closed: {frame:?}"),
-                _ => {}
-            }
-        }
-    }
-
-    pub async fn close_code(&mut self) -> u16 {
-        loop {
-            if let Message::Close(frame) = self.0.next().await.unwrap().unwrap() {
-                return frame.unwrap().code.into();
-            }
-        }
-    }
-}
+use crate::jobs::event;
+use crate::support::served::{PARTNER, Served};
 
 fn media(response: &Response) -> String {
     response.headers()["content-type"].to_str().unwrap().to_owned()
@@ -304,69 +182,6 @@ async fn the_schema_is_for_the_signed_in() {
 }
 
 #[tokio::test]
-async fn each_limit_holds_before_anything_runs() {
-    let served = Served::start().await;
-    let token = served.test.sign_in(UserRole::Viewer).await;
-    let repeat = |n: usize, part: &dyn Fn(usize) -> String| (0..n).map(part).collect::<Vec<_>>().join(" ");
-    let deep = |n: usize| format!("{}{{ a }}{}", "{ a ".repeat(n - 1), " }".repeat(n - 1));
-    let cases = [
-        ("depth", deep(16), "levels deep"),
-        ("brackets", deep(61), "nested"),
-        (
-            "aliases",
-            format!("{{ viewer {{ {} }} }}", repeat(51, &|i| format!("a{i}: name"))),
-            "aliases",
-        ),
-        ("root fields", format!("{{ {} }}", repeat(21, &|i| format!("f{i}"))), "root fields"),
-        ("directives", format!("{{ viewer {{ name {} }} }}", "@skip(if: false) ".repeat(11)), "directives"),
-        ("tokens", format!("{{ {} }}", "a ".repeat(10_001)), "tokens"),
-        ("a cycle", "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }".into(), "itself"),
-        ("introspection", "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }".into(), "too deeply"),
-    ];
-    for (what, query, says) in cases {
-        let response = served.post(&token, &query).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{what}");
-        let body: Value = response.json().await.unwrap();
-        let error = &body["errors"][0];
-        assert_eq!(error["extensions"]["code"], "BAD_REQUEST", "{what}: {error}");
-        assert!(
-            error["message"].as_str().unwrap().contains(says),
-            "{what}: {error}"
-        );
-    }
-    let nodes = "{ a(first: 100) { b(first: 100) { c(first: 2) { d } } } }";
-    assert_eq!(
-        served.code(&token, nodes).await,
-        (400, json!("COMPLEXITY_EXCEEDED"))
-    );
-    let cost = "{ a(last: 100) { b { c1 c2 c3 c4 c5 c6 c7 c8 c9 c10 c11 c12 c13 c14 c15 c16 c17 c18 c19 c20 \
-                d1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11 d12 d13 d14 d15 d16 d17 d18 d19 d20 d21 d22 d23 d24 d25 d26 d27 d28 d29 d30 } } }";
-    assert_eq!(
-        served.code(&token, cost).await,
-        (400, json!("COMPLEXITY_EXCEEDED"))
-    );
-    let doubling: String = (0..40)
-        .map(|i| format!("fragment f{i} on Query {{ ...f{0} ...f{0} }} ", i + 1))
-        .collect();
-    let doubling = format!("{{ ...f0 }} {doubling} fragment f40 on Query {{ viewer {{ name }} }}");
-    let (status, _) = served.code(&token, &doubling).await;
-    assert_eq!(
-        status, 400,
-        "fragments that double are measured once each, and count as often as they are spread"
-    );
-}
-
-#[tokio::test]
-async fn sizes_in_variables_count() {
-    let served = Served::start().await;
-    let query = "query ($n: Int!) { a(first: $n) { b(first: $n) { c(first: $n) { d } } } }";
-    let body = json!({ "query": query, "variables": { "n": 90 } });
-    let request = served.client.post(served.url("/graphql")).json(&body);
-    let body: Value = request.send().await.unwrap().json().await.unwrap();
-    assert_eq!(body["errors"][0]["extensions"]["code"], "COMPLEXITY_EXCEEDED");
-}
-
-#[tokio::test]
 async fn a_socket_runs_queries_and_goes_on_after_errors() {
     let served = Served::start().await;
     let token = served.test.sign_in(UserRole::Viewer).await;
@@ -470,4 +285,23 @@ async fn a_stream_sends_next_and_complete() {
         "event: next\ndata: {\"data\":{\"viewer\":{\"role\":\"VIEWER\"}}}\n\nevent: complete\ndata: null";
     let text = response.text().await.unwrap();
     assert!(text.starts_with(expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_run_is_not_cut_off_by_the_server() {
+    let served = Served::start().await;
+    let token = served.test.sign_in(UserRole::Editor).await;
+    let id = event(&served.test, &token, json!({})).await;
+    let query = format!(
+        "mutation {{ runEvent(input: {{ eventId: \"{id}\", waitSeconds: 31 }}) {{ job {{ status }} userErrors {{ code }} }} }}"
+    );
+    let begun = std::time::Instant::now();
+    let answer = served.post(&token, &query).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(
+        body["data"]["runEvent"],
+        json!({ "job": { "status": "QUEUED" }, "userErrors": [] })
+    );
+    assert!(begun.elapsed().as_secs() >= 31, "{:?}", begun.elapsed());
 }

@@ -18,7 +18,7 @@ use crate::kernel::{Error, Op};
 
 use super::auth::{self, Credentials};
 use super::request::{self, Parameters, Prepared, request_error};
-use super::{BODY_LIMIT, Gateway, json};
+use super::{Gateway, json};
 
 /// How long a query or mutation may take; `runEvent` may wait for a minute of it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -147,8 +147,9 @@ impl Gateway {
                 let error = request_error("BAD_REQUEST", "Send `content-type: application/json`.");
                 return Err(Answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, error));
             }
-            let bytes = read(body).await.map_err(|status| {
-                let message = "The body can't be read, or is larger than 2 MiB.";
+            let most = self.limits.body;
+            let bytes = read(body, most).await.map_err(|status| {
+                let message = format!("The body can't be read, or is larger than {most} bytes.");
                 Answer::refusal(status, media, request_error("BAD_REQUEST", message))
             })?;
             let json = serde_json::from_slice(&bytes).map_err(|_| bad("The body must be JSON.".into()))?;
@@ -199,11 +200,11 @@ impl Gateway {
         let id = incoming.op.request_id;
         let op = incoming.op.clone();
         let request = incoming.prepared.request.data(incoming.op).data(cookies);
-        let run = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
+        let run = AssertUnwindSafe(self.engine.execute(request)).catch_unwind();
         let mut response = match tokio::time::timeout(PATIENCE, run).await {
             Ok(Ok(response)) => response,
-            Ok(Err(_)) => {
-                let error = request::refused(&op, Error::internal("a resolver panicked"));
+            Ok(Err(panic)) => {
+                let error = request::panicked(&op, &*panic);
                 return Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, media, error);
             }
             Err(_) => {
@@ -225,8 +226,8 @@ impl Gateway {
     }
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, StatusCode> {
-    axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|error| {
+async fn read(body: Body, most: usize) -> Result<axum::body::Bytes, StatusCode> {
+    axum::body::to_bytes(body, most).await.map_err(|error| {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(cause) = source {
             if cause.is::<http_body_util::LengthLimitError>() {

@@ -4,44 +4,62 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+    Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
 use async_graphql::{Name, Positioned, Value as Const, Variables};
 use async_graphql_value::Value;
 
 use super::lexer;
+use super::shapes::{Shape, Shapes};
 
-/// Upper bounds of one document.
+/// Upper bounds of one request.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// Bytes of a body or a message.
+    pub body: usize,
     pub tokens: usize,
     pub depth: u64,
     pub aliases: u64,
     pub root_fields: u64,
+    /// In one place.
     pub directives: u64,
     pub complexity: u64,
     pub nodes: u64,
+    /// Operations of one socket at a time.
+    pub operations: usize,
+}
+
+impl Limits {
+    /// What holds unless it is configured otherwise.
+    pub const DEFAULT: Self = Self {
+        body: 2 << 20,
+        tokens: 10_000,
+        depth: 15,
+        aliases: 50,
+        root_fields: 20,
+        directives: 10,
+        complexity: 5_000,
+        nodes: 10_000,
+        operations: 100,
+    };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            tokens: 10_000,
-            depth: 15,
-            aliases: 50,
-            root_fields: 20,
-            directives: 10,
-            complexity: 5_000,
-            nodes: 10_000,
-        }
+        Self::DEFAULT
     }
 }
 
 /// Nested lists that introspection may walk: types, their fields, their arguments.
 const INTROSPECTION_LISTS: u64 = 3;
 const INTROSPECTION_DEPTH: u64 = 20;
-/// Fragments within fragments.
-const SPREADS: usize = 50;
+/// Selections within selections, those of fragments included; measuring and running recurse so deep.
+pub const LEVELS: u64 = 60;
+/// So many plain values (lines of a log) cost as much as one node: they come in packs, and load nothing more.
+const VALUES_PER_NODE: u64 = 100;
+/// What a mutation's field costs beyond what it reads: it writes.
+const WRITE: u64 = 10;
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +86,8 @@ fn complex(message: impl Into<String>) -> Refusal {
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     depth: u64,
+    /// As `depth`, but each selection set counts, of fields and of fragments.
+    levels: u64,
     aliases: u64,
     fields: u64,
     directives: u64,
@@ -82,6 +102,7 @@ impl Weight {
     fn beside(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
+            levels: self.levels.max(other.levels),
             aliases: self.aliases.saturating_add(other.aliases),
             fields: self.fields.saturating_add(other.fields),
             directives: self.directives.max(other.directives),
@@ -95,21 +116,31 @@ impl Weight {
 }
 
 struct Scale<'a> {
+    shapes: &'a Shapes,
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     known: HashMap<&'a str, Weight>,
     open: Vec<&'a str>,
+    level: u64,
     variables: &'a Variables,
     defaults: HashMap<&'a str, &'a Const>,
 }
 
 impl<'a> Scale<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, Refusal> {
+    /// `of` is the type that is selected from; None when the schema does not have it.
+    fn set(&mut self, set: &'a SelectionSet, of: Option<&'a str>) -> Result<Weight, Refusal> {
         let mut total = Weight::default();
+        if set.items.is_empty() {
+            return Ok(total);
+        }
+        self.level += 1;
+        fits(self.level)?;
         for selection in &set.items {
             let weight = match &selection.node {
-                Selection::Field(field) => self.field(&field.node)?,
+                Selection::Field(field) => self.field(&field.node, of)?,
                 Selection::InlineFragment(inline) => {
-                    let inner = self.set(&inline.node.selection_set.node)?;
+                    let on = inline.node.type_condition.as_ref();
+                    let of = on.map(|on| on.node.on.node.as_str()).or(of);
+                    let inner = self.set(&inline.node.selection_set.node, of)?;
                     directives(&inline.node.directives, inner)
                 }
                 Selection::FragmentSpread(spread) => {
@@ -119,6 +150,10 @@ impl<'a> Scale<'a> {
             };
             total = total.beside(weight);
         }
+        self.level -= 1;
+        total.levels += 1;
+        // A fragment that was measured in a shallower place is not entered again.
+        fits(self.level + total.levels)?;
         Ok(total)
     }
 
@@ -129,40 +164,44 @@ impl<'a> Scale<'a> {
         if self.open.contains(&name) {
             return Err(bad(format!("The fragment `{name}` contains itself.")));
         }
-        if self.open.len() >= SPREADS {
-            return Err(bad(format!("Fragments may be nested {SPREADS} deep.")));
-        }
         let Some(definition) = self.fragments.get(name) else {
             return Err(bad(format!("There is no fragment `{name}`.")));
         };
         self.open.push(name);
-        let inner = self.set(&definition.node.selection_set.node)?;
+        let of = definition.node.type_condition.node.on.node.as_str();
+        let inner = self.set(&definition.node.selection_set.node, Some(of))?;
         let weight = directives(&definition.node.directives, inner);
         self.open.pop();
         self.known.insert(name, weight);
         Ok(weight)
     }
 
-    fn field(&mut self, field: &'a Field) -> Result<Weight, Refusal> {
-        let inner = self.set(&field.selection_set.node)?;
+    fn field(&mut self, field: &'a Field, of: Option<&'a str>) -> Result<Weight, Refusal> {
         let name = field.name.node.as_str();
+        let shape = of.and_then(|of| self.shapes.field(of, name));
+        let inner = self.set(
+            &field.selection_set.node,
+            shape.map(|shape| shape.returns.as_str()),
+        )?;
         let introspects = matches!(name, "__schema" | "__type");
         let list = matches!(
             name,
             "types" | "fields" | "inputFields" | "args" | "possibleTypes" | "interfaces" | "directives"
         );
-        let times = self.rows(field);
+        let times = self.rows(field, shape);
         let rows = times.unwrap_or(1);
+        let priced = if shape.is_some_and(|shape| shape.values) {
+            rows.div_ceil(VALUES_PER_NODE)
+        } else {
+            rows
+        };
         let weight = Weight {
             depth: if introspects { 1 } else { inner.depth + 1 },
+            levels: inner.levels,
             aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
             fields: 1,
             directives: inner.directives,
-            cost: if introspects {
-                1
-            } else {
-                inner.cost.saturating_mul(rows).saturating_add(1)
-            },
+            cost: inner.cost.saturating_mul(priced).saturating_add(1),
             nodes: inner
                 .nodes
                 .saturating_mul(rows)
@@ -179,9 +218,14 @@ impl<'a> Scale<'a> {
         Ok(directives(&field.directives, weight))
     }
 
-    /// How many rows a list field may return; None for what is not a list with a size.
-    fn rows(&self, field: &'a Field) -> Option<u64> {
-        let mut rows = None;
+    /// How many rows a list field may return; None for what is not a list with a size. One whose size is
+    /// not given, or by a variable that is not, is as long as the schema says.
+    fn rows(&self, field: &'a Field, shape: Option<&Shape>) -> Option<u64> {
+        let sized = field
+            .arguments
+            .iter()
+            .any(|(name, value)| name.node == "first" && self.number(&value.node).is_some());
+        let mut rows = shape.and_then(|shape| shape.default_rows).filter(|_| !sized);
         for (name, value) in &field.arguments {
             let found = match name.node.as_str() {
                 "first" | "last" => self.number(&value.node),
@@ -221,6 +265,15 @@ impl<'a> Scale<'a> {
     }
 }
 
+fn fits(levels: u64) -> Result<(), Refusal> {
+    if levels > LEVELS {
+        return Err(bad(format!(
+            "Selections may be nested {LEVELS} deep, those of fragments included."
+        )));
+    }
+    Ok(())
+}
+
 fn directives(list: &[Positioned<Directive>], weight: Weight) -> Weight {
     Weight {
         directives: weight.directives.max(list.len() as u64),
@@ -244,6 +297,7 @@ impl Limits {
     /// After parsing, for every operation of the document.
     pub fn document(
         &self,
+        shapes: &Shapes,
         document: &ExecutableDocument,
         variables: &Variables,
     ) -> Result<Measured, Refusal> {
@@ -252,7 +306,7 @@ impl Limits {
             cost: 0,
         };
         for (_, operation) in document.operations.iter() {
-            let weight = self.operation(document, &operation.node, variables)?;
+            let weight = self.operation(shapes, document, &operation.node, variables)?;
             measured.introspects |= weight.introspects;
             measured.cost = measured.cost.max(weight.cost);
         }
@@ -261,6 +315,7 @@ impl Limits {
 
     fn operation<'a>(
         &self,
+        shapes: &'a Shapes,
         document: &'a ExecutableDocument,
         operation: &'a OperationDefinition,
         variables: &'a Variables,
@@ -271,13 +326,19 @@ impl Limits {
             Some((definition.node.name.node.as_str(), &value.node))
         });
         let mut scale = Scale {
+            shapes,
             fragments: &document.fragments,
             known: HashMap::new(),
             open: Vec::new(),
+            level: 0,
             variables,
             defaults: defaults.collect(),
         };
-        let weight = directives(&operation.directives, scale.set(&operation.selection_set.node)?);
+        let inner = scale.set(&operation.selection_set.node, shapes.root(operation.ty))?;
+        let mut weight = directives(&operation.directives, inner);
+        if operation.ty == OperationType::Mutation {
+            weight.cost = weight.cost.saturating_add(weight.fields.saturating_mul(WRITE));
+        }
         for (is, most, what) in [
             (weight.depth, self.depth, "levels deep"),
             (weight.aliases, self.aliases, "aliases"),

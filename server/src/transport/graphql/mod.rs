@@ -2,12 +2,14 @@
 //! carry a request, not what it means.
 
 pub mod auth;
+pub mod engine;
 mod explorer;
 pub mod http;
 mod json;
 mod lexer;
 pub mod limits;
 mod request;
+mod shapes;
 mod sse;
 mod ws;
 
@@ -18,20 +20,26 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::kernel::Kernel;
-use crate::transport::schema::Schema;
+use crate::kernel::{Kernel, Result};
 
 use auth::{Authenticator, Origins};
+use engine::Engine;
 use limits::Limits;
+use shapes::Shapes;
 
-/// Largest request, on every transport.
-const BODY_LIMIT: usize = 2 << 20;
+/// How a gateway is set up.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub origins: Origins,
+    pub limits: Limits,
+}
 
 /// What carries requests to the schema.
 #[derive(Clone)]
 pub struct Gateway {
     kernel: Kernel,
-    schema: Schema,
+    engine: Arc<dyn Engine>,
+    shapes: Arc<Shapes>,
     auth: Arc<dyn Authenticator>,
     origins: Arc<Origins>,
     limits: Arc<Limits>,
@@ -44,14 +52,21 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    pub fn new(kernel: Kernel, schema: Schema, auth: Arc<dyn Authenticator>, origins: Origins) -> Self {
-        Self {
+    /// Fails when the schema's text can't be read.
+    pub fn new(
+        kernel: Kernel,
+        engine: Arc<dyn Engine>,
+        auth: Arc<dyn Authenticator>,
+        settings: Settings,
+    ) -> Result<Self> {
+        Ok(Self {
             kernel,
-            schema,
+            shapes: Arc::new(Shapes::of(&engine.sdl())?),
+            engine,
             auth,
-            origins: Arc::new(origins),
-            limits: Arc::default(),
-        }
+            origins: Arc::new(settings.origins),
+            limits: Arc::new(settings.limits),
+        })
     }
 }
 

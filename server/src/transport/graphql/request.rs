@@ -1,9 +1,13 @@
 //! One GraphQL request as it came over any transport: read, measured and made ready to execute.
 
+use std::any::Any;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{ErrorExtensionValues, Name, Request, Response, ServerError, Variables};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value};
 
 use crate::kernel::api::{ResponseCookies, to_graphql};
@@ -95,6 +99,31 @@ pub fn refused(op: &Op, error: Error) -> ServerError {
     to_graphql(Some(op), error).into_server_error(async_graphql::Pos::default())
 }
 
+/// What a panic becomes for the client; what it said is for the log.
+pub fn panicked(op: &Op, panic: &(dyn Any + Send)) -> ServerError {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("no text");
+    refused(op, Error::internal(format!("a resolver panicked: {said}")))
+}
+
+/// The responses of one operation, coded. A panic in a resolver ends this operation and nothing else: it is
+/// the last item.
+pub fn guarded(
+    responses: BoxStream<'static, Response>,
+    op: Op,
+) -> impl Stream<Item = Result<Response, ServerError>> {
+    AssertUnwindSafe(responses)
+        .catch_unwind()
+        .map(move |response| match response {
+            Ok(mut response) => {
+                coded(&mut response, op.request_id);
+                Ok(response)
+            }
+            Err(panic) => Err(panicked(&op, &*panic)),
+        })
+}
+
 impl Gateway {
     /// Reads and measures the document. Nothing of it has run when this refuses.
     pub fn prepare(&self, parameters: Parameters, actor: &Actor) -> Result<Prepared, ServerError> {
@@ -106,7 +135,10 @@ impl Gateway {
             error
         })?;
         let variables = Variables::from_json(Value::Object(parameters.variables));
-        let measured = self.limits.document(&document, &variables).map_err(refusal)?;
+        let measured = self
+            .limits
+            .document(&self.shapes, &document, &variables)
+            .map_err(refusal)?;
         if measured.introspects && *actor == Actor::Anonymous {
             return Err(request_error("UNAUTHENTICATED", "Sign in to read the schema."));
         }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use async_graphql::Response as GraphqlResponse;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -33,14 +34,12 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
         credentials,
         prepared,
     } = incoming;
-    let (id, actor) = (op.request_id, op.actor);
-    let request = prepared.request.data(op).data(gateway.cookies());
-    let responses = gateway.schema.execute_stream(request);
+    let actor = op.actor;
+    let request = prepared.request.data(op.clone()).data(gateway.cookies());
+    let responses = request::guarded(gateway.engine.execute_stream(request), op);
     let ended = ws::session_end(gateway, credentials, actor);
-    let responses = responses.map(move |mut response| {
-        request::coded(&mut response, id);
-        next(&response)
-    });
+    let responses = responses
+        .map(|response| next(&response.unwrap_or_else(|error| GraphqlResponse::from_errors(vec![error]))));
     let responses = responses.take_until(ended);
     let last = futures::stream::once(async { complete() });
     responses.chain(last).map(Ok)

@@ -12,7 +12,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{SinkExt as _, Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
@@ -22,7 +22,7 @@ use crate::kernel::{Actor, Error};
 
 use super::auth::{self, Credentials};
 use super::request::{self, Parameters, request_error};
-use super::{BODY_LIMIT, Gateway, json};
+use super::{Gateway, json};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 const INIT: Duration = Duration::from_secs(10);
@@ -37,8 +37,6 @@ const LINGER: Duration = Duration::from_secs(30);
 /// Messages that wait for the client, and how large they may be together; a larger one waits alone.
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 512 << 10;
-/// Operations of one connection at a time.
-const OPERATIONS: usize = 100;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +101,9 @@ pub async fn handle(
     if credentials.ambient() && !gateway.origins.socket_is_ours(&headers) {
         return (StatusCode::FORBIDDEN, "This page may not use the session.\n").into_response();
     }
-    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(BODY_LIMIT);
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(gateway.limits.body);
     if upgrade.selected_protocol().is_none() {
         return (
             StatusCode::BAD_REQUEST,
@@ -323,8 +323,9 @@ impl Connection {
         if self.running.lock().contains_key(&id) {
             return close(4409, format!("Subscriber for {} already exists", short(&id)));
         }
-        if self.running.lock().len() >= OPERATIONS {
-            let message = format!("A connection may run {OPERATIONS} operations at a time.");
+        let most = self.gateway.limits.operations;
+        if self.running.lock().len() >= most {
+            let message = format!("A connection may run {most} operations at a time.");
             self.say(failure(&id, &[request_error("RATE_LIMITED", message)]))
                 .await;
             return Ok(());
@@ -339,13 +340,12 @@ impl Connection {
         let op = self.gateway.op(actor, self.client, !self.credentials.ambient());
         let operation = Operation {
             id: id.clone(),
-            request_id: op.request_id,
             live: prepared.kind == OperationType::Subscription,
             running: self.running.clone(),
             out: self.out.clone(),
         };
-        let request = prepared.request.data(op).data(self.gateway.cookies());
-        let responses = self.gateway.schema.execute_stream(request);
+        let request = prepared.request.data(op.clone()).data(self.gateway.cookies());
+        let responses = request::guarded(self.gateway.engine.execute_stream(request), op);
         // Held until the task is registered, so that one that ends at once still finds itself.
         let mut running = self.running.lock();
         let task = tokio::spawn(operation.run(responses));
@@ -356,17 +356,23 @@ impl Connection {
 
 struct Operation {
     id: String,
-    request_id: uuid::Uuid,
     live: bool,
     running: Running,
     out: Outbox,
 }
 
 impl Operation {
-    async fn run(self, mut responses: futures::stream::BoxStream<'static, async_graphql::Response>) {
+    async fn run(self, responses: impl Stream<Item = Result<async_graphql::Response, ServerError>>) {
+        tokio::pin!(responses);
         let mut first = true;
-        while let Some(mut response) = responses.next().await {
-            request::coded(&mut response, self.request_id);
+        while let Some(response) = responses.next().await {
+            let response = match response {
+                Ok(response) => response,
+                Err(error) => {
+                    self.end(failure(&self.id, &[error])).await;
+                    return;
+                }
+            };
             let no_source = self.live && response.data == async_graphql::Value::Null;
             let fails =
                 first && !response.errors.is_empty() && (no_source || request::ran_nothing(&response));

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::credentials::api_token;
 use crate::jobs::{event, run};
+use crate::support::served::Served;
 use crate::support::{PASSWORD, Person, TestApp};
-use crate::transport::Served;
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

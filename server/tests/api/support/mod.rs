@@ -1,5 +1,6 @@
 //! The harness: a database of its own for every test, a clock that stands still, the real schema.
 
+pub mod served;
 pub mod smtp;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::api::ResponseCookies;
 use cronium_server::kernel::clock::{MockClock, SystemClock};
-use cronium_server::kernel::sealed::MasterKey;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::kernel::{Actor, Kernel, Op};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -105,7 +106,7 @@ impl TestApp {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let master = MasterKey::new([7; 32]);
+        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
         let signer = Signer::load(&kernel, &master).await.expect("signing key");
         let app = App::new(kernel, signer, &master, "https://cronium.test/");
         Self { app, clock }
