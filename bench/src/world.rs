@@ -142,7 +142,7 @@ impl World {
         Ok(self
             .app
             .identity
-            .sign_in(&op, EMAIL, PASSWORD.into())
+            .sign_in(&op, EMAIL, PASSWORD.into(), None)
             .await
             .map_err(told)?
             .token)

@@ -15,6 +15,7 @@ pub mod mail;
 pub mod orchestrator;
 pub mod outbox;
 pub mod role;
+pub mod second_factor;
 pub mod session;
 pub mod setting;
 pub mod user;

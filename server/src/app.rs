@@ -16,7 +16,7 @@ use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
 use crate::explain::Explain;
 use crate::happenings;
-use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader};
+use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader, TotpLoader};
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
@@ -104,7 +104,13 @@ impl App {
         let audit = Audit::new(kernel.clone());
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
         let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
-        let identity = Identity::new(kernel.clone(), audit.clone(), settings.clone(), mail.clone());
+        let identity = Identity::new(
+            kernel.clone(),
+            audit.clone(),
+            settings.clone(),
+            mail.clone(),
+            master.clone(),
+        );
         let events = Events::new(kernel.clone(), audit.clone());
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone());
         let logs = Logs::new(kernel.clone());
@@ -127,6 +133,7 @@ impl App {
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(TotpLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(ApiTokenLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))

@@ -64,7 +64,7 @@ enum Audit {
 
 #[derive(Debug, Subcommand)]
 enum Admin {
-    /// Give an account a new password, printed once.
+    /// Give an account a new password, printed once, and take its second factor away.
     ResetPassword {
         /// Address of the account.
         email: String,

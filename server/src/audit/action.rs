@@ -39,6 +39,12 @@ pub enum AuditAction {
     DeleteEvent,
     /// A job was stopped by somebody.
     CancelJob,
+    /// A second factor came in force.
+    EnableTotp,
+    /// A second factor was removed.
+    DisableTotp,
+    /// A recovery code was used instead of the second factor.
+    UseRecoveryCode,
     /// Somebody was invited.
     InviteUser,
     /// Settings were changed.

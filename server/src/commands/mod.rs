@@ -43,7 +43,7 @@ pub async fn migrate(config: Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sets a new random password and prints it.
+/// Sets a new random password, removes the second factor, and prints the password.
 pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
     let password = database.kernel.entropy.token();
@@ -52,8 +52,8 @@ pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
         let master = Keys::load(&config, !any_sealed(&kernel).await?)?.master;
         let audit = Audit::new(kernel.clone());
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
-        let mail = Mail::new(kernel.clone(), settings.clone(), master, "");
-        let identity = Identity::new(kernel, audit, settings, mail);
+        let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), "");
+        let identity = Identity::new(kernel, audit, settings, mail, master);
         identity.set_password(email, password.clone()).await
     };
     let changed = changed.await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::Loader;
 
-use crate::kernel::ids::{ApiTokenId, RoleId};
+use crate::kernel::ids::{ApiTokenId, RoleId, UserId};
 
 use super::roles::Role;
 use super::service::Identity;
@@ -34,6 +34,20 @@ impl Loader<RoleId> for RoleMembersLoader {
 
     async fn load(&self, _: &[RoleId]) -> Result<HashMap<RoleId, i64>, String> {
         self.0.role_members().await.map_err(|e| e.private_text())
+    }
+}
+
+/// Loads who has a second factor in force.
+#[derive(Debug)]
+pub struct TotpLoader(pub Identity);
+
+impl Loader<UserId> for TotpLoader {
+    type Value = ();
+    type Error = String;
+
+    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, ()>, String> {
+        let ids = self.0.with_totp(keys).await.map_err(|e| e.private_text())?;
+        Ok(ids.into_iter().map(|id| (id, ())).collect())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::access::{self, Action};
 use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
 
 use crate::mail::Mail;
@@ -36,6 +37,7 @@ pub struct Identity {
     pub(super) audit: Audit,
     pub(super) settings: Settings,
     pub(super) mail: Mail,
+    pub(super) master: KeyRing,
     /// Ten attempts a minute for one account from one address.
     attempts: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -68,13 +70,14 @@ pub(super) fn account(row: &Row) -> Target {
 }
 
 impl Identity {
-    pub fn new(kernel: Kernel, audit: Audit, settings: Settings, mail: Mail) -> Self {
+    pub fn new(kernel: Kernel, audit: Audit, settings: Settings, mail: Mail, master: KeyRing) -> Self {
         let quota = Quota::per_minute(NonZeroU32::MIN.saturating_add(9));
         Self {
             kernel,
             audit,
             settings,
             mail,
+            master,
             attempts: Arc::new(RateLimiter::keyed(quota)),
         }
     }
@@ -121,13 +124,20 @@ impl Identity {
         store::save_password(&tx, UserId(user.id), hash, self.kernel.now()).await?;
         store::sessions::remove_of(&tx, UserId(user.id), None).await?;
         store::links::remove_of(&tx, UserId(user.id)).await?;
+        store::factors::remove(&tx, UserId(user.id)).await?;
         let change = Change::new(AuditAction::ResetPassword, account(&user));
         self.audit.record(&tx, &Op::default(), change).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    pub async fn sign_in(&self, op: &Op, email: &str, password: String) -> Result<SignedIn> {
+    pub async fn sign_in(
+        &self,
+        op: &Op,
+        email: &str,
+        password: String,
+        code: Option<&str>,
+    ) -> Result<SignedIn> {
         let mut checks = Checks::default();
         checks.require(
             !email.trim().is_empty(),
@@ -157,13 +167,25 @@ impl Identity {
             op.denied("signIn", "WRONG_PASSWORD");
             return Err(wrong_password());
         };
-        self.begin_session(op, user).await
+        self.begin_session(op, user, code).await
     }
 
     /// Ten attempts a minute of one kind for one account from one address.
     pub(super) fn throttle(&self, op: &Op, what: &'static str, account: &str) -> Result<()> {
         let client = op.client.map(|client| client.to_string()).unwrap_or_default();
-        let key = format!("{what}|{}|{client}", account.trim().to_lowercase());
+        self.throttle_by(
+            op,
+            what,
+            format!("{what}|{}|{client}", account.trim().to_lowercase()),
+        )
+    }
+
+    /// Ten attempts a minute of one kind for one account, from anywhere.
+    pub(super) fn throttle_everywhere(&self, op: &Op, what: &'static str, account: &str) -> Result<()> {
+        self.throttle_by(op, what, format!("{what}|{}", account.to_lowercase()))
+    }
+
+    fn throttle_by(&self, op: &Op, what: &'static str, key: String) -> Result<()> {
         let Err(wait) = self.attempts.check_key(&key) else {
             return Ok(());
         };
@@ -175,7 +197,7 @@ impl Identity {
     }
 
     /// Signs in whoever has proven who they are.
-    async fn begin_session(&self, op: &Op, user: Row) -> Result<SignedIn> {
+    async fn begin_session(&self, op: &Op, user: Row, code: Option<&str>) -> Result<SignedIn> {
         let now = self.kernel.now();
         let token = self.kernel.entropy.token();
         let expires_at = now + SESSION;
@@ -196,6 +218,7 @@ impl Identity {
         if !store::is_active(&tx, UserId(user.id)).await? {
             return Err(wrong_password());
         }
+        self.second_factor(&tx, op, &user, code).await?;
         // For the log: it begins with this session, and asks for nothing yet.
         let actor = Actor::User {
             id: UserId(user.id),
@@ -279,7 +302,7 @@ impl Identity {
         Ok(Row { name, locale, ..me })
     }
 
-    async fn me(&self, id: UserId) -> Result<Row> {
+    pub(super) async fn me(&self, id: UserId) -> Result<Row> {
         let found = store::by_ids(&self.kernel.db, [id]).await?.pop();
         found.ok_or(Error::Unauthenticated)
     }

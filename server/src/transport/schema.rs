@@ -8,7 +8,8 @@ use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
 use crate::identity::{
-    CredentialsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation, PeopleQuery,
+    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation,
+    PeopleQuery,
 };
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
@@ -45,6 +46,7 @@ pub struct Mutation(
     CredentialsMutation,
     PeopleMutation,
     LinksMutation,
+    FactorsMutation,
     SettingsMutation,
     MailMutation,
 );

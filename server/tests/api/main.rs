@@ -23,4 +23,5 @@ mod panics;
 mod people;
 mod queue;
 mod support;
+mod totp;
 mod transport;

@@ -10,7 +10,7 @@ use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::{Error, Timestamp};
 
-use super::loader::RoleLoader;
+use super::loader::{RoleLoader, TotpLoader};
 use super::service::Identity;
 use super::store::{self, Row};
 use admin::Role;
@@ -18,6 +18,7 @@ use credentials::{ApiToken, Session};
 
 pub mod admin;
 pub mod credentials;
+pub mod factors;
 pub mod links;
 
 /// What a person may do in general.
@@ -87,6 +88,16 @@ impl User {
     /// Whether the account can be used.
     async fn status(&self) -> UserStatus {
         self.0.status.into()
+    }
+
+    /// Whether signing in needs a second factor; null for those who may not know.
+    async fn totp_enabled(&self, ctx: &Context<'_>) -> ApiResult<Option<bool>> {
+        let (op, id) = (op(ctx)?, UserId(self.0.id));
+        if op.user() != Some(id) && decide(op, Action::ManageUsers).is_err() {
+            return Ok(None);
+        }
+        let loader = ctx.data::<DataLoader<TotpLoader>>()?;
+        Ok(Some(loaded(ctx, loader.load_one(id).await)?.is_some()))
     }
 
     /// The last sign-in; null for those who may not know.
@@ -177,6 +188,8 @@ pub struct SignInInput {
     pub email: String,
     /// The account's password.
     pub password: String,
+    /// The code of an authenticator app, or a recovery code, where the account has a second factor.
+    pub code: Option<String>,
     /// Also return the session's token, for `Authorization: Bearer`.
     #[graphql(default)]
     pub return_token: bool,
@@ -262,7 +275,7 @@ impl IdentityMutation {
     async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> ApiResult<SignInPayload> {
         let result = ctx
             .data::<Identity>()?
-            .sign_in(op(ctx)?, &input.email, input.password)
+            .sign_in(op(ctx)?, &input.email, input.password, input.code.as_deref())
             .await;
         let (signed_in, user_errors) = payload(ctx, result)?;
         let Some(signed_in) = signed_in else {

@@ -16,6 +16,7 @@ use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result, Timestamp};
 
+pub mod factors;
 pub mod links;
 pub mod roles;
 pub mod sessions;

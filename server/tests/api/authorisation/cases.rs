@@ -169,6 +169,13 @@ pub const CASES: &[Case] = &[
     ),
     case("Query.viewer", "{ viewer { id } }", Null, (Stranger, Without("user")), (Owner, With("user"))),
     case(
+        "Mutation.beginTotp",
+        "mutation { beginTotp { secret userErrors { code } } }",
+        UNKNOWN,
+        (Bare, UserError("FORBIDDEN")),
+        (Owner, Done),
+    ),
+    case(
         "Mutation.cancelJob",
         "mutation ($job: ID!) { cancelJob(input: { id: $job }) { job { id } userErrors { code } } }",
         UNKNOWN,
@@ -182,6 +189,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Bare, UserError("FORBIDDEN")),
         (Owner, Done),
+    ),
+    case(
+        "Mutation.confirmTotp",
+        "mutation ($password: String!) { confirmTotp(input: { code: \"000000\", password: $password }) { userErrors { code } } }",
+        UNKNOWN,
+        (Bare, UserError("FORBIDDEN")),
+        // The code is a guess.
+        (Viewer, UserError("CONFLICT")),
     ),
     case(
         "Mutation.createApiToken",
@@ -210,6 +225,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, With("role")),
+    ),
+    case(
+        "Mutation.disableTotp",
+        "mutation ($password: String!) { disableTotp(input: { code: \"000000\", password: $password }) { disabled userErrors { code } } }",
+        UNKNOWN,
+        (Bare, UserError("FORBIDDEN")),
+        (Viewer, Done),
     ),
     case(
         "Mutation.inviteUser",

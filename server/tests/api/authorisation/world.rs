@@ -90,7 +90,7 @@ impl World {
             .test()
             .app
             .identity
-            .sign_in(&op, email, PASSWORD.into())
+            .sign_in(&op, email, PASSWORD.into(), None)
             .await;
         signed_in.ok().unwrap().token
     }

@@ -128,7 +128,11 @@ impl TestApp {
         };
         let id = self.app.identity.create_user(new).await.expect("user");
         let op = self.op("").await;
-        let signed_in = self.app.identity.sign_in(&op, &email, PASSWORD.into()).await;
+        let signed_in = self
+            .app
+            .identity
+            .sign_in(&op, &email, PASSWORD.into(), None)
+            .await;
         Person {
             id: id.global().to_string(),
             token: signed_in.expect("sign-in").token,
