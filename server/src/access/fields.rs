@@ -48,6 +48,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
     ("Mutation", "disableTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
+    ("Mutation", "refreshToken", Need::Nothing),
     ("Mutation", "requestPasswordReset", Need::Nothing),
     ("Mutation", "resetPassword", Need::Nothing),
     ("Mutation", "restoreEventVersion", Need::All(&[ChangeEvent])),

@@ -7,6 +7,7 @@ mod loader;
 mod model;
 mod password;
 mod people;
+mod refresh;
 mod roles;
 mod service;
 mod sessions;

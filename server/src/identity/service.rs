@@ -11,11 +11,13 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sea_orm::TransactionTrait as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
 
 use crate::access::{self, Action};
 use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::jwt::Jwt;
 use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
 
@@ -38,6 +40,8 @@ pub struct Identity {
     pub(super) settings: Settings,
     pub(super) mail: Mail,
     pub(super) master: KeyRing,
+    /// Made with the installation's key when it is first needed.
+    pub(super) jwt: Arc<OnceCell<Jwt>>,
     /// Ten attempts a minute for one account from one address.
     attempts: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -55,6 +59,7 @@ pub struct NewUser {
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     pub user: Row,
+    pub session: SessionId,
     pub token: String,
     pub expires_at: Timestamp,
 }
@@ -78,6 +83,7 @@ impl Identity {
             settings,
             mail,
             master,
+            jwt: Arc::default(),
             attempts: Arc::new(RateLimiter::keyed(quota)),
         }
     }
@@ -226,6 +232,7 @@ impl Identity {
             credential: Credential::Session(SessionId(row.id)),
         };
         let op = Op { actor, ..op.clone() };
+        let session = SessionId(row.id);
         store::sessions::insert(&tx, row).await?;
         store::save_sign_in(&tx, UserId(user.id), now).await?;
         self.audit
@@ -235,6 +242,7 @@ impl Identity {
         tracing::info!(user = %user.id, "signed in");
         Ok(SignedIn {
             user,
+            session,
             token,
             expires_at,
         })

@@ -8,7 +8,7 @@ use crate::access::{self, Action};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
 use crate::kernel::ids::{ApiTokenId, SessionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
-use crate::kernel::{Actor, Credential, Error, Op, Result, Timestamp};
+use crate::kernel::{Actor, Credential, Error, Kernel, Op, Result, Timestamp};
 
 use super::model;
 use super::service::{Identity, secret_hash};
@@ -23,7 +23,7 @@ fn stale(seen_at: Option<Timestamp>, now: Timestamp) -> bool {
     seen_at.is_none_or(|seen| now - seen >= NOTE)
 }
 
-fn actor(holder: &Holder, credential: Credential) -> Actor {
+pub(super) fn actor(holder: &Holder, credential: Credential) -> Actor {
     let role = model::of_role(holder.role, holder.custom.as_deref());
     Actor::User {
         id: holder.user,
@@ -33,10 +33,12 @@ fn actor(holder: &Holder, credential: Credential) -> Actor {
 }
 
 impl Identity {
-    /// Who a bearer secret stands for, session or API token; one that is unknown or over is nobody's.
+    /// Who a bearer secret stands for, session, access token or API token; one that is unknown or over is nobody's.
     pub async fn authenticate(&self, secret: &str) -> Result<Actor> {
         if secret.starts_with(PREFIX) {
             self.by_token(secret).await
+        } else if secret.contains('.') {
+            self.by_access_token(secret).await
         } else {
             self.by_session(secret).await
         }
@@ -47,9 +49,7 @@ impl Identity {
         let now = self.kernel.now();
         let found = store::by_hash(&self.kernel, &secret_hash(secret), now).await?;
         let holder = found.ok_or(Error::Unauthenticated)?;
-        if stale(holder.seen_at, now) {
-            noted(store::touch(&self.kernel, holder.id, now).await);
-        }
+        note(&self.kernel, &holder, now).await;
         Ok(actor(&holder, Credential::Session(SessionId(holder.id))))
     }
 
@@ -114,6 +114,13 @@ pub(super) fn may_see(op: &Op, user: UserId) -> Result<()> {
     match holder_or_manager(op)? {
         Some(holder) if holder != user => Err(Error::Forbidden),
         _ => Ok(()),
+    }
+}
+
+/// Notes that a session is in use.
+pub(super) async fn note(kernel: &Kernel, holder: &Holder, now: Timestamp) {
+    if stale(holder.seen_at, now) {
+        noted(store::touch(kernel, holder.id, now).await);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod denials;
 pub mod entropy;
 pub mod error;
 pub mod ids;
+pub mod jwt;
 pub mod op;
 pub mod paging;
 pub mod permission;

@@ -21,7 +21,7 @@ pub const PLACES: &[Place] = &[
         table: "settings",
         id: "key",
         column: "value",
-        only: &["payload-signing-key", "general"],
+        only: &["payload-signing-key", "general", "access-token-key"],
     },
     Place {
         table: "mails",

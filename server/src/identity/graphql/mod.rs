@@ -11,6 +11,7 @@ use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::{Error, Timestamp};
 
 use super::loader::{RoleLoader, TotpLoader};
+use super::refresh::Tokens;
 use super::service::Identity;
 use super::store::{self, Row};
 use admin::Role;
@@ -193,19 +194,47 @@ pub struct SignInInput {
     /// Also return the session's token, for `Authorization: Bearer`.
     #[graphql(default)]
     pub return_token: bool,
+    /// For frontends elsewhere: return an access token that lasts ten minutes (a JWT) and a refresh token, and set no
+    /// cookie.
+    #[graphql(default)]
+    pub refreshable: bool,
 }
 
-/// Result of signIn.
-#[derive(SimpleObject)]
+/// Result of signIn and refreshToken.
+#[derive(Default, SimpleObject)]
 pub struct SignInPayload {
     /// Who is signed in now.
     viewer: Option<User>,
-    /// The session's token, when it was asked for.
+    /// For `Authorization: Bearer`, when it was asked for: the session's token, or a JWT.
     access_token: Option<String>,
+    /// When the access token stops working.
+    access_token_expires_at: Option<Timestamp>,
+    /// For `refreshToken`, once.
+    refresh_token: Option<String>,
     /// When the session ends.
     expires_at: Option<Timestamp>,
     /// What the user can mend.
     user_errors: Vec<UserError>,
+}
+
+impl SignInPayload {
+    fn refreshable(user: Row, tokens: Tokens, expires_at: Timestamp) -> Self {
+        Self {
+            viewer: Some(User(user)),
+            access_token: Some(tokens.access),
+            access_token_expires_at: Some(tokens.access_until),
+            refresh_token: Some(tokens.refresh),
+            expires_at: Some(expires_at),
+            user_errors: Vec::new(),
+        }
+    }
+}
+
+/// A refresh token.
+#[derive(InputObject)]
+pub struct RefreshTokenInput {
+    /// As it came from signIn or the last refreshToken.
+    pub refresh_token: String,
 }
 
 /// Result of signOut.
@@ -280,20 +309,51 @@ impl IdentityMutation {
         let (signed_in, user_errors) = payload(ctx, result)?;
         let Some(signed_in) = signed_in else {
             return Ok(SignInPayload {
-                viewer: None,
-                access_token: None,
-                expires_at: None,
                 user_errors,
+                ..SignInPayload::default()
             });
         };
+        if input.refreshable {
+            let id = UserId(signed_in.user.id);
+            let tokens = ctx.data::<Identity>()?.tokens_for(id, signed_in.session).await;
+            let tokens = api(ctx, tokens)?;
+            return Ok(SignInPayload::refreshable(
+                signed_in.user,
+                tokens,
+                signed_in.expires_at,
+            ));
+        }
         if let Some(cookies) = ctx.data_opt::<ResponseCookies>() {
             cookies.session(Some(&signed_in.token), signed_in.expires_at);
         }
         Ok(SignInPayload {
             viewer: Some(User(signed_in.user)),
+            access_token_expires_at: input.return_token.then_some(signed_in.expires_at),
             access_token: input.return_token.then_some(signed_in.token),
+            refresh_token: None,
             expires_at: Some(signed_in.expires_at),
             user_errors,
+        })
+    }
+
+    /// Gives a new access token and a new refresh token for one that was not used yet. One that was used before
+    /// ends its session.
+    async fn refresh_token(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token.")] input: RefreshTokenInput,
+    ) -> ApiResult<SignInPayload> {
+        let result = ctx
+            .data::<Identity>()?
+            .refresh(op(ctx)?, &input.refresh_token)
+            .await;
+        let (fresh, user_errors) = payload(ctx, result)?;
+        Ok(match fresh {
+            Some((user, tokens, expires_at)) => SignInPayload::refreshable(user, tokens, expires_at),
+            None => SignInPayload {
+                user_errors,
+                ..SignInPayload::default()
+            },
         })
     }
 

@@ -242,6 +242,13 @@ pub const CASES: &[Case] = &[
         (Admin, Done),
     ),
     case(
+        "Mutation.refreshToken",
+        "mutation { refreshToken(input: { refreshToken: \"guess\" }) { accessToken userErrors { code } } }",
+        UserError("INVALID"),
+        (Stranger, UserError("INVALID")),
+        (Owner, UserError("INVALID")),
+    ),
+    case(
         "Mutation.requestPasswordReset",
         "mutation ($email: String!) { requestPasswordReset(input: { email: $email }) { accepted userErrors { code } } }",
         Done,
