@@ -49,7 +49,10 @@ CREATE TABLE audit_head (
     id smallint PRIMARY KEY CHECK (id = 1),
     genesis bytea NOT NULL,
     seq bigint NOT NULL,
-    hash bytea NOT NULL
+    hash bytea NOT NULL,
+    -- The hash once more, sealed with the master key: who has only the database can't write another end.
+    -- NULL: there is no entry.
+    seal bytea
 );
 INSERT INTO audit_head (id, genesis, seq, hash)
 SELECT 1, g, 0, g FROM (SELECT sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea) AS g) AS drawn;

@@ -101,7 +101,7 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 impl App {
     /// `public_url` is where people find the dashboard: links in mails lead there.
     pub fn new(kernel: Kernel, signer: Signer, master: &KeyRing, public_url: &str) -> Self {
-        let audit = Audit::new(kernel.clone());
+        let audit = Audit::new(kernel.clone(), master.clone());
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
         let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
         let identity = Identity::new(

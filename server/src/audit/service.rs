@@ -11,6 +11,7 @@ use crate::access::{self, Action};
 use crate::kernel::denials::Denial;
 use crate::kernel::ids::AuditEntryId;
 use crate::kernel::paging::{Page, PageArgs};
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
 
 use super::action::{AuditAction, AuditOutcome, TargetKind, stored};
@@ -20,11 +21,14 @@ use super::store::{self, Filter, Row};
 
 /// Entries that are read at a time.
 const BATCH: u64 = 1000;
+/// Where the end of the chain is sealed.
+const SEAL: &str = "audit_head/1";
 
 /// The log of this installation.
 #[derive(Clone, Debug)]
 pub struct Audit {
     kernel: Kernel,
+    master: KeyRing,
     window: Arc<Mutex<Window>>,
 }
 
@@ -101,9 +105,10 @@ impl Verification {
 }
 
 impl Audit {
-    pub fn new(kernel: Kernel) -> Self {
+    pub fn new(kernel: Kernel, master: KeyRing) -> Self {
         Self {
             kernel,
+            master,
             window: Arc::default(),
         }
     }
@@ -127,7 +132,12 @@ impl Audit {
             before: change.before.map(|value| canonical(&redacted(value))),
             after: change.after.map(|value| canonical(&redacted(value))),
         };
-        store::append(tx, vec![record]).await
+        self.append(tx, vec![record]).await
+    }
+
+    async fn append(&self, tx: &DatabaseTransaction, records: Vec<Record>) -> Result<()> {
+        let seal = |hash: &[u8]| self.master.seal(self.kernel.entropy, SEAL, hash);
+        store::append(tx, records, seal).await
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -166,7 +176,7 @@ impl Audit {
 
     async fn write(&self, records: Vec<Record>) -> Result<()> {
         let tx = self.kernel.db.begin().await?;
-        store::append(&tx, records).await?;
+        self.append(&tx, records).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -245,6 +255,12 @@ impl Audit {
             }
         }
         let broken = broken.or_else(|| walk.end(head.seq, &head.hash).err());
+        let sealed = head.seal.and_then(|seal| self.master.open(SEAL, &seal).ok());
+        let ours = head.seq == 0 || sealed.is_some_and(|hash| *hash == head.hash);
+        let broken = broken.or((!ours).then_some(Broken {
+            seq: head.seq,
+            problem: "the end of the log was not written by this installation",
+        }));
         let broken = broken.or_else(|| {
             (head.last > head.seq).then_some(Broken {
                 seq: head.seq + 1,

@@ -36,12 +36,13 @@ pub struct Head {
     pub genesis: Vec<u8>,
     pub seq: i64,
     pub hash: Vec<u8>,
+    pub seal: Option<Vec<u8>>,
     /// The last row that is there.
     pub last: i64,
 }
 
 pub async fn head(db: &impl ConnectionTrait) -> Result<Head> {
-    let sql = "SELECT genesis, seq, hash, coalesce((SELECT max(seq) FROM audit_entries), 0) AS last FROM audit_head";
+    let sql = "SELECT genesis, seq, hash, seal, coalesce((SELECT max(seq) FROM audit_entries), 0) AS last FROM audit_head";
     let statement = Statement::from_string(sea_orm::DbBackend::Postgres, sql);
     let head = Head::find_by_statement(statement).one(db).await?;
     head.ok_or_else(|| Error::internal("the audit log has no head"))
@@ -60,8 +61,12 @@ struct Email {
 }
 
 /// Appends entries at the end of the chain, which is locked until the transaction ends. The actors' addresses
-/// are put in as they are now.
-pub async fn append(tx: &DatabaseTransaction, records: Vec<Record>) -> Result<()> {
+/// are put in as they are now. `seal` seals the hash of the last one.
+pub async fn append(
+    tx: &DatabaseTransaction,
+    records: Vec<Record>,
+    seal: impl FnOnce(&[u8]) -> Result<Vec<u8>>,
+) -> Result<()> {
     let postgres = sea_orm::DbBackend::Postgres;
     let actors: Vec<Uuid> = records.iter().filter_map(|r| r.actor_id).collect();
     let emails = if actors.is_empty() {
@@ -87,8 +92,10 @@ pub async fn append(tx: &DatabaseTransaction, records: Vec<Record>) -> Result<()
         rows.push(row(seq, prev_hash, hash, record).into_active_model());
     }
     Entity::insert_many(rows).exec_without_returning(tx).await?;
-    let sql = "UPDATE audit_head SET seq = $1, hash = $2";
-    let moved = Statement::from_sql_and_values(postgres, sql, [end.seq.into(), end.hash.into()]);
+    let sql = "UPDATE audit_head SET seq = $1, hash = $2, seal = $3";
+    let seal = seal(&end.hash)?;
+    let values = [end.seq.into(), end.hash.into(), seal.into()];
+    let moved = Statement::from_sql_and_values(postgres, sql, values);
     tx.execute_raw(moved).await?;
     Ok(())
 }

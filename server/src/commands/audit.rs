@@ -7,14 +7,22 @@ use futures::TryStreamExt as _;
 
 use crate::audit::Audit;
 use crate::config::Config;
+use crate::config::keys::Keys;
 use crate::kernel::{Error, Result};
+use crate::keys::any_sealed;
 
 use super::database::Database;
+
+async fn open(config: &Config, database: &Database) -> Result<Audit> {
+    let master = Keys::load(config, !any_sealed(&database.kernel).await?)?.master;
+    Ok(Audit::new(database.kernel.clone(), master))
+}
 
 /// Walks the whole chain. Fails when it does not hold, and says where.
 pub async fn verify(config: Config) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
-    let found = Audit::new(database.kernel.clone()).verify().await;
+    let found = async { open(&config, &database).await?.verify().await };
+    let found = found.await;
     database.close().await;
     let found = found?;
     match &found.broken {
@@ -37,16 +45,17 @@ pub async fn verify(config: Config) -> Result<ExitCode> {
 /// Writes the entries after one to the standard output, a line of JSON each.
 pub async fn export(config: Config, after: i64) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
-    let audit = Audit::new(database.kernel.clone());
-    let written = audit
-        .export(after)
-        .try_for_each(|lines| {
+    let written = async {
+        let all = open(&config, &database).await?.export(after);
+        all.try_for_each(|lines| {
             let written = std::io::stdout()
                 .write_all(lines.as_bytes())
                 .map_err(Error::internal);
             std::future::ready(written)
         })
-        .await;
+        .await
+    };
+    let written = written.await;
     database.close().await;
     written?;
     std::io::stdout().flush().map_err(Error::internal)?;

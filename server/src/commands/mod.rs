@@ -50,7 +50,7 @@ pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let kernel = database.kernel.clone();
     let changed = async {
         let master = Keys::load(&config, !any_sealed(&kernel).await?)?.master;
-        let audit = Audit::new(kernel.clone());
+        let audit = Audit::new(kernel.clone(), master.clone());
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
         let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), "");
         let identity = Identity::new(kernel, audit, settings, mail, master);

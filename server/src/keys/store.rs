@@ -24,6 +24,12 @@ pub const PLACES: &[Place] = &[
         only: &["payload-signing-key", "general", "access-token-key"],
     },
     Place {
+        table: "audit_head",
+        id: "id",
+        column: "seal",
+        only: &[],
+    },
+    Place {
         table: "mails",
         id: "id",
         column: "content",

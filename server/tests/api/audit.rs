@@ -188,6 +188,37 @@ async fn a_log_that_was_tampered_with_says_where() {
 }
 
 #[tokio::test]
+async fn who_has_only_the_database_cannot_write_another_log() {
+    let test = TestApp::start().await;
+    let admin = test.sign_in(UserRole::Admin).await;
+    let lines: Vec<String> = test
+        .app
+        .audit
+        .export(0)
+        .map(|part| part.ok().unwrap())
+        .collect()
+        .await;
+    // The last entry, with another actor, hashed as it must be, and the end of the chain moved to it.
+    let mut entry: Value = serde_json::from_str(lines.concat().lines().last().unwrap()).unwrap();
+    entry.as_object_mut().unwrap().remove("hash");
+    entry["actorEmail"] = json!("someone@else.test");
+    let hash = Sha256::digest(entry.to_string().as_bytes()).to_vec();
+    sqlx::query(
+        "WITH e AS (UPDATE audit_entries SET actor_email = 'someone@else.test', hash = $1 WHERE seq = 2)
+         UPDATE audit_head SET hash = $1",
+    )
+    .bind(hash)
+    .execute(&test.app.kernel.pool)
+    .await
+    .unwrap();
+    let found = verify(&test, &admin).await;
+    let problem = "the end of the log was not written by this installation";
+    let expected =
+        json!({ "whole": false, "entries": 2, "verifiedUpTo": 2, "brokenAt": 2, "problem": problem });
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
 async fn refusals_are_kept_counted_and_bounded() {
     let test = TestApp::start().await;
     let admin = test.sign_in(UserRole::Admin).await;
