@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::allow::AllowList;
+
 /// A value that is never printed.
 #[derive(Clone)]
 pub struct Hidden(String);
@@ -70,6 +72,10 @@ pub struct Config {
     /// The Docker engine; default: the local socket.
     #[arg(long, env = "DOCKER_HOST")]
     pub docker_host: Option<String>,
+    /// Private addresses that jobs with a network may reach: IPv4 addresses or networks with an optional port and
+    /// commas between them, e.g. 10.0.0.5:5432,192.168.7.0/24. Without it they reach only public ones.
+    #[arg(long, env = "CRONIUM_NETWORK_ALLOW", default_value = "")]
+    pub network_allow: AllowList,
     /// Loopback address of /metrics, /livez and /readyz.
     #[arg(long, env = "CRONIUM_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -95,7 +96,7 @@ async fn run(
     let router = app.router(config, keys, probes)?;
     // The child has its own token: it drains while the agent channel still stands.
     let drained = CancellationToken::new();
-    let child = orchestrator(config, keys, database, address)
+    let mut child = orchestrator(config, keys, database, address)
         .await?
         .map(|child| tokio::spawn(child.run(drained.clone())));
     let ended = stop.clone();
@@ -105,8 +106,13 @@ async fn run(
     )
     .with_graceful_shutdown(async move { ended.cancelled().await });
     let server = tokio::spawn(async move { server.await });
-    interrupted().await?;
-    println!("Stopping; running jobs are left to finish and are found again at the next start.");
+    let ended = tokio::select! {
+        interrupted = interrupted() => {
+            println!("Stopping; running jobs are left to finish and are found again at the next start.");
+            interrupted
+        }
+        ended = refusal(&mut child) => ended,
+    };
     drained.cancel();
     if let Some(child) = child {
         drop(child.await);
@@ -116,7 +122,17 @@ async fn run(
     // Open subscriptions would hold the server: they get a moment, then the sockets close.
     drop(tokio::time::timeout(Duration::from_secs(3), server).await);
     drop(tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await);
-    Ok(())
+    ended
+}
+
+/// The end of a child that can't be helped; without a child there is none.
+async fn refusal(child: &mut Option<JoinHandle<Result<()>>>) -> Result<()> {
+    let Some(running) = child else {
+        return std::future::pending().await;
+    };
+    let ended = running.await.map_err(Error::internal).flatten();
+    *child = None;
+    ended
 }
 
 async fn interrupted() -> Result<()> {
