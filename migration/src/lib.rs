@@ -12,6 +12,7 @@ mod m0006_jobs_finished;
 mod m0007_access;
 mod m0008_audit;
 mod m0009_accounts;
+mod m0013_quotas;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_access::Migration),
             Box::new(m0008_audit::Migration),
             Box::new(m0009_accounts::Migration),
+            Box::new(m0013_quotas::Migration),
         ]
     }
 }

@@ -25,6 +25,7 @@ use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
+use crate::quotas::{QuotaLoader, Quotas};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
@@ -39,6 +40,7 @@ pub struct App {
     pub kernel: Kernel,
     pub audit: Audit,
     pub mail: Mail,
+    pub quotas: Quotas,
     pub identity: Identity,
     pub events: Events,
     pub jobs: Jobs,
@@ -111,8 +113,9 @@ impl App {
             mail.clone(),
             master.clone(),
         );
-        let events = Events::new(kernel.clone(), audit.clone());
-        let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone());
+        let quotas = Quotas::new(kernel.clone(), audit.clone());
+        let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
+        let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
         let schema = schema::builder()
@@ -130,6 +133,8 @@ impl App {
             .data(logs.clone())
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
+            .data(quotas.clone())
+            .data(DataLoader::new(QuotaLoader(quotas.clone()), tokio::spawn))
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
@@ -149,6 +154,7 @@ impl App {
             kernel,
             audit,
             mail,
+            quotas,
             identity,
             events,
             jobs,
@@ -176,16 +182,20 @@ impl App {
         }));
         tasks.spawn(self.mail.clone().run(stop.clone()));
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
-        let (kernel, jobs, identity) = (self.kernel.clone(), self.jobs.clone(), self.identity.clone());
+        let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
+        let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
             "housekeeping",
             move || {
-                let (kernel, jobs, identity) = (kernel.clone(), jobs.clone(), identity.clone());
+                let (kernel, quotas) = (kernel.clone(), quotas.clone());
+                let (jobs, identity) = (jobs.clone(), identity.clone());
                 async move {
                     logs::make_partitions(&kernel).await?;
                     identity.tidy().await?;
+                    quotas.tidy().await?;
+                    logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
                 }
             },

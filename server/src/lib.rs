@@ -17,6 +17,7 @@ pub mod keys;
 pub mod logs;
 pub mod mail;
 pub mod postgres;
+pub mod quotas;
 pub mod settings;
 pub mod supervise;
 pub mod transport;

@@ -1,8 +1,10 @@
 //! The built-in roles: what each allows is code, so that no row can widen it.
 
 use cronium_entity::enums::UserRole;
+use uuid::Uuid;
 
 use super::{Action, Permissions};
+use crate::kernel::ids::RoleId;
 
 const VIEWER: &[Action] = &[
     Action::ReadEvents,
@@ -36,6 +38,31 @@ pub const BUILT_IN: [UserRole; 4] = [
     UserRole::Operator,
     UserRole::Viewer,
 ];
+
+/// How a built-in role is called.
+pub fn name_of(role: UserRole) -> &'static str {
+    match role {
+        UserRole::Admin => "ADMIN",
+        UserRole::Editor => "EDITOR",
+        UserRole::Operator => "OPERATOR",
+        UserRole::Viewer => "VIEWER",
+    }
+}
+
+/// The id of a built-in role: fixed, and the same everywhere.
+pub fn id_of(role: UserRole) -> RoleId {
+    RoleId(Uuid::from_u128(match role {
+        UserRole::Admin => 1,
+        UserRole::Operator => 2,
+        UserRole::Editor => 3,
+        UserRole::Viewer => 4,
+    }))
+}
+
+/// The built-in role with this id.
+pub fn built_in(id: RoleId) -> Option<UserRole> {
+    BUILT_IN.into_iter().find(|role| id_of(*role) == id)
+}
 
 /// What a built-in role allows.
 pub fn permissions(role: UserRole) -> Permissions {

@@ -49,6 +49,8 @@ pub enum AuditAction {
     InviteUser,
     /// Settings were changed.
     UpdateSettings,
+    /// The limits of a person, a role or the installation were set.
+    SetQuota,
     /// Something was refused.
     Deny,
 }

@@ -13,6 +13,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
+use crate::quotas::Quotas;
 
 use super::model::{Definition, EnvVar, Profile, Target};
 use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
@@ -22,6 +23,7 @@ use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 pub struct Events {
     kernel: Kernel,
     audit: Audit,
+    quotas: Quotas,
 }
 
 /// Everything of a new event.
@@ -51,8 +53,12 @@ pub struct EventChange {
 }
 
 impl Events {
-    pub fn new(kernel: Kernel, audit: Audit) -> Self {
-        Self { kernel, audit }
+    pub fn new(kernel: Kernel, audit: Audit, quotas: Quotas) -> Self {
+        Self {
+            kernel,
+            audit,
+            quotas,
+        }
     }
 
     pub async fn list(
@@ -139,6 +145,7 @@ impl Events {
             updated_at: now,
         };
         let tx = self.kernel.db.begin().await?;
+        self.quotas.admit_event(&tx, grant.user()).await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
         self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))

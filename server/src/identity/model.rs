@@ -1,35 +1,9 @@
 //! What a role is, what credentials amount to, and what may be given to whom. Pure.
 
 use cronium_entity::enums::{UserRole, UserStatus};
-use uuid::Uuid;
 
+pub use crate::access::roles::{built_in, id_of, name_of};
 use crate::access::{Permissions, ResourceKind, roles};
-use crate::kernel::ids::RoleId;
-
-/// How a built-in role is called.
-pub fn name_of(role: UserRole) -> &'static str {
-    match role {
-        UserRole::Admin => "ADMIN",
-        UserRole::Editor => "EDITOR",
-        UserRole::Operator => "OPERATOR",
-        UserRole::Viewer => "VIEWER",
-    }
-}
-
-/// The id of a built-in role: fixed, and the same everywhere.
-pub fn id_of(role: UserRole) -> RoleId {
-    RoleId(Uuid::from_u128(match role {
-        UserRole::Admin => 1,
-        UserRole::Operator => 2,
-        UserRole::Editor => 3,
-        UserRole::Viewer => 4,
-    }))
-}
-
-/// The built-in role with this id.
-pub fn built_in(id: RoleId) -> Option<UserRole> {
-    roles::BUILT_IN.into_iter().find(|role| id_of(*role) == id)
-}
 
 /// What a user's role allows: the custom one stands instead of the built-in one.
 pub fn of_role(role: UserRole, custom: Option<&[String]>) -> Permissions {
@@ -82,7 +56,10 @@ pub fn may_change(
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::kernel::ids::RoleId;
     use crate::access::Action;
 
     #[test]

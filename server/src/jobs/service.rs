@@ -12,10 +12,11 @@ use crate::access::{self, Action, Grant, Reach};
 use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::events::{Definition, EventRow, Events, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::{EventId, ExecutionId, JobId};
+use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::storable::is_storable;
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::quotas::Quotas;
 
 use super::loader::Newest;
 use super::model::{self, Cancellation, is_final};
@@ -30,6 +31,7 @@ pub struct Jobs {
     kernel: Kernel,
     events: Events,
     audit: Audit,
+    quotas: Quotas,
 }
 
 /// How work is to be started.
@@ -64,11 +66,12 @@ impl Request {
 }
 
 impl Jobs {
-    pub fn new(kernel: Kernel, events: Events, audit: Audit) -> Self {
+    pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
         Self {
             kernel,
             events,
             audit,
+            quotas,
         }
     }
 
@@ -281,7 +284,14 @@ impl Jobs {
     }
 
     async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: Request) -> Result<JobRow> {
-        let Some(job) = self.accept(grant, work, &start, &request).await? else {
+        let accepted = match self.accept(grant, work, &start, &request).await {
+            // The quota may be used up by this very request, which came twice at the same time.
+            Err(refused @ Error::Invalid(_)) => {
+                return self.repeated(grant, &start, &request).await?.ok_or(refused);
+            }
+            other => other?,
+        };
+        let Some(job) = accepted else {
             // The key was taken by a request that ran at the same time.
             let known = self.repeated(grant, &start, &request).await?;
             return known.ok_or_else(|| Error::internal("an idempotency key without its job"));
@@ -318,11 +328,16 @@ impl Jobs {
             at: self.kernel.now(),
             key: start.idempotency_key.clone().map(|key| (key, request.0.clone())),
         };
-        let Some(version) = work.ad_hoc else {
+        let owner = UserId(work.owner);
+        let limits = self.quotas.limits(owner).await?;
+        if work.ad_hoc.is_none() && !limits.count_jobs() {
             return store::accept(&self.kernel.db, new).await;
-        };
+        }
         let tx = self.kernel.db.begin().await?;
-        self.events.keep_ad_hoc(&tx, version).await?;
+        self.quotas.admit_job(&tx, owner, &limits).await?;
+        if let Some(version) = work.ad_hoc {
+            self.events.keep_ad_hoc(&tx, version).await?;
+        }
         let job = store::accept(&tx, new).await?;
         if job.is_some() {
             tx.commit().await?;

@@ -17,6 +17,7 @@ use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
+use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
 use super::graphql::limits::LEVELS;
@@ -35,6 +36,7 @@ pub struct Query(
     AuditQuery,
     ExplainQuery,
     SettingsQuery,
+    QuotasQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -49,6 +51,7 @@ pub struct Mutation(
     FactorsMutation,
     SettingsMutation,
     MailMutation,
+    QuotasMutation,
 );
 
 /// Watching.

@@ -9,6 +9,7 @@ use crate::kernel::api::{ApiResult, ResponseCookies, UserError, api, loaded, op,
 use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::{Error, Timestamp};
+use crate::quotas::Quota;
 
 use super::loader::{RoleLoader, TotpLoader};
 use super::refresh::Tokens;
@@ -124,6 +125,15 @@ impl User {
             .await;
         let (page, total) = api(ctx, found)?;
         Ok(page.connection(total, store::sessions::cursor, Session))
+    }
+
+    /// Limits and what is used of them: of oneself, or for those who manage users; null for others.
+    async fn quotas(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<Quota>>> {
+        let (op, id) = (op(ctx)?, UserId(self.0.id));
+        if op.user() != Some(id) && decide(op, Action::ManageUsers).is_err() {
+            return Ok(None);
+        }
+        Quota::of(ctx, id).await.map(Some)
     }
 
     /// API tokens, also those that work no more, newest first: of oneself, or for those who manage users.

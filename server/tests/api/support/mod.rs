@@ -33,7 +33,7 @@ pub struct Person {
 
 /// One server's services on a database of their own.
 pub struct TestApp {
-    pub app: App,
+    pub app: Box<App>,
     pub clock: Arc<MockClock>,
 }
 
@@ -108,7 +108,7 @@ impl TestApp {
         let kernel = Kernel::new(pool, clock.clone());
         let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
         let signer = Signer::load(&kernel, &master).await.expect("signing key");
-        let app = App::new(kernel, signer, &master, "https://cronium.test/");
+        let app = Box::new(App::new(kernel, signer, &master, "https://cronium.test/"));
         Self { app, clock }
     }
 
