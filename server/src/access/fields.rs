@@ -32,12 +32,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "nodes", Need::Nothing),
     ("Query", "orchestrators", Need::All(&[ReadSystem])),
     ("Query", "overview", Need::All(&[ReadJobs, ReadEvents])),
-    // Whose limits are asked for decides what is needed.
-    (
-        "Query",
-        "quotaLimits",
-        Need::Any(&[ManageUsers, ManageRoles, ManageSettings]),
-    ),
+    ("Query", "quotaLimits", Need::All(&[ManageUsers])),
     ("Query", "roles", Need::Any(&[ManageUsers, ManageRoles])),
     ("Query", "serverInfo", Need::Nothing),
     ("Query", "settings", Need::All(&[ManageSettings])),
@@ -73,11 +68,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "saveRole", Need::All(&[ManageRoles])),
     ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
     ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
-    (
-        "Mutation",
-        "setQuota",
-        Need::Any(&[ManageUsers, ManageRoles, ManageSettings]),
-    ),
+    ("Mutation", "setQuota", Need::All(&[ManageUsers])),
     ("Mutation", "signIn", Need::Nothing),
     ("Mutation", "signOut", Need::Nothing),
     ("Mutation", "signUp", Need::Nothing),

@@ -144,8 +144,9 @@ impl Events {
             created_at: now,
             updated_at: now,
         };
+        let limits = self.quotas.limits(grant.user()).await?;
         let tx = self.kernel.db.begin().await?;
-        self.quotas.admit_event(&tx, grant.user()).await?;
+        self.quotas.admit_event(&tx, grant.user(), &limits).await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
         self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))

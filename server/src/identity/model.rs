@@ -59,8 +59,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::kernel::ids::RoleId;
     use crate::access::Action;
+    use crate::kernel::ids::RoleId;
 
     #[test]
     fn a_token_never_has_more_than_its_user_or_its_limits() {

@@ -111,11 +111,11 @@ pub struct QuotaLimitInput {
 /// Whose limits.
 #[derive(Debug, OneofObject)]
 pub enum QuotaSubject {
-    /// Global id of a person. Needs MANAGE_USERS.
+    /// Global id of a person.
     User(ID),
-    /// Global id of a role, built-in or custom. Needs MANAGE_ROLES.
+    /// Global id of a role, built-in or custom.
     Role(ID),
-    /// `true`: everybody's. Needs MANAGE_SETTINGS.
+    /// `true`: everybody's.
     Installation(bool),
 }
 
@@ -164,7 +164,8 @@ pub struct QuotasQuery;
 
 #[Object]
 impl QuotasQuery {
-    /// What is set for a person, a role or the installation itself; `User.quotas` says what counts in the end.
+    /// What is set for a person, a role or the installation itself; `User.quotas` says what counts in
+    /// the end. Needs MANAGE_USERS.
     async fn quota_limits(
         &self,
         ctx: &Context<'_>,
@@ -183,7 +184,7 @@ pub struct QuotasMutation;
 #[Object]
 impl QuotasMutation {
     /// Sets the limits of a person, of a role or of the installation. They hold at once on this server and within
-    /// a second on others; what exists beyond them stays.
+    /// a second on others; what exists beyond them stays. Needs MANAGE_USERS.
     async fn set_quota(
         &self,
         ctx: &Context<'_>,

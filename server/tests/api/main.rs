@@ -22,6 +22,7 @@ mod mail;
 mod panics;
 mod people;
 mod queue;
+mod quotas;
 mod refresh;
 mod support;
 mod totp;

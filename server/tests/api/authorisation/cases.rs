@@ -139,6 +139,13 @@ pub const CASES: &[Case] = &[
         (Viewer, Done),
     ),
     case(
+        "Query.quotaLimits",
+        "query ($user: ID!) { quotaLimits(subject: { user: $user }) { kind } }",
+        UNKNOWN,
+        (Stranger, Refused("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
         "Query.roles",
         "{ roles { id } }",
         UNKNOWN,
@@ -320,6 +327,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("NOT_FOUND")),
         (Owner, With("event")),
+    ),
+    case(
+        "Mutation.setQuota",
+        "mutation ($user: ID!) { setQuota(input: { subject: { user: $user }, limits: [{ kind: EVENTS, limit: 1000 }] }) {
+         limits { kind } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, Done),
     ),
     Case {
         field: "Mutation.signIn",
