@@ -25,7 +25,7 @@ use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
-use crate::quotas::{QuotaLoader, Quotas};
+use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
@@ -134,7 +134,8 @@ impl App {
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
             .data(quotas.clone())
-            .data(DataLoader::new(QuotaLoader(quotas.clone()), tokio::spawn))
+            .data(DataLoader::new(LimitsLoader(quotas.clone()), tokio::spawn))
+            .data(DataLoader::new(UsageLoader(quotas.clone()), tokio::spawn))
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))

@@ -274,7 +274,11 @@ pub async fn versions(
     let all = event_version::Entity::find()
         .filter(event_version::Column::EventId.eq(event.0))
         .filter(event_version::Column::AdHoc.eq(false));
-    let total = all.clone().count(db).await?;
+    let total = if args.counted {
+        all.clone().count(db).await?
+    } else {
+        0
+    };
     let mut query = all;
     for (cursor, newer) in [(&args.after, false), (&args.before, true)] {
         let Some(cursor) = cursor else { continue };

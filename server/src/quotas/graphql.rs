@@ -8,8 +8,8 @@ use crate::kernel::error::{Error, UserErrorCode};
 use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::{Result, Timestamp};
 
-use super::loader::QuotaLoader;
-use super::model::{Kind, Level, Limits, Usage};
+use super::loader::{LimitsLoader, UsageLoader};
+use super::model::{Kind, Level, Setting};
 use super::service::{Quotas, Subject};
 
 /// What is limited.
@@ -39,18 +39,11 @@ pub enum QuotaLevel {
 }
 
 /// A limit of a person, and how much of it is used.
-#[derive(Debug, Clone, SimpleObject)]
+#[derive(Debug, Clone)]
 pub struct Quota {
-    /// What is limited.
-    pub kind: QuotaKind,
-    /// null: no limit.
-    pub limit: Option<i32>,
-    /// How much there is now; null where nothing is counted.
-    pub used: Option<i32>,
-    /// Where the limit comes from; null: nobody has set one.
-    pub level: Option<QuotaLevel>,
-    /// When counting begins anew; null where it never does.
-    pub resets_at: Option<Timestamp>,
+    kind: Kind,
+    setting: Option<Setting>,
+    person: UserId,
 }
 
 fn int(number: i64) -> i32 {
@@ -60,24 +53,47 @@ fn int(number: i64) -> i32 {
 impl Quota {
     /// All quotas of a person.
     pub async fn of(ctx: &Context<'_>, person: UserId) -> ApiResult<Vec<Self>> {
-        let found = ctx.data::<DataLoader<QuotaLoader>>()?.load_one(person).await;
-        let (limits, usage) = loaded(ctx, found)?.unwrap_or_default();
-        let month_ends = ctx.data::<Quotas>()?.month_ends();
-        Ok(Kind::ALL
-            .into_iter()
-            .map(|kind| Self::new(kind, &limits, &usage, month_ends))
-            .collect())
+        let found = ctx.data::<DataLoader<LimitsLoader>>()?.load_one(person).await;
+        let limits = loaded(ctx, found)?.unwrap_or_default();
+        let quota = |kind| Self {
+            kind,
+            setting: limits.setting(kind),
+            person,
+        };
+        Ok(Kind::ALL.into_iter().map(quota).collect())
+    }
+}
+
+/// A limit of a person, and how much of it is used.
+#[Object]
+impl Quota {
+    /// What is limited.
+    async fn kind(&self) -> QuotaKind {
+        self.kind.into()
     }
 
-    fn new(kind: Kind, limits: &Limits, usage: &Usage, month_ends: Timestamp) -> Self {
-        let setting = limits.setting(kind);
-        Self {
-            kind: kind.into(),
-            limit: setting.and_then(|s| s.limit).map(int),
-            used: usage.of(kind).map(int),
-            level: setting.map(|s| s.level.into()),
-            resets_at: (kind == Kind::JobsPerMonth).then_some(month_ends),
-        }
+    /// null: no limit.
+    async fn limit(&self) -> Option<i32> {
+        self.setting.and_then(|setting| setting.limit).map(int)
+    }
+
+    /// Where the limit comes from; null: nobody has set one.
+    async fn level(&self) -> Option<QuotaLevel> {
+        self.setting.map(|setting| setting.level.into())
+    }
+
+    /// How much there is now; null where nothing is counted.
+    #[graphql(complexity = "20")]
+    async fn used(&self, ctx: &Context<'_>) -> ApiResult<Option<i32>> {
+        let found = ctx.data::<DataLoader<UsageLoader>>()?.load_one(self.person).await;
+        let usage = loaded(ctx, found)?.unwrap_or_default();
+        Ok(usage.of(self.kind).map(int))
+    }
+
+    /// When counting begins anew; null where it never does.
+    async fn resets_at(&self, ctx: &Context<'_>) -> ApiResult<Option<Timestamp>> {
+        let month_ends = ctx.data::<Quotas>()?.month_ends();
+        Ok((self.kind == Kind::JobsPerMonth).then_some(month_ends))
     }
 }
 

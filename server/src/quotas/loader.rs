@@ -9,15 +9,28 @@ use crate::kernel::ids::UserId;
 use super::model::{Limits, Usage};
 use super::service::Quotas;
 
-/// Loads the limits of people and what they have.
+/// Loads the limits of people.
 #[derive(Debug)]
-pub struct QuotaLoader(pub Quotas);
+pub struct LimitsLoader(pub Quotas);
 
-impl Loader<UserId> for QuotaLoader {
-    type Value = (Limits, Usage);
+impl Loader<UserId> for LimitsLoader {
+    type Value = Limits;
     type Error = String;
 
-    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, Self::Value>, String> {
-        self.0.of(keys).await.map_err(|e| e.private_text())
+    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, Limits>, String> {
+        self.0.limits_of(keys).await.map_err(|e| e.private_text())
+    }
+}
+
+/// Counts what people have.
+#[derive(Debug)]
+pub struct UsageLoader(pub Quotas);
+
+impl Loader<UserId> for UsageLoader {
+    type Value = Usage;
+    type Error = String;
+
+    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, Usage>, String> {
+        self.0.usage_of(keys).await.map_err(|e| e.private_text())
     }
 }

@@ -8,6 +8,6 @@ mod service;
 mod store;
 
 pub use graphql::{Quota, QuotaLimit, QuotasMutation, QuotasQuery};
-pub use loader::QuotaLoader;
+pub use loader::{LimitsLoader, UsageLoader};
 pub use model::{Kind, Limits};
 pub use service::{Quotas, Subject};

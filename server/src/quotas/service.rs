@@ -75,8 +75,11 @@ impl Quotas {
         {
             return Ok(limits.clone());
         }
-        let settings = store::settings(&self.kernel, &[person.0]).await?;
-        let limits = Limits::of(settings.into_iter().map(|(_, setting)| setting));
+        let limits = self
+            .limits_of(&[person])
+            .await?
+            .remove(&person)
+            .unwrap_or_default();
         let mut known = self.known();
         if known.len() >= MOST_KNOWN {
             known.clear();
@@ -121,22 +124,23 @@ impl Quotas {
         Ok(())
     }
 
-    /// The limits of people and what they have: of oneself, or for those who manage users.
-    pub async fn of(&self, people: &[UserId]) -> Result<HashMap<UserId, (Limits, Usage)>> {
+    /// The limits that count for these people.
+    pub async fn limits_of(&self, people: &[UserId]) -> Result<HashMap<UserId, Limits>> {
         let ids: Vec<_> = people.iter().map(|id| id.0).collect();
-        let (month, _) = model::month(self.kernel.now());
         let mut settings: HashMap<_, Vec<_>> = HashMap::new();
         for (person, setting) in store::settings(&self.kernel, &ids).await? {
             settings.entry(person).or_default().push(setting);
         }
+        let limits = |(person, settings)| (person, Limits::of(settings));
+        Ok(settings.into_iter().map(limits).collect())
+    }
+
+    /// What these people have. Counts it all, so it is for few people.
+    pub async fn usage_of(&self, people: &[UserId]) -> Result<HashMap<UserId, Usage>> {
+        let ids: Vec<_> = people.iter().map(|id| id.0).collect();
+        let (month, _) = model::month(self.kernel.now());
         let usage = store::usage(&self.kernel, &ids, month).await?;
-        Ok(usage
-            .into_iter()
-            .map(|(person, usage)| {
-                let settings = settings.remove(&person).unwrap_or_default();
-                (person, (Limits::of(settings), usage))
-            })
-            .collect())
+        Ok(usage.into_iter().collect())
     }
 
     /// When the month of the quotas ends.
@@ -196,20 +200,15 @@ impl Quotas {
             return Ok(None);
         }
         let people = store::people(&self.kernel, after.0, BATCH).await?;
-        let Some(last) = people.last() else {
+        let Some(last) = people.last().copied() else {
             return Ok(None);
         };
-        let mut settings: HashMap<_, Vec<_>> = HashMap::new();
-        for (person, setting) in store::settings(&self.kernel, &people).await? {
-            settings.entry(person).or_default().push(setting);
-        }
-        let days = settings
+        let limits = self.limits_of(&people).await?;
+        let days = limits
             .into_iter()
-            .filter_map(|(person, settings)| {
-                Some((person, Limits::of(settings).limit(Kind::LogRetentionDays)?))
-            })
+            .filter_map(|(person, limits)| Some((person, limits.limit(Kind::LogRetentionDays)?)))
             .collect();
-        Ok(Some((UserId(*last), days)))
+        Ok(Some((last, days)))
     }
 
     /// Forgets the limits of people and roles that are no more.

@@ -180,13 +180,14 @@ pub async fn usage(kernel: &Kernel, people: &[Uuid], month: Timestamp) -> Result
 }
 
 /// Everybody's id, in order, after one.
-pub async fn people(kernel: &Kernel, after: Uuid, first: i64) -> Result<Vec<Uuid>> {
+pub async fn people(kernel: &Kernel, after: Uuid, first: i64) -> Result<Vec<UserId>> {
     let sql = "SELECT id FROM users WHERE id > $1 ORDER BY id LIMIT $2";
-    Ok(sqlx::query_scalar(sql)
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql)
         .bind(after)
         .bind(first)
         .fetch_all(&kernel.pool)
-        .await?)
+        .await?;
+    Ok(ids.into_iter().map(UserId).collect())
 }
 
 /// Whether anybody has a limit of this kind.

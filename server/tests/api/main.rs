@@ -14,6 +14,7 @@ mod files;
 mod identity;
 mod jobs;
 mod keys;
+mod large;
 mod limits;
 mod lists;
 mod live;

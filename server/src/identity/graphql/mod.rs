@@ -119,6 +119,7 @@ impl User {
         #[graphql(desc = "End before this position.")] before: Option<String>,
     ) -> ApiResult<ConnectionOf<Session>> {
         let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        let args = args.counting(ctx.look_ahead().field("totalCount").exists());
         let found = ctx
             .data::<Identity>()?
             .sessions(op(ctx)?, UserId(self.0.id), &args)
@@ -146,6 +147,7 @@ impl User {
         #[graphql(desc = "End before this position.")] before: Option<String>,
     ) -> ApiResult<ConnectionOf<ApiToken>> {
         let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        let args = args.counting(ctx.look_ahead().field("totalCount").exists());
         let found = ctx
             .data::<Identity>()?
             .tokens(op(ctx)?, UserId(self.0.id), &args)

@@ -131,7 +131,11 @@ pub async fn page(
     let all = Entity::find()
         .filter(Column::UserId.eq(user.0))
         .filter(Column::ExpiresAt.gt(now));
-    let total = all.clone().count(db).await?;
+    let total = if args.counted {
+        all.clone().count(db).await?
+    } else {
+        0
+    };
     let rows = paged(all, Column::CreatedAt, Column::Id, args)?.all(db).await?;
     Ok((args.page(rows), total))
 }

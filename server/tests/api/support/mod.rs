@@ -103,7 +103,11 @@ pub async fn database(connections: u32) -> PgPool {
 
 impl TestApp {
     pub async fn start() -> Self {
-        let pool = database(8).await;
+        Self::on(database(8).await).await
+    }
+
+    /// On a database that is there already.
+    pub async fn on(pool: PgPool) -> Self {
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
         let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
