@@ -42,7 +42,7 @@ $as "$bin/initdb" -D data -U postgres -A scram-sha-256 --pwfile=password -E UTF8
 start() {
   local port=$1
   $as "$bin/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= $durability \
-    -c max_connections=300 -c shared_buffers=128MB \
+    -c max_connections=300 -c shared_buffers=128MB -c random_page_cost=1.1 \
     -c log_min_messages=fatal >>postgres.log 2>&1 </dev/null &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do

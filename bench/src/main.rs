@@ -70,7 +70,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::sink)
         .with_env_filter("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn")
         .init();
-    match run().await {
+    match Box::pin(run()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("bench: {problem}");
@@ -93,8 +93,8 @@ async fn run() -> Outcome<()> {
         println!("==> case {number}");
         let case = match number {
             1 => case_01_first_line::run(&setting).await,
-            3 => case_03_jobs::run(&setting).await,
-            4 => case_04_enqueue::run(&setting).await,
+            3 => Box::pin(case_03_jobs::run(&setting)).await,
+            4 => Box::pin(case_04_enqueue::run(&setting)).await,
             7 => case_07_log_lines::run(&setting).await,
             _ => case_12_idle::run(&setting).await,
         };

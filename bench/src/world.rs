@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
+use cronium_server::access::roles;
 use cronium_server::app::{self, App};
 use cronium_server::config::Config;
 use cronium_server::config::graphql::GraphqlConfig;
@@ -24,7 +25,6 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::{Outcome, Setting, told};
 
@@ -71,7 +71,7 @@ impl World {
         app::migrate(&kernel).await.map_err(told)?;
         let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
         let signer = Signer::load(&kernel, &master).await.map_err(told)?;
-        let app = App::new(kernel.clone(), signer);
+        let app = App::new(kernel.clone(), signer, &master, "http://127.0.0.1");
         let new = NewUser {
             email: EMAIL.into(),
             name: "Bench".into(),
@@ -80,14 +80,8 @@ impl World {
         };
         let id = app.identity.create_user(new).await.map_err(told)?;
         let op = Op {
-            actor: Actor::User {
-                id,
-                role: UserRole::Admin,
-                session: Uuid::nil(),
-            },
-            request_id: Uuid::nil(),
-            client: None,
             bearer: true,
+            ..Op::process(id, roles::permissions(UserRole::Admin))
         };
         let event = app.events.create(&op, nothing()).await.map_err(told)?;
         let config = config(setting);
@@ -148,7 +142,7 @@ impl World {
         Ok(self
             .app
             .identity
-            .sign_in(&op, EMAIL, PASSWORD.into())
+            .sign_in(&op, EMAIL, PASSWORD.into(), None)
             .await
             .map_err(told)?
             .token)

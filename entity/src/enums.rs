@@ -16,6 +16,30 @@ pub enum UserRole {
     Viewer,
 }
 
+/// Whether a person may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum UserStatus {
+    #[sea_orm(string_value = "ACTIVE")]
+    Active,
+    #[sea_orm(string_value = "DISABLED")]
+    Disabled,
+    #[sea_orm(string_value = "PENDING")]
+    Pending,
+}
+
+/// What a link sent by mail is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum LinkKind {
+    #[sea_orm(string_value = "RESET")]
+    Reset,
+    #[sea_orm(string_value = "INVITE")]
+    Invite,
+    #[sea_orm(string_value = "SIGN_UP")]
+    SignUp,
+}
+
 /// What an event is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]

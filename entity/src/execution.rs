@@ -36,6 +36,7 @@ pub struct Model {
     pub payload_sha256: Option<Vec<u8>>,
     pub log_lines: i64,
     pub log_truncated: bool,
+    pub log_dropped_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -28,6 +28,8 @@ pub struct Model {
     pub cancel_requested_at: Option<DateTimeUtc>,
     pub cancel_requested_by: Option<Uuid>,
     pub cancel_receipt: Option<Json>,
+    /// The token that the actor came with.
+    pub api_token_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::enums::UserRole;
+use crate::enums::{UserRole, UserStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -11,7 +11,11 @@ pub struct Model {
     pub id: Uuid,
     pub email: String,
     pub name: String,
+    /// VIEWER beside a custom role.
     pub role: UserRole,
+    /// The custom role, if it is one.
+    pub role_id: Option<Uuid>,
+    pub status: UserStatus,
     pub locale: String,
     pub password_hash: String,
     pub password_changed_at: DateTimeUtc,

@@ -9,6 +9,10 @@ mod m0003_jobs;
 mod m0004_logs;
 mod m0005_system;
 mod m0006_jobs_finished;
+mod m0007_access;
+mod m0008_audit;
+mod m0009_accounts;
+mod m0013_quotas;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_logs::Migration),
             Box::new(m0005_system::Migration),
             Box::new(m0006_jobs_finished::Migration),
+            Box::new(m0007_access::Migration),
+            Box::new(m0008_audit::Migration),
+            Box::new(m0009_accounts::Migration),
+            Box::new(m0013_quotas::Migration),
         ]
     }
 }

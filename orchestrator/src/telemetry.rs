@@ -1,6 +1,8 @@
 //! Tracing to the terminal (text, or JSON with CRONIUM_LOG_FORMAT=json), and spans over OTLP/HTTP when an
 //! endpoint is given. It must not know what is traced.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{ExporterBuildError, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -19,7 +21,9 @@ impl Telemetry {
     /// Starts logging for the process.
     pub fn start(config: &Config) -> Result<Self, ExporterBuildError> {
         let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-        let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let text = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         let text = if config.log_format.as_deref() == Some("json") {
             text.json().boxed()
         } else {

@@ -10,21 +10,27 @@ use sea_orm_migration::MigratorTrait as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{self, Audit};
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::explain::Explain;
 use crate::happenings;
-use crate::identity::Identity;
+use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader, TotpLoader};
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
 use crate::kernel::pulse::Pulse;
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Result};
 use crate::logs::{self, Logs};
+use crate::mail::Mail;
+use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
+use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
-use crate::transport::graphql::auth::{Origins, origin_of};
-use crate::transport::graphql::{self, Gateway, Settings};
+use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
+use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
 
@@ -32,6 +38,9 @@ use crate::transport::schema::{self, Schema};
 #[derive(Clone)]
 pub struct App {
     pub kernel: Kernel,
+    pub audit: Audit,
+    pub mail: Mail,
+    pub quotas: Quotas,
     pub identity: Identity,
     pub events: Events,
     pub jobs: Jobs,
@@ -92,20 +101,46 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 }
 
 impl App {
-    pub fn new(kernel: Kernel, signer: Signer) -> Self {
-        let identity = Identity::new(kernel.clone());
-        let events = Events::new(kernel.clone());
-        let jobs = Jobs::new(kernel.clone(), events.clone());
+    /// `public_url` is where people find the dashboard: links in mails lead there.
+    pub fn new(kernel: Kernel, signer: Signer, master: &KeyRing, public_url: &str) -> Self {
+        let audit = Audit::new(kernel.clone(), master.clone());
+        let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
+        let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
+        let identity = Identity::new(
+            kernel.clone(),
+            audit.clone(),
+            settings.clone(),
+            mail.clone(),
+            master.clone(),
+        );
+        let quotas = Quotas::new(kernel.clone(), audit.clone());
+        let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
+        let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
         let schema = schema::builder()
+            .data(Explain {
+                identity: identity.clone(),
+                events: events.clone(),
+                jobs: jobs.clone(),
+            })
+            .data(settings)
+            .data(mail.clone())
+            .data(audit.clone())
             .data(identity.clone())
             .data(events.clone())
             .data(jobs.clone())
             .data(logs.clone())
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
+            .data(quotas.clone())
+            .data(DataLoader::new(LimitsLoader(quotas.clone()), tokio::spawn))
+            .data(DataLoader::new(UsageLoader(quotas.clone()), tokio::spawn))
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(TotpLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(ApiTokenLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))
             .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
@@ -118,6 +153,9 @@ impl App {
             .finish();
         Self {
             kernel,
+            audit,
+            mail,
+            quotas,
             identity,
             events,
             jobs,
@@ -143,15 +181,22 @@ impl App {
             pulse.beat();
             async move { queue.sweep().await.map(drop) }
         }));
-        let (kernel, jobs) = (self.kernel.clone(), self.jobs.clone());
+        tasks.spawn(self.mail.clone().run(stop.clone()));
+        tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
+        let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
+        let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
             "housekeeping",
             move || {
-                let (kernel, jobs) = (kernel.clone(), jobs.clone());
+                let (kernel, quotas) = (kernel.clone(), quotas.clone());
+                let (jobs, identity) = (jobs.clone(), identity.clone());
                 async move {
                     logs::make_partitions(&kernel).await?;
+                    identity.tidy().await?;
+                    quotas.tidy().await?;
+                    logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
                 }
             },
@@ -166,11 +211,17 @@ impl App {
             logs: self.logs.clone(),
             key: keys.internal.as_str().into(),
         };
-        let authenticator = Arc::new(self.identity.clone());
+        let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
         let (kernel, secure) = (self.kernel.clone(), config.https());
         Ok(crate::transport::health::router(probes)
             .merge(graphql::router(self.gateway(config)?))
             .merge(agent::router(agents))
+            .merge(audit::router(
+                kernel.clone(),
+                self.audit.clone(),
+                authenticator.clone(),
+                secure,
+            ))
             .merge(logs::router(
                 kernel,
                 self.logs.clone(),
@@ -189,12 +240,28 @@ impl App {
             secure: config.https(),
         };
         let authenticator = Arc::new(self.identity.clone());
-        let settings = Settings {
+        let settings = GatewaySettings {
             origins,
             limits: config.graphql.limits(),
         };
         let engine = Arc::new(self.schema.clone());
         Gateway::new(self.kernel.clone(), engine, authenticator, settings)
+    }
+}
+
+/// Refusals go into the audit log each second, and for the last time when everything stops.
+async fn write_denials(audit: Audit, stop: CancellationToken) {
+    let chore = audit.clone();
+    let flush = move || {
+        let audit = chore.clone();
+        async move { audit.flush_denials(false).await.map(drop) }
+    };
+    every(Duration::from_secs(1), stop, "denials", flush).await;
+    if let Err(problem) = audit.flush_denials(true).await {
+        tracing::warn!(
+            problem = problem.private_text(),
+            "the last refusals are not in the audit log"
+        );
     }
 }
 

@@ -3,9 +3,11 @@
 
 pub mod access;
 pub mod app;
+pub mod audit;
 pub mod commands;
 pub mod config;
 pub mod events;
+pub mod explain;
 pub mod happenings;
 pub mod identity;
 pub mod insight;
@@ -13,6 +15,9 @@ pub mod jobs;
 pub mod kernel;
 pub mod keys;
 pub mod logs;
+pub mod mail;
 pub mod postgres;
+pub mod quotas;
+pub mod settings;
 pub mod supervise;
 pub mod transport;

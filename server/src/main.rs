@@ -26,6 +26,9 @@ enum Command {
     Schema,
     /// Say what is there and what is missing.
     Doctor,
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Accounts.
     #[command(subcommand)]
     Admin(Admin),
@@ -48,8 +51,20 @@ enum Keys {
 }
 
 #[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check the whole log: is it what was written?
+    Verify,
+    /// Write the log out as NDJSON, oldest first.
+    Export {
+        /// Only entries after this one.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Admin {
-    /// Give an account a new password, printed once.
+    /// Give an account a new password, printed once, and take its second factor away.
     ResetPassword {
         /// Address of the account.
         email: String,
@@ -64,6 +79,8 @@ async fn main() -> ExitCode {
         Command::Serve => commands::serve(cli.config).await,
         Command::Migrate => commands::migrate(cli.config).await,
         Command::Doctor => commands::doctor(&cli.config).await,
+        Command::Audit(Audit::Verify) => commands::audit::verify(cli.config).await,
+        Command::Audit(Audit::Export { after }) => commands::audit::export(cli.config, after).await,
         Command::Keys(Keys::Change) => commands::keys::change(&cli.config).await,
         Command::Keys(Keys::List) => commands::keys::list(&cli.config).await,
         Command::Keys(Keys::Forget { id }) => commands::keys::forget(&cli.config, &id).await,

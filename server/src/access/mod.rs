@@ -1,23 +1,13 @@
 //! The one policy: who may do what, and to which rows. Every service asks it first, and a store asks for
-//! the grant as proof.
+//! the grant as proof. Permissions are data that came with the actor; nothing here looks anything up.
 
-use cronium_entity::enums::UserRole;
-
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{ApiTokenId, UserId};
 use crate::kernel::{Actor, Error, Op, Result};
 
-/// Everything that somebody may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    ReadEvents,
-    CreateEvent,
-    ChangeEvent,
-    RunEvent,
-    ReadJobs,
-    CancelJob,
-    ReadSystem,
-    ChangeOwnProfile,
-}
+pub mod fields;
+pub mod roles;
+
+pub use crate::kernel::permission::{Action, Permissions, ResourceKind};
 
 /// Which rows a grant covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +24,7 @@ pub enum Reach {
 pub struct Grant {
     reach: Reach,
     user: UserId,
+    token: Option<ApiTokenId>,
 }
 
 impl Grant {
@@ -43,6 +34,11 @@ impl Grant {
 
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// The API token that the user came with.
+    pub fn token(&self) -> Option<ApiTokenId> {
+        self.token
     }
 
     /// Whether the grant covers a row with this owner.
@@ -55,36 +51,43 @@ impl Grant {
     }
 }
 
-fn role_allows(role: UserRole, action: Action) -> bool {
-    use Action::{
-        CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ReadEvents, ReadJobs, ReadSystem, RunEvent,
-    };
-    match action {
-        ReadEvents | ReadJobs | ReadSystem | ChangeOwnProfile => true,
-        RunEvent | CancelJob => role != UserRole::Viewer,
-        CreateEvent | ChangeEvent => matches!(role, UserRole::Admin | UserRole::Editor),
-    }
-}
-
-/// Asks the policy. Anonymous: `Unauthenticated`; a role without the permission: `Forbidden`.
-pub fn allow(op: &Op, action: Action) -> Result<Grant> {
-    let Actor::User { id, role, .. } = op.actor else {
+/// The rule itself, without a trace of having been asked.
+pub fn decide(op: &Op, action: Action) -> Result<Grant> {
+    let Actor::User { id, permissions, .. } = op.actor else {
         return Err(Error::Unauthenticated);
     };
-    if !role_allows(role, action) {
+    if !permissions.contains(action) {
         return Err(Error::Forbidden);
     }
-    let reach = match (role, action) {
-        (UserRole::Admin, _) => Reach::All,
-        (_, Action::ReadEvents | Action::RunEvent) => Reach::OwnAndShared(id),
+    let reach = match action {
+        Action::ChangeOwnProfile => Reach::Own(id),
+        _ if permissions.contains(Action::AllResources) => Reach::All,
+        Action::ManageUsers | Action::ManageRoles | Action::ReadAudit | Action::ManageSettings => Reach::All,
+        Action::ReadEvents | Action::RunEvent => Reach::OwnAndShared(id),
         _ => Reach::Own(id),
     };
-    Ok(Grant { reach, user: id })
+    Ok(Grant {
+        reach,
+        user: id,
+        token: op.token(),
+    })
+}
+
+/// Asks the policy. Anonymous: `Unauthenticated`; without the permission: `Forbidden`. A refusal goes into the
+/// audit log.
+pub fn allow(op: &Op, action: Action) -> Result<Grant> {
+    let decided = decide(op, action);
+    match &decided {
+        Err(Error::Unauthenticated) => op.denied(action.name(), "UNAUTHENTICATED"),
+        Err(_) => op.denied(action.name(), "FORBIDDEN"),
+        Ok(_) => {}
+    }
+    decided
 }
 
 /// For `viewerCan`: whether the actor may do this to a row.
 pub fn can(op: &Op, action: Action, owner: UserId, shared: bool) -> bool {
-    allow(op, action).is_ok_and(|grant| grant.covers(owner, shared))
+    decide(op, action).is_ok_and(|grant| grant.covers(owner, shared))
 }
 
 /// What a viewer may do with a node.
@@ -106,21 +109,20 @@ pub enum Permission {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use cronium_entity::enums::UserRole;
     use uuid::Uuid;
 
+    use super::*;
+    use crate::kernel::Credential;
+
     fn op(role: UserRole) -> Op {
-        let id = UserId(Uuid::from_u128(1));
-        let actor = Actor::User {
-            id,
-            role,
-            session: Uuid::from_u128(2),
-        };
         Op {
-            actor,
-            request_id: Uuid::nil(),
-            client: None,
-            bearer: false,
+            actor: Actor::User {
+                id: UserId(Uuid::from_u128(1)),
+                permissions: roles::permissions(role),
+                credential: Credential::Process,
+            },
+            ..Op::default()
         }
     }
 
@@ -140,13 +142,36 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_to_sign_in() {
-        let nobody = Op {
-            actor: Actor::Anonymous,
-            ..op(UserRole::Admin)
-        };
         assert!(matches!(
-            allow(&nobody, Action::ReadEvents),
+            allow(&Op::default(), Action::ReadEvents),
             Err(Error::Unauthenticated)
         ));
+    }
+
+    #[test]
+    fn a_refusal_is_noted_and_a_look_at_what_one_can_do_is_not() {
+        let op = op(UserRole::Viewer);
+        assert!(!can(&op, Action::RunEvent, UserId(Uuid::nil()), true));
+        assert!(op.denials.take().0.is_empty());
+        assert!(allow(&op, Action::RunEvent).is_err() && allow(&op, Action::RunEvent).is_err());
+        let noted = op
+            .denials
+            .take()
+            .0
+            .into_iter()
+            .next()
+            .map(|(denial, n)| (denial.what, denial.why, n));
+        assert_eq!(noted, Some(("RUN_EVENTS".into(), "FORBIDDEN", 2)));
+    }
+
+    #[test]
+    fn a_narrow_credential_of_an_administrator_reaches_what_the_administrator_owns() {
+        let mut op = op(UserRole::Admin);
+        if let Actor::User { permissions, .. } = &mut op.actor {
+            *permissions = Permissions::of(&[Action::ReadEvents]);
+        }
+        let other = UserId(Uuid::from_u128(9));
+        assert!(!can(&op, Action::ReadEvents, other, false) && can(&op, Action::ReadEvents, other, true));
+        assert!(matches!(decide(&op, Action::ReadJobs), Err(Error::Forbidden)));
     }
 }

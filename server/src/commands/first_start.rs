@@ -1,13 +1,13 @@
 //! The first start: an administrator whose password is printed once.
 
 use cronium_entity::enums::{EventKind, EventStatus, UserRole};
-use uuid::Uuid;
 
+use crate::access::roles;
 use crate::app::App;
 use crate::events::{DEFAULT_TIMEOUT_MS, Definition, NewEvent, Profile, Target};
 use crate::identity::NewUser;
 use crate::kernel::ids::UserId;
-use crate::kernel::{Actor, Op, Result};
+use crate::kernel::{Op, Result};
 
 /// Address of the account that the first start makes.
 pub const ADMIN: &str = "admin@cronium.local";
@@ -47,17 +47,7 @@ pub fn print(admin: &FirstAdmin, url: &str) {
 
 /// Sample events, one in each language, so that there is something to run.
 pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
-    let actor = Actor::User {
-        id: admin.id,
-        role: UserRole::Admin,
-        session: Uuid::nil(),
-    };
-    let op = Op {
-        actor,
-        request_id: Uuid::nil(),
-        client: None,
-        bearer: false,
-    };
+    let op = Op::process(admin.id, roles::permissions(UserRole::Admin));
     for (name, description, kind, source) in [
         (
             "Hello",

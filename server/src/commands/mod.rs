@@ -1,5 +1,6 @@
 //! What the program can be asked to do.
 
+pub mod audit;
 mod database;
 mod doctor;
 mod first_start;
@@ -13,9 +14,14 @@ use std::process::ExitCode;
 pub use doctor::doctor;
 pub use serve::serve;
 
+use crate::audit::Audit;
 use crate::config::Config;
+use crate::config::keys::Keys;
 use crate::identity::Identity;
 use crate::kernel::{Error, Result};
+use crate::keys::any_sealed;
+use crate::mail::Mail;
+use crate::settings::Settings;
 use crate::transport::schema;
 
 use database::Database;
@@ -37,13 +43,20 @@ pub async fn migrate(config: Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sets a new random password and prints it.
+/// Sets a new random password, removes the second factor, and prints the password.
 pub async fn reset_password(config: Config, email: &str) -> Result<ExitCode> {
     let database = Database::open(&config).await?;
     let password = database.kernel.entropy.token();
-    let changed = Identity::new(database.kernel.clone())
-        .set_password(email, password.clone())
-        .await;
+    let kernel = database.kernel.clone();
+    let changed = async {
+        let master = Keys::load(&config, !any_sealed(&kernel).await?)?.master;
+        let audit = Audit::new(kernel.clone(), master.clone());
+        let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
+        let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), "");
+        let identity = Identity::new(kernel, audit, settings, mail, master);
+        identity.set_password(email, password.clone()).await
+    };
+    let changed = changed.await;
     database.close().await;
     match changed {
         Ok(()) => {

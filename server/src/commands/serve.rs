@@ -65,7 +65,11 @@ async fn run(
     app::migrate(&database.kernel).await?;
     let keys = &Keys::load(config, !any_sealed(&database.kernel).await?)?;
     let signer = Signer::load(&database.kernel, &keys.master).await?;
-    let app = App::new(database.kernel.clone(), signer);
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
+    let app = App::new(database.kernel.clone(), signer, &keys.master, &url);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if let Some(cluster) = database.cluster.clone() {
@@ -77,10 +81,6 @@ async fn run(
         let master = master.clone();
         async move { master.wrap_anew().await.map(drop) }
     }));
-    let url = config
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{address}"));
     match first_start::admin(&app).await? {
         Some(admin) => {
             first_start::samples(&app, &admin).await?;

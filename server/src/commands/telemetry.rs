@@ -1,6 +1,7 @@
 //! Tracing to the terminal (text, or JSON with CRONIUM_LOG_FORMAT=json) and to OTLP when configured;
 //! the Prometheus recorder.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -27,6 +28,7 @@ impl Telemetry {
         let json = std::env::var("CRONIUM_LOG_FORMAT").is_ok_and(|format| format == "json");
         let text = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_target(false);
         let text = if json {
             text.json().boxed()

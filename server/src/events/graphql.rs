@@ -100,6 +100,7 @@ impl Event {
         #[graphql(desc = "End before this position.")] before: Option<String>,
     ) -> ApiResult<ConnectionOf<EventVersion>> {
         let args = api(ctx, PageArgs::new(first, after, last, before))?;
+        let args = args.counting(ctx.look_ahead().field("totalCount").exists());
         let found = ctx
             .data::<Events>()?
             .versions(op(ctx)?, EventId(self.0.id), &args)

@@ -8,10 +8,12 @@ use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use uuid::Uuid;
 
 use crate::access::{self, Action, Grant};
+use crate::audit::{Audit, AuditAction, Change, Target as Audited, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
+use crate::quotas::Quotas;
 
 use super::model::{Definition, EnvVar, Profile, Target};
 use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
@@ -20,6 +22,8 @@ use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 #[derive(Clone, Debug)]
 pub struct Events {
     kernel: Kernel,
+    audit: Audit,
+    quotas: Quotas,
 }
 
 /// Everything of a new event.
@@ -49,8 +53,12 @@ pub struct EventChange {
 }
 
 impl Events {
-    pub fn new(kernel: Kernel) -> Self {
-        Self { kernel }
+    pub fn new(kernel: Kernel, audit: Audit, quotas: Quotas) -> Self {
+        Self {
+            kernel,
+            audit,
+            quotas,
+        }
     }
 
     pub async fn list(
@@ -136,11 +144,37 @@ impl Events {
             created_at: now,
             updated_at: now,
         };
+        let limits = self.quotas.limits(grant.user()).await?;
         let tx = self.kernel.db.begin().await?;
+        self.quotas.admit_event(&tx, grant.user(), &limits).await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
+        self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
+    }
+
+    /// Writes a change of an event into the audit log: what it was and is, without source and environment,
+    /// which its versions keep.
+    async fn changed(
+        &self,
+        tx: &DatabaseTransaction,
+        op: &Op,
+        action: AuditAction,
+        before: Option<&EventRow>,
+        after: Option<&EventRow>,
+    ) -> Result<()> {
+        let Some(row) = after.or(before) else {
+            return Ok(());
+        };
+        let target = Audited::new(TargetKind::Event, row.id, row.name.clone());
+        let change = Change {
+            before: before.map(store::audited),
+            after: after.map(store::audited),
+            ..Change::new(action, target)
+        };
+        self.audit.record(tx, op, change).await
     }
 
     fn version_row(
@@ -178,6 +212,7 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         expect_version(&row, expected)?;
         let current: Definition = match store::versions_by_ids(&tx, [row.version_id]).await?.pop() {
             Some(version) => version.into(),
@@ -215,6 +250,8 @@ impl Events {
         }
         row.updated_at = self.kernel.now();
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -223,8 +260,11 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         (row.status, row.updated_at) = (status, self.kernel.now());
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -240,6 +280,7 @@ impl Events {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
         expect_version(&row, expected)?;
         let old = store::version_of(&tx, id, version).await.map_err(|e| match e {
             Error::NotFound(_) => Error::field(
@@ -255,6 +296,8 @@ impl Events {
         (row.version_id, row.kind, row.updated_at) = (version.id, version.kind, self.kernel.now());
         store::insert_version(&tx, version).await?;
         store::save(&tx, row.clone()).await?;
+        self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -262,8 +305,10 @@ impl Events {
     pub async fn delete(&self, op: &Op, id: EventId) -> Result<EventId> {
         let grant = access::allow(op, Action::ChangeEvent)?;
         let tx = self.kernel.db.begin().await?;
-        store::lock(&tx, &grant, id).await?;
+        let row = store::lock(&tx, &grant, id).await?;
         store::delete(&tx, id).await?;
+        self.changed(&tx, op, AuditAction::DeleteEvent, Some(&row), None)
+            .await?;
         tx.commit().await?;
         Ok(id)
     }

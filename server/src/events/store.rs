@@ -8,8 +8,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, Order, Query};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
-    JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    IntoActiveModel as _, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Select,
 };
 use uuid::Uuid;
 
@@ -273,7 +274,11 @@ pub async fn versions(
     let all = event_version::Entity::find()
         .filter(event_version::Column::EventId.eq(event.0))
         .filter(event_version::Column::AdHoc.eq(false));
-    let total = all.clone().count(db).await?;
+    let total = if args.counted {
+        all.clone().count(db).await?
+    } else {
+        0
+    };
     let mut query = all;
     for (cursor, newer) in [(&args.after, false), (&args.before, true)] {
         let Some(cursor) = cursor else { continue };
@@ -333,4 +338,17 @@ impl From<VersionRow> for Definition {
             timeout_ms: row.timeout_ms,
         }
     }
+}
+
+/// What the audit log keeps of an event.
+pub fn audited(row: &EventRow) -> serde_json::Value {
+    serde_json::json!({
+        "name": row.name,
+        "description": row.description,
+        "status": row.status.to_value(),
+        "shared": row.shared,
+        "tags": row.tags,
+        "versionId": row.version_id,
+        "versionNumber": row.version_number,
+    })
 }

@@ -1,9 +1,25 @@
-//! People: passwords, sessions, profile. Knows nothing of events and jobs.
+//! People: accounts, passwords, sessions, API tokens and roles. Knows nothing of events and jobs.
 
+mod factors;
 mod graphql;
+mod links;
+mod loader;
+mod model;
 mod password;
+mod people;
+mod refresh;
+mod roles;
 mod service;
+mod sessions;
 mod store;
+mod tokens;
+mod totp;
 
+pub use graphql::admin::{PeopleMutation, PeopleQuery, Role};
+pub use graphql::credentials::{ApiToken, CredentialsMutation, Session, token_of};
+pub use graphql::factors::FactorsMutation;
+pub use graphql::links::LinksMutation;
 pub use graphql::{IdentityMutation, IdentityQuery, SignInMethod, User, UserRole};
+pub use loader::{ApiTokenLoader, RoleLoader, RoleMembersLoader, TotpLoader};
 pub use service::{Identity, NewUser, SignedIn};
+pub use store::Row as UserRow;

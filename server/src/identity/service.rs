@@ -1,29 +1,47 @@
-//! Sign-in and sessions. Tokens are opaque 256-bit values of which only a SHA-256 hash is stored.
+//! Accounts: sign-in, sign-out, profile and password. Session tokens are opaque 256-bit values of which only
+//! a SHA-256 hash is stored.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use cronium_entity::enums::UserRole;
+use cronium_entity::enums::{UserRole, UserStatus};
 use cronium_entity::session;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sea_orm::TransactionTrait as _;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
 
 use crate::access::{self, Action};
+use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::UserId;
-use crate::kernel::{Actor, Error, Kernel, Op, Result, Timestamp};
+use crate::kernel::ids::{SessionId, UserId};
+use crate::kernel::jwt::Jwt;
+use crate::kernel::sealed::KeyRing;
+use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
+
+use crate::mail::Mail;
+use crate::settings::Settings;
 
 use super::password::{self, MAX_LENGTH, MIN_LENGTH};
 use super::store::{self, Row};
 
 /// How long a session lasts.
 const SESSION: chrono::TimeDelta = chrono::TimeDelta::days(30);
+/// What a client says of itself is kept up to this length.
+const USER_AGENT: usize = 300;
 
-/// People and their sessions.
+/// People, their sessions and tokens, and roles.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    kernel: Kernel,
+    pub(super) kernel: Kernel,
+    pub(super) audit: Audit,
+    pub(super) settings: Settings,
+    pub(super) mail: Mail,
+    pub(super) master: KeyRing,
+    /// Made with the installation's key when it is first needed.
+    pub(super) jwt: Arc<OnceCell<Jwt>>,
     /// Ten attempts a minute for one account from one address.
     attempts: Arc<DefaultKeyedRateLimiter<String>>,
 }
@@ -41,19 +59,31 @@ pub struct NewUser {
 #[derive(Debug, Clone)]
 pub struct SignedIn {
     pub user: Row,
+    pub session: SessionId,
     pub token: String,
     pub expires_at: Timestamp,
 }
 
-fn token_hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+/// What of a bearer secret is stored.
+pub(super) fn secret_hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
+}
+
+/// An account as a target of the audit log.
+pub(super) fn account(row: &Row) -> Target {
+    Target::new(TargetKind::User, row.id, row.email.clone())
 }
 
 impl Identity {
-    pub fn new(kernel: Kernel) -> Self {
+    pub fn new(kernel: Kernel, audit: Audit, settings: Settings, mail: Mail, master: KeyRing) -> Self {
         let quota = Quota::per_minute(NonZeroU32::MIN.saturating_add(9));
         Self {
             kernel,
+            audit,
+            settings,
+            mail,
+            master,
+            jwt: Arc::default(),
             attempts: Arc::new(RateLimiter::keyed(quota)),
         }
     }
@@ -72,6 +102,8 @@ impl Identity {
             email: new.email,
             name: new.name,
             role: new.role,
+            role_id: None,
+            status: UserStatus::Active,
             locale: "en".into(),
             password_hash: password::hash(new.password).await?,
             password_changed_at: now,
@@ -79,20 +111,39 @@ impl Identity {
             created_at: now,
             updated_at: now,
         };
-        store::insert(&self.kernel.db, row).await?;
+        let change = Change::new(AuditAction::CreateUser, account(&row))
+            .to(json!({ "role": super::model::name_of(row.role), "status": "ACTIVE" }));
+        let tx = self.kernel.db.begin().await?;
+        store::insert(&tx, row).await?;
+        self.audit.record(&tx, &Op::default(), change).await?;
+        tx.commit().await?;
         Ok(id)
     }
 
-    /// A new password for an account, by its address: for the command line.
+    /// A new password for an account, by its address: for the command line. Whoever knew the old one is out.
     pub async fn set_password(&self, email: &str, password: String) -> Result<()> {
         let user = store::by_email(&self.kernel.db, email)
             .await?
             .ok_or(Error::NotFound("user"))?;
         let hash = password::hash(password).await?;
-        store::save_password(&self.kernel.db, UserId(user.id), hash, self.kernel.now()).await
+        let tx = self.kernel.db.begin().await?;
+        store::save_password(&tx, UserId(user.id), hash, self.kernel.now()).await?;
+        store::sessions::remove_of(&tx, UserId(user.id), None).await?;
+        store::links::remove_of(&tx, UserId(user.id)).await?;
+        store::factors::remove(&tx, UserId(user.id)).await?;
+        let change = Change::new(AuditAction::ResetPassword, account(&user));
+        self.audit.record(&tx, &Op::default(), change).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
-    pub async fn sign_in(&self, op: &Op, email: &str, password: String) -> Result<SignedIn> {
+    pub async fn sign_in(
+        &self,
+        op: &Op,
+        email: &str,
+        password: String,
+        code: Option<&str>,
+    ) -> Result<SignedIn> {
         let mut checks = Checks::default();
         checks.require(
             !email.trim().is_empty(),
@@ -113,65 +164,103 @@ impl Identity {
             "This is too long.",
         );
         checks.done()?;
-        let key = format!(
-            "{}|{}",
-            email.trim().to_lowercase(),
-            op.client.map(|c| c.to_string()).unwrap_or_default()
-        );
-        if let Err(wait) = self.attempts.check_key(&key) {
-            let wait = wait.wait_time_from(DefaultClock::default().now());
-            return Err(Error::RateLimited {
-                retry_after_secs: wait.as_secs() + 1,
-            });
-        }
+        self.throttle(op, "signIn", email)?;
         let user = store::by_email(&self.kernel.db, email.trim()).await?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
         let right = password::verify(password, stored).await?;
-        let (Some(user), true) = (user, right) else {
-            return Err(Error::field(
-                UserErrorCode::Invalid,
-                "password",
-                "The e-mail address or the password is wrong.",
-            ));
+        // An account that may not sign in looks like one that is not there.
+        let (Some(user), true) = (user.filter(|u| u.status == UserStatus::Active), right) else {
+            op.denied("signIn", "WRONG_PASSWORD");
+            return Err(wrong_password());
         };
+        self.begin_session(op, user, code).await
+    }
+
+    /// Ten attempts a minute of one kind for one account from one address.
+    pub(super) fn throttle(&self, op: &Op, what: &'static str, account: &str) -> Result<()> {
+        let client = op.client.map(|client| client.to_string()).unwrap_or_default();
+        self.throttle_by(
+            op,
+            what,
+            format!("{what}|{}|{client}", account.trim().to_lowercase()),
+        )
+    }
+
+    /// Ten attempts a minute of one kind for one account, from anywhere.
+    pub(super) fn throttle_everywhere(&self, op: &Op, what: &'static str, account: &str) -> Result<()> {
+        self.throttle_by(op, what, format!("{what}|{}", account.to_lowercase()))
+    }
+
+    fn throttle_by(&self, op: &Op, what: &'static str, key: String) -> Result<()> {
+        let Err(wait) = self.attempts.check_key(&key) else {
+            return Ok(());
+        };
+        op.denied(what, "RATE_LIMITED");
+        let wait = wait.wait_time_from(DefaultClock::default().now());
+        Err(Error::RateLimited {
+            retry_after_secs: wait.as_secs() + 1,
+        })
+    }
+
+    /// Signs in whoever has proven who they are.
+    async fn begin_session(&self, op: &Op, user: Row, code: Option<&str>) -> Result<SignedIn> {
         let now = self.kernel.now();
         let token = self.kernel.entropy.token();
         let expires_at = now + SESSION;
+        let agent = op.user_agent.as_ref();
         let row = session::Model {
             id: self.kernel.id(),
             user_id: user.id,
-            token_hash: token_hash(&token),
+            token_hash: secret_hash(&token),
             created_at: now,
             expires_at,
             last_seen_at: now,
+            address: op.client.map(|address| address.to_string()),
+            user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
         };
-        store::insert_session(&self.kernel.db, row).await?;
-        store::save_sign_in(&self.kernel.db, UserId(user.id), now).await?;
+        let target = Target::new(TargetKind::Session, row.id, user.email.clone());
+        let tx = self.kernel.db.begin().await?;
+        // Read again, locked: an account that is disabled at this moment gets no session that outlives it.
+        if !store::is_active(&tx, UserId(user.id)).await? {
+            return Err(wrong_password());
+        }
+        self.second_factor(&tx, op, &user, code).await?;
+        // For the log: it begins with this session, and asks for nothing yet.
+        let actor = Actor::User {
+            id: UserId(user.id),
+            permissions: Permissions::NONE,
+            credential: Credential::Session(SessionId(row.id)),
+        };
+        let op = Op { actor, ..op.clone() };
+        let session = SessionId(row.id);
+        store::sessions::insert(&tx, row).await?;
+        store::save_sign_in(&tx, UserId(user.id), now).await?;
+        self.audit
+            .record(&tx, &op, Change::new(AuditAction::SignIn, target))
+            .await?;
+        tx.commit().await?;
         tracing::info!(user = %user.id, "signed in");
         Ok(SignedIn {
             user,
+            session,
             token,
             expires_at,
         })
     }
 
-    /// Who a token stands for; a token that is unknown or over is nobody's.
-    pub async fn authenticate(&self, token: &str) -> Result<Actor> {
-        let found = store::session(&self.kernel.db, &token_hash(token), self.kernel.now()).await?;
-        let (session, user) = found.ok_or(Error::Unauthenticated)?;
-        Ok(Actor::User {
-            id: UserId(user.id),
-            role: user.role,
-            session,
-        })
-    }
-
     /// Ends the session of this operation, if there is one.
     pub async fn sign_out(&self, op: &Op) -> Result<bool> {
-        let Actor::User { session, .. } = op.actor else {
+        let Some(session) = op.session() else {
             return Ok(false);
         };
-        store::end_session(&self.kernel.db, session).await?;
+        let tx = self.kernel.db.begin().await?;
+        if store::sessions::remove(&tx, session).await?.is_some() {
+            let target = Target::new(TargetKind::Session, session, "");
+            self.audit
+                .record(&tx, op, Change::new(AuditAction::SignOut, target))
+                .await?;
+        }
+        tx.commit().await?;
         Ok(true)
     }
 
@@ -185,10 +274,9 @@ impl Identity {
         store::by_ids(&self.kernel.db, ids.iter().copied()).await
     }
 
-    /// A user node: oneself, or anybody for administrators.
+    /// A user node: oneself, or anybody for those who manage users.
     pub async fn user(&self, op: &Op, id: UserId) -> Result<Row> {
-        let grant = access::allow(op, Action::ChangeOwnProfile)?;
-        if !grant.covers(id, false) {
+        if op.user() != Some(id) && access::decide(op, Action::ManageUsers).is_err() {
             return Err(Error::NotFound("user"));
         }
         store::by_ids(&self.kernel.db, [id])
@@ -199,20 +287,11 @@ impl Identity {
 
     pub async fn update_profile(&self, op: &Op, name: Option<String>, locale: Option<String>) -> Result<Row> {
         let grant = access::allow(op, Action::ChangeOwnProfile)?;
-        let me = store::by_ids(&self.kernel.db, [grant.user()])
-            .await?
-            .pop()
-            .ok_or(Error::Unauthenticated)?;
+        let me = self.me(grant.user()).await?;
         let name = name.map_or_else(|| me.name.clone(), |n| n.trim().to_owned());
         let locale = locale.unwrap_or_else(|| me.locale.clone());
         let mut checks = Checks::default();
-        checks.require(!name.is_empty(), UserErrorCode::Required, "name", "Enter a name.");
-        checks.require(
-            name.chars().count() <= 100,
-            UserErrorCode::TooLong,
-            "name",
-            "At most 100 characters.",
-        );
+        check_name(&name, &mut checks);
         let known = matches!(locale.as_str(), "en" | "es");
         checks.require(
             known,
@@ -221,37 +300,32 @@ impl Identity {
             "The languages are en and es.",
         );
         checks.done()?;
-        store::save_profile(&self.kernel.db, grant.user(), &name, &locale, self.kernel.now()).await?;
+        let change = Change::new(AuditAction::UpdateUser, account(&me))
+            .from(json!({ "name": me.name, "locale": me.locale }))
+            .to(json!({ "name": name, "locale": locale }));
+        let tx = self.kernel.db.begin().await?;
+        store::save_profile(&tx, grant.user(), &name, &locale, self.kernel.now()).await?;
+        self.audit.record(&tx, op, change).await?;
+        tx.commit().await?;
         Ok(Row { name, locale, ..me })
+    }
+
+    pub(super) async fn me(&self, id: UserId) -> Result<Row> {
+        let found = store::by_ids(&self.kernel.db, [id]).await?.pop();
+        found.ok_or(Error::Unauthenticated)
     }
 
     /// Changes the password and ends all other sessions of the user.
     pub async fn change_password(&self, op: &Op, current: String, new: String) -> Result<Row> {
         let grant = access::allow(op, Action::ChangeOwnProfile)?;
-        let Actor::User { session, .. } = op.actor else {
-            return Err(Error::Unauthenticated);
-        };
-        let me = store::by_ids(&self.kernel.db, [grant.user()])
-            .await?
-            .pop()
-            .ok_or(Error::Unauthenticated)?;
-        let length = new.chars().count();
+        let me = self.me(grant.user()).await?;
         let mut checks = Checks::default();
-        let long_enough = format!("Use at least {MIN_LENGTH} characters.");
-        checks.require(
-            length >= MIN_LENGTH,
-            UserErrorCode::Invalid,
-            "newPassword",
-            &long_enough,
-        );
-        checks.require(
-            length <= MAX_LENGTH,
-            UserErrorCode::TooLong,
-            "newPassword",
-            "At most 256 characters.",
-        );
+        check_password(&new, "newPassword", &mut checks);
         checks.done()?;
+        // A token that was stolen must not become a way to guess the password.
+        self.throttle(op, "changePassword", &me.email)?;
         if !password::verify(current, Some(me.password_hash.clone())).await? {
+            op.denied("changePassword", "WRONG_PASSWORD");
             return Err(Error::field(
                 UserErrorCode::Invalid,
                 "currentPassword",
@@ -259,8 +333,74 @@ impl Identity {
             ));
         }
         let hash = password::hash(new).await?;
-        store::save_password(&self.kernel.db, grant.user(), hash, self.kernel.now()).await?;
-        store::end_other_sessions(&self.kernel.db, grant.user(), session).await?;
+        let tx = self.kernel.db.begin().await?;
+        store::save_password(&tx, grant.user(), hash, self.kernel.now()).await?;
+        store::sessions::remove_of(&tx, grant.user(), op.session()).await?;
+        store::links::remove_of(&tx, grant.user()).await?;
+        self.audit
+            .record(&tx, op, Change::new(AuditAction::ChangePassword, account(&me)))
+            .await?;
+        tx.commit().await?;
         Ok(me)
     }
+
+    /// Forgets what is over: expired sessions, and counts of attempts.
+    pub async fn tidy(&self) -> Result<u64> {
+        self.attempts.retain_recent();
+        store::links::remove_expired(&self.kernel.db, self.kernel.now()).await?;
+        store::sessions::remove_expired(&self.kernel.db, self.kernel.now()).await
+    }
+}
+
+fn wrong_password() -> Error {
+    Error::field(
+        UserErrorCode::Invalid,
+        "password",
+        "The e-mail address or the password is wrong.",
+    )
+}
+
+pub(super) fn check_name(name: &str, checks: &mut Checks) {
+    checks.require(!name.is_empty(), UserErrorCode::Required, "name", "Enter a name.");
+    checks.require(
+        name.chars().count() <= 100,
+        UserErrorCode::TooLong,
+        "name",
+        "At most 100 characters.",
+    );
+}
+
+/// One `@` with something on both sides, and nothing that could end a header.
+pub(super) fn check_email(email: &str, checks: &mut Checks) {
+    let email = email.trim();
+    checks.require(
+        !email.is_empty(),
+        UserErrorCode::Required,
+        "email",
+        "Enter an e-mail address.",
+    );
+    let parts = email.split_once('@');
+    let good = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let plain = email.len() <= 254
+        && !email
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || "<>,;\"".contains(c));
+    checks.require(
+        email.is_empty() || (good && plain),
+        UserErrorCode::Invalid,
+        "email",
+        "This is not an e-mail address.",
+    );
+}
+
+pub(super) fn check_password(new: &str, field: &str, checks: &mut Checks) {
+    let length = new.chars().count();
+    let long_enough = format!("Use at least {MIN_LENGTH} characters.");
+    checks.require(length >= MIN_LENGTH, UserErrorCode::Invalid, field, &long_enough);
+    checks.require(
+        length <= MAX_LENGTH,
+        UserErrorCode::TooLong,
+        field,
+        "At most 256 characters.",
+    );
 }

@@ -164,6 +164,11 @@ impl Execution {
         i32::try_from(self.0.log_lines).unwrap_or(i32::MAX)
     }
 
+    /// When the log was removed, because it was older than the owner's quota keeps logs; null: it was not.
+    async fn log_dropped_at(&self) -> Option<Timestamp> {
+        self.0.log_dropped_at
+    }
+
     /// Whether something was dropped; a SYSTEM line says what.
     async fn log_truncated(&self) -> bool {
         self.0.log_truncated

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::access::{Action, Permission, can};
 use crate::events::{Event, EventLoader, EventVersion, VersionLoader, person};
-use crate::identity::User;
+use crate::identity::{ApiToken, User, token_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{ConnectionOf, PageArgs};
@@ -105,6 +105,11 @@ impl Job {
             Some(id) => person(ctx, id).await,
             None => Ok(None),
         }
+    }
+
+    /// The API token that it was started with, for those who may see it.
+    async fn api_token(&self, ctx: &Context<'_>) -> ApiResult<Option<ApiToken>> {
+        token_of(ctx, self.0.api_token_id).await
     }
 
     /// The job that this one repeats.

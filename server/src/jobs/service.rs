@@ -9,12 +9,14 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::{self, Action, Grant, Reach};
+use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::events::{Definition, EventRow, Events, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::{EventId, ExecutionId, JobId};
+use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::storable::is_storable;
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::quotas::Quotas;
 
 use super::loader::Newest;
 use super::model::{self, Cancellation, is_final};
@@ -28,6 +30,8 @@ const MISSED: u64 = 1000;
 pub struct Jobs {
     kernel: Kernel,
     events: Events,
+    audit: Audit,
+    quotas: Quotas,
 }
 
 /// How work is to be started.
@@ -62,8 +66,13 @@ impl Request {
 }
 
 impl Jobs {
-    pub fn new(kernel: Kernel, events: Events) -> Self {
-        Self { kernel, events }
+    pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
+        Self {
+            kernel,
+            events,
+            audit,
+            quotas,
+        }
     }
 
     /// In-process changes of jobs.
@@ -275,7 +284,14 @@ impl Jobs {
     }
 
     async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: Request) -> Result<JobRow> {
-        let Some(job) = self.accept(grant, work, &start, &request).await? else {
+        let accepted = match self.accept(grant, work, &start, &request).await {
+            // The quota may be used up by this very request, which came twice at the same time.
+            Err(refused @ Error::Invalid(_)) => {
+                return self.repeated(grant, &start, &request).await?.ok_or(refused);
+            }
+            other => other?,
+        };
+        let Some(job) = accepted else {
             // The key was taken by a request that ran at the same time.
             let known = self.repeated(grant, &start, &request).await?;
             return known.ok_or_else(|| Error::internal("an idempotency key without its job"));
@@ -301,6 +317,7 @@ impl Jobs {
             execution: self.kernel.id(),
             owner: work.owner,
             actor: grant.user().0,
+            api_token: grant.token().map(|id| id.0),
             event: work.event.map(|event| event.id),
             version: work.version_id,
             title: work.title,
@@ -311,11 +328,16 @@ impl Jobs {
             at: self.kernel.now(),
             key: start.idempotency_key.clone().map(|key| (key, request.0.clone())),
         };
-        let Some(version) = work.ad_hoc else {
+        let owner = UserId(work.owner);
+        let limits = self.quotas.limits(owner).await?;
+        if work.ad_hoc.is_none() && !limits.count_jobs() {
             return store::accept(&self.kernel.db, new).await;
-        };
+        }
         let tx = self.kernel.db.begin().await?;
-        self.events.keep_ad_hoc(&tx, version).await?;
+        self.quotas.admit_job(&tx, owner, &limits).await?;
+        if let Some(version) = work.ad_hoc {
+            self.events.keep_ad_hoc(&tx, version).await?;
+        }
         let job = store::accept(&tx, new).await?;
         if job.is_some() {
             tx.commit().await?;
@@ -387,6 +409,10 @@ impl Jobs {
         if how == Cancellation::AtOnce {
             store::ended(&tx, &job, now).await?;
         }
+        let target = Target::new(TargetKind::Job, id, job.title.clone());
+        self.audit
+            .record(&tx, op, Change::new(AuditAction::CancelJob, target))
+            .await?;
         tx.commit().await?;
         if how == Cancellation::AtOnce {
             self.kernel.signals.outbox_filled();

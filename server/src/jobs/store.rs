@@ -34,16 +34,30 @@ pub struct Filter {
 }
 
 fn within(grant: &Grant) -> Condition {
+    parts(grant).into_iter().fold(Condition::any(), Condition::add)
+}
+
+/// The jobs that a grant covers as conditions that exclude each other, each with an index in the order of lists.
+fn parts(grant: &Grant) -> Vec<Condition> {
+    let all = Condition::all;
     match grant.reach() {
-        Reach::All => Condition::all(),
-        Reach::Own(user) | Reach::OwnAndShared(user) => Condition::any()
-            .add(job::Column::OwnerId.eq(user.0))
-            .add(job::Column::ActorId.eq(user.0)),
+        Reach::All => vec![all()],
+        Reach::Own(user) | Reach::OwnAndShared(user) => vec![
+            all().add(job::Column::OwnerId.eq(user.0)),
+            all()
+                .add(job::Column::ActorId.eq(user.0))
+                // In the words of the index `jobs_for_others`.
+                .add(Expr::cust("(jobs.actor_id <> jobs.owner_id) IS TRUE")),
+        ],
     }
 }
 
 fn filtered(grant: &Grant, filter: &Filter) -> Select<job::Entity> {
-    let mut query = job::Entity::find().filter(within(grant));
+    matching_filter(filter).filter(within(grant))
+}
+
+fn matching_filter(filter: &Filter) -> Select<job::Entity> {
+    let mut query = job::Entity::find();
     if !filter.statuses.is_empty() {
         query = query.filter(job::Column::Status.is_in(filter.statuses.iter().copied()));
     }
@@ -97,7 +111,7 @@ pub async fn page(
     descending: bool,
     args: &PageArgs,
 ) -> Result<Page<JobRow>> {
-    let mut query = filtered(grant, filter);
+    let mut query = matching_filter(filter);
     for (cursor, later) in [(&args.after, !descending), (&args.before, descending)] {
         let Some(cursor) = cursor else { continue };
         let micros = cursor
@@ -108,17 +122,22 @@ pub async fn page(
         let position = Expr::tuple([Expr::val(from_micros(micros)), Expr::val(cursor.id)]);
         query = query.filter(if later { row.gt(position) } else { row.lt(position) });
     }
-    let direction = if descending == args.backward {
-        Order::Asc
-    } else {
-        Order::Desc
-    };
-    let rows = query
+    let ascending = descending == args.backward;
+    let direction = if ascending { Order::Asc } else { Order::Desc };
+    let query = query
         .order_by(job::Column::CreatedAt, direction.clone())
         .order_by(job::Column::Id, direction)
-        .limit(args.limit())
-        .all(db)
-        .await?;
+        .limit(args.limit());
+    // Each part by itself walks its index and stops at the page's end; both at once would read all and sort.
+    let mut rows = Vec::new();
+    for part in parts(grant) {
+        rows.extend(query.clone().filter(part).all(db).await?);
+    }
+    rows.sort_by_key(|row| (row.created_at, row.id));
+    if !ascending {
+        rows.reverse();
+    }
+    rows.truncate(args.limit() as usize);
     Ok(args.page(rows))
 }
 
@@ -287,6 +306,8 @@ pub struct NewJob {
     pub execution: ExecutionId,
     pub owner: Uuid,
     pub actor: Uuid,
+    /// The token that the actor came with.
+    pub api_token: Option<Uuid>,
     pub event: Option<Uuid>,
     pub version: Uuid,
     pub title: String,
@@ -308,8 +329,8 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
             ON CONFLICT DO NOTHING RETURNING key
         ), job AS (
             INSERT INTO jobs (id, owner_id, actor_id, event_id, event_version_id, title, status, priority, trigger,
-                retry_of, input, created_at)
-            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12
+                retry_of, input, created_at, api_token_id)
+            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12, $15
             WHERE $13 IS NULL OR EXISTS (SELECT FROM kept)
             RETURNING *
         ), execution AS (
@@ -336,6 +357,7 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
         new.at.into(),
         key.into(),
         hash.into(),
+        new.api_token.into(),
     ];
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
     Ok(job::Entity::find().from_raw_sql(statement).one(db).await?)

@@ -66,6 +66,10 @@ pub fn payload<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<(Opt
         Ok(node) => Ok((Some(node), Vec::new())),
         Err(Error::Invalid(errors)) => Ok((None, errors.into_iter().map(UserError::from).collect())),
         Err(Error::NotFound(what)) => {
+            // Absent or somebody else's: the client can't tell, but the audit log keeps the attempt.
+            if let Ok(op) = ctx.data::<Op>() {
+                op.denied(ctx.field().name().to_owned(), "NOT_FOUND");
+            }
             let message = format!("There is no such {what}.");
             Ok((
                 None,

@@ -16,6 +16,10 @@ pub enum NodeKind {
     Job = 4,
     Execution = 5,
     Orchestrator = 6,
+    Session = 20,
+    ApiToken = 21,
+    Role = 22,
+    AuditEntry = 23,
 }
 
 impl NodeKind {
@@ -27,6 +31,10 @@ impl NodeKind {
             4 => Self::Job,
             5 => Self::Execution,
             6 => Self::Orchestrator,
+            20 => Self::Session,
+            21 => Self::ApiToken,
+            22 => Self::Role,
+            23 => Self::AuditEntry,
             _ => return None,
         })
     }
@@ -37,6 +45,11 @@ pub fn parse(id: &str) -> Option<(NodeKind, Uuid)> {
     let bytes = URL_SAFE_NO_PAD.decode(id).ok()?;
     let (kind, rest) = bytes.split_first()?;
     Some((NodeKind::from_byte(*kind)?, Uuid::from_slice(rest).ok()?))
+}
+
+/// The global id of a node whose kind is known only now.
+pub fn global(kind: NodeKind, id: Uuid) -> ID {
+    ID(encode(kind, id))
 }
 
 fn encode(kind: NodeKind, id: Uuid) -> String {
@@ -91,6 +104,10 @@ typed_id!(EventVersionId, EventVersion, "event version");
 typed_id!(JobId, Job, "job");
 typed_id!(ExecutionId, Execution, "execution");
 typed_id!(OrchestratorId, Orchestrator, "orchestrator");
+typed_id!(SessionId, Session, "session");
+typed_id!(ApiTokenId, ApiToken, "API token");
+typed_id!(RoleId, Role, "role");
+typed_id!(AuditEntryId, AuditEntry, "audit entry");
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,14 @@
 
 pub mod api;
 pub mod clock;
+pub mod denials;
 pub mod entropy;
 pub mod error;
 pub mod ids;
+pub mod jwt;
 pub mod op;
 pub mod paging;
+pub mod permission;
 pub mod pulse;
 pub mod scalars;
 pub mod sealed;
@@ -24,7 +27,8 @@ use sqlx::postgres::PgPoolOptions;
 pub use clock::{Clock, Timestamp};
 pub use entropy::Entropy;
 pub use error::{Error, Result};
-pub use op::{Actor, Op};
+pub use op::{Actor, Credential, Op};
+pub use permission::{Action, Permissions};
 pub use signals::Signals;
 
 const RELAXED_CONNECTIONS: u32 = 8;
@@ -57,6 +61,8 @@ pub struct Kernel {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub signals: Signals,
+    /// Refusals that the audit log takes.
+    pub denials: denials::Denials,
 }
 
 impl Kernel {
@@ -71,6 +77,7 @@ impl Kernel {
             clock,
             entropy: Entropy,
             signals: Signals::default(),
+            denials: denials::Denials::default(),
         }
     }
 

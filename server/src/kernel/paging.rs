@@ -46,6 +46,8 @@ pub struct PageArgs {
     pub backward: bool,
     pub after: Option<Cursor>,
     pub before: Option<Cursor>,
+    /// Whether the client asked how many there are in all: counting reads every one of them.
+    pub counted: bool,
 }
 
 impl PageArgs {
@@ -79,7 +81,14 @@ impl PageArgs {
             backward,
             after: cursor(after, "after")?,
             before: cursor(before, "before")?,
+            counted: false,
         })
+    }
+
+    /// Counts all that match, if so.
+    #[must_use]
+    pub fn counting(self, counted: bool) -> Self {
+        Self { counted, ..self }
     }
 
     /// How many rows a store asks for: one more than the page, to know whether there are others.

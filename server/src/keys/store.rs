@@ -16,12 +16,32 @@ pub struct Place {
 }
 
 /// Every column of sealed values.
-pub const PLACES: &[Place] = &[Place {
-    table: "settings",
-    id: "key",
-    column: "value",
-    only: &["payload-signing-key"],
-}];
+pub const PLACES: &[Place] = &[
+    Place {
+        table: "settings",
+        id: "key",
+        column: "value",
+        only: &["payload-signing-key", "general", "access-token-key"],
+    },
+    Place {
+        table: "audit_head",
+        id: "id",
+        column: "seal",
+        only: &[],
+    },
+    Place {
+        table: "mails",
+        id: "id",
+        column: "content",
+        only: &[],
+    },
+    Place {
+        table: "second_factors",
+        id: "user_id",
+        column: "secret",
+        only: &[],
+    },
+];
 
 /// A sealed value.
 #[derive(Debug, FromRow)]

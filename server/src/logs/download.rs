@@ -124,8 +124,9 @@ async fn open(state: &Downloads, id: &str, headers: &HeaderMap) -> Result<Execut
     let op = Op {
         actor: actor(state.auth.as_ref(), &credentials).await?,
         request_id: state.kernel.entropy.uuid_v7(state.kernel.now()),
-        client: None,
         bearer: credentials.bearer.is_some(),
+        denials: state.kernel.denials.clone(),
+        ..Op::default()
     };
     let execution = ExecutionId::parse(&ID(id.to_owned()))?;
     state.logs.authorised(&state.jobs, &op, execution).await?;

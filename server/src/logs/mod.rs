@@ -5,10 +5,12 @@ mod download;
 mod graphql;
 mod hub;
 mod lines;
+mod retention;
 mod service;
 mod store;
 
 pub use download::router;
 pub use graphql::{LogPage, LogStream, LogsSubscription};
+pub use retention::drop_old;
 pub use service::Logs;
 pub use store::make_partitions;

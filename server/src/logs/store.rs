@@ -3,10 +3,11 @@
 use chrono::{Days, NaiveDate};
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
-use crate::kernel::ids::ExecutionId;
+use crate::kernel::ids::{ExecutionId, UserId};
 use crate::kernel::{Error, Kernel, Result, Timestamp};
 
 /// A log block is at most a frame: no chunk decompresses to more.
@@ -113,13 +114,15 @@ pub async fn read(kernel: &Kernel, execution: ExecutionId, after: u64, chunks: i
     Ok(lines)
 }
 
-/// Whether the execution has ended, and how many lines it has.
+/// Whether the execution has ended, and how many lines it has: none, when its log was removed.
 pub async fn state(kernel: &Kernel, execution: ExecutionId) -> Result<(bool, u64)> {
-    let row: Option<(bool, i64)> =
-        sqlx::query_as("SELECT finished_at IS NOT NULL, log_lines FROM executions WHERE id = $1")
-            .bind(execution.0)
-            .fetch_optional(&kernel.pool)
-            .await?;
+    let row: Option<(bool, i64)> = sqlx::query_as(
+        "SELECT finished_at IS NOT NULL, CASE WHEN log_dropped_at IS NULL THEN log_lines ELSE 0 END
+             FROM executions WHERE id = $1",
+    )
+    .bind(execution.0)
+    .fetch_optional(&kernel.pool)
+    .await?;
     let (ended, lines) = row.ok_or(Error::NotFound("execution"))?;
     Ok((ended, lines.unsigned_abs()))
 }
@@ -160,6 +163,72 @@ pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&kernel.pool)
             .await?;
+    }
+    Ok(())
+}
+
+/// Removes the logs of a person's next jobs of before a moment, at most so many, and notes how far it came. Jobs
+/// that have not ended are passed by another time. Gives how many executions it looked at, and how many had a log.
+pub async fn drop_logs(
+    tx: &DatabaseTransaction,
+    person: UserId,
+    until: Timestamp,
+    now: Timestamp,
+    most: i64,
+) -> Result<(u64, u64)> {
+    // The end of the stretch: the moment, or the oldest job that still runs.
+    let sql = "WITH stretch AS (
+            SELECT COALESCE((SELECT swept_to FROM log_retention WHERE user_id = $1 FOR UPDATE), '-infinity') AS low,
+                   LEAST($2, (SELECT min(created_at) FROM jobs WHERE owner_id = $1 AND finished_at IS NULL)) AS high
+        ), old AS (
+            SELECT e.id, j.created_at FROM stretch, jobs j JOIN executions e ON e.job_id = j.id
+            WHERE j.owner_id = $1 AND j.created_at > low AND j.created_at < high
+            ORDER BY j.created_at, j.id LIMIT $3
+        ), marked AS (
+            UPDATE executions SET log_dropped_at = $4
+            WHERE id IN (SELECT id FROM old) AND log_lines > 0 AND log_dropped_at IS NULL RETURNING id
+        ), swept AS (
+            INSERT INTO log_retention (user_id, swept_to)
+            SELECT $1, max(created_at) FROM old HAVING count(*) > 0
+            ON CONFLICT (user_id) DO UPDATE SET swept_to = EXCLUDED.swept_to
+        ) SELECT (SELECT count(*) FROM old) AS looked_at, array(SELECT id FROM marked) AS gone";
+    let values = [person.0.into(), until.into(), most.into(), now.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let Some(row) = tx.query_one_raw(statement).await? else {
+        return Ok((0, 0));
+    };
+    let looked_at: i64 = row.try_get("", "looked_at")?;
+    let gone: Vec<Uuid> = row.try_get("", "gone")?;
+    let days: Vec<NaiveDate> = gone.iter().map(|id| day(ExecutionId(*id))).collect();
+    let count = gone.len() as u64;
+    let sql = "DELETE FROM log_chunks USING unnest($1::date[], $2::uuid[]) AS x(day, id)
+               WHERE log_chunks.day = x.day AND execution_id = x.id";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [days.into(), gone.into()]);
+    tx.execute_raw(statement).await?;
+    Ok((looked_at.unsigned_abs(), count))
+}
+
+/// Partitions of days that are over and hold nothing are dropped: a late line of such a day lands in the
+/// default partition.
+pub async fn drop_empty_partitions(kernel: &Kernel) -> Result<()> {
+    let yesterday = kernel.now().date_naive() - Days::new(1);
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'log_chunks'::regclass AND c.relname < $1 AND c.relname ~ '^log_chunks_[0-9]{8}$'",
+    )
+    .bind(format!("log_chunks_{}", yesterday.format("%Y%m%d")))
+    .fetch_all(&kernel.pool)
+    .await?;
+    for name in names {
+        // Who reads or writes logs right now goes first: then it is dropped an hour later.
+        let sql = format!(
+            "SET LOCAL lock_timeout = '1s';
+             LOCK TABLE log_chunks IN ACCESS EXCLUSIVE MODE;
+             DO $$ BEGIN IF NOT EXISTS (SELECT FROM {name}) THEN DROP TABLE {name}; END IF; END $$"
+        );
+        let mut tx = kernel.pool.begin().await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await?;
+        tx.commit().await?;
     }
     Ok(())
 }

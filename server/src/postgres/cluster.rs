@@ -140,7 +140,7 @@ impl Cluster {
         let log = self.location.data.with_file_name("postgres.log");
         let options = format!(
             "-c listen_addresses= -c unix_socket_directories='{}' -c max_connections=100 -c shared_buffers=64MB \
-             -c log_min_messages=warning",
+             -c random_page_cost=1.1 -c log_min_messages=warning",
             socket.display()
         );
         let mut command = self.programs.command("pg_ctl");

@@ -2,13 +2,15 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 
+use crate::audit::{Audit, AuditEntry};
 use crate::events::{Event, EventVersion, Events};
-use crate::identity::{Identity, User};
+use crate::identity::{ApiToken, Identity, Role, Session, User};
 use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, op, visible};
 use crate::kernel::ids::{
-    self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId, UserId,
+    self, ApiTokenId, AuditEntryId, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId,
+    RoleId, SessionId, UserId,
 };
 
 /// Anything with a global id.
@@ -21,6 +23,10 @@ pub enum Node {
     EventVersion(EventVersion),
     Job(Job),
     Execution(Execution),
+    Session(Session),
+    ApiToken(ApiToken),
+    Role(Role),
+    AuditEntry(AuditEntry),
 }
 
 /// Any node by its id.
@@ -80,6 +86,22 @@ async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
         NodeKind::Execution => {
             let found = ctx.data::<Jobs>()?.execution(op(ctx)?, ExecutionId(uuid)).await;
             visible(ctx, found)?.map(|row| Node::Execution(Execution(row)))
+        }
+        NodeKind::Session => {
+            let found = ctx.data::<Identity>()?.session(op(ctx)?, SessionId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::Session(Session(row)))
+        }
+        NodeKind::ApiToken => {
+            let found = ctx.data::<Identity>()?.token(op(ctx)?, ApiTokenId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::ApiToken(ApiToken(row)))
+        }
+        NodeKind::Role => {
+            let found = ctx.data::<Identity>()?.role(op(ctx)?, RoleId(uuid)).await;
+            visible(ctx, found)?.map(|role| Node::Role(Role(role)))
+        }
+        NodeKind::AuditEntry => {
+            let found = ctx.data::<Audit>()?.entry(op(ctx)?, AuditEntryId(uuid)).await;
+            visible(ctx, found)?.map(|row| Node::AuditEntry(AuditEntry(row)))
         }
     })
 }

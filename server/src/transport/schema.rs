@@ -4,13 +4,21 @@ use async_graphql::{
     MergedObject, MergedSubscription, Object, SDLExportOptions, SchemaBuilder, SimpleObject,
 };
 
+use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
-use crate::identity::{IdentityMutation, IdentityQuery};
+use crate::explain::ExplainQuery;
+use crate::identity::{
+    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation,
+    PeopleQuery,
+};
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 use crate::logs::LogsSubscription;
+use crate::mail::MailMutation;
+use crate::quotas::{QuotasMutation, QuotasQuery};
+use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
 use super::graphql::limits::LEVELS;
 use super::node::NodeQuery;
@@ -24,11 +32,27 @@ pub struct Query(
     EventsQuery,
     JobsQuery,
     InsightQuery,
+    PeopleQuery,
+    AuditQuery,
+    ExplainQuery,
+    SettingsQuery,
+    QuotasQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(IdentityMutation, EventsMutation, JobsMutation);
+pub struct Mutation(
+    IdentityMutation,
+    EventsMutation,
+    JobsMutation,
+    CredentialsMutation,
+    PeopleMutation,
+    LinksMutation,
+    FactorsMutation,
+    SettingsMutation,
+    MailMutation,
+    QuotasMutation,
+);
 
 /// Watching.
 #[derive(MergedSubscription, Default)]
@@ -82,6 +106,8 @@ pub struct ServerInfo {
     languages: Vec<EventType>,
     /// Ways to sign in.
     sign_in_methods: Vec<crate::identity::SignInMethod>,
+    /// Who may make an account for themselves.
+    registration: RegistrationMode,
     /// Limits.
     limits: ServerLimits,
 }
@@ -92,14 +118,16 @@ pub struct InfoQuery;
 
 #[Object]
 impl InfoQuery {
-    /// Version, limits and ways to sign in: public.
+    /// Version, limits, and ways to sign in and up: public.
     async fn server_info(&self, ctx: &async_graphql::Context<'_>) -> ApiResult<ServerInfo> {
         let first_run = api(ctx, ctx.data::<crate::app::FirstRun>()?.pending().await)?;
+        let settings = api(ctx, ctx.data::<Settings>()?.load().await)?;
         Ok(ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             first_run,
             languages: vec![EventType::Bash, EventType::Python, EventType::Nodejs],
             sign_in_methods: vec![crate::identity::SignInMethod::Password],
+            registration: settings.registration.into(),
             limits: ServerLimits {
                 source_bytes: 1 << 20,
                 log_line_bytes: 64 << 10,

@@ -14,7 +14,7 @@ use crate::queue::claimed;
 use crate::support::TestApp;
 
 /// A job at work: its claim, its execution's global id and its owner's token.
-async fn at_work(test: &TestApp, orchestrator: Uuid) -> (Claim, Value, String) {
+pub async fn at_work(test: &TestApp, orchestrator: Uuid) -> (Claim, Value, String) {
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(test, &token, json!({})).await;
     let job = run(test, &token, json!({ "eventId": id })).await["job"].clone();
@@ -28,7 +28,7 @@ async fn at_work(test: &TestApp, orchestrator: Uuid) -> (Claim, Value, String) {
     (claim, job["executions"][0]["id"].clone(), token)
 }
 
-fn block(lines: impl IntoIterator<Item = (u64, String)>) -> Vec<u8> {
+pub fn block(lines: impl IntoIterator<Item = (u64, String)>) -> Vec<u8> {
     let line = |(seq, text)| Line {
         seq,
         at_us: 1_700_000_000_000_000,

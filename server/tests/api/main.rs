@@ -7,15 +7,24 @@
     reason = "a test fails by panicking"
 )]
 
+mod audit;
+mod authorisation;
+mod credentials;
 mod files;
 mod identity;
 mod jobs;
 mod keys;
+mod large;
 mod limits;
 mod lists;
 mod live;
 mod logs;
+mod mail;
 mod panics;
+mod people;
 mod queue;
+mod quotas;
+mod refresh;
 mod support;
+mod totp;
 mod transport;

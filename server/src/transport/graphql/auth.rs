@@ -32,11 +32,13 @@ pub trait Authenticator: Send + Sync {
 
 impl Authenticator for Identity {
     fn authenticate(&self, credentials: &Credentials) -> BoxFuture<'_, Result<Actor>> {
-        let token = credentials.bearer.clone().or_else(|| credentials.cookie.clone());
+        let Credentials { bearer, cookie } = credentials.clone();
         Box::pin(async move {
-            match token {
-                Some(token) => Identity::authenticate(self, &token).await,
-                None => Ok(Actor::Anonymous),
+            match (bearer, cookie) {
+                (Some(secret), _) => Identity::authenticate(self, &secret).await,
+                // A browser adds its cookies by itself: they hold sessions, never API tokens.
+                (None, Some(secret)) => self.by_session(&secret).await,
+                (None, None) => Ok(Actor::Anonymous),
             }
         })
     }

@@ -107,6 +107,12 @@ pub fn client(parts: &Parts) -> Option<IpAddr> {
     info.map(|ConnectInfo(address)| address.ip())
 }
 
+/// What the client says it is.
+fn user_agent(parts: &Parts) -> Option<String> {
+    let value = parts.headers.get(header::USER_AGENT)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let Some(value) = value else { return false };
@@ -236,7 +242,10 @@ async fn read(body: Body, most: usize) -> Result<axum::body::Bytes, StatusCode> 
 /// `GET` and `POST /graphql`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let op = gateway.op(crate::kernel::Actor::Anonymous, client(&parts), false);
+    let op = Op {
+        user_agent: user_agent(&parts),
+        ..gateway.op(crate::kernel::Actor::Anonymous, client(&parts), false)
+    };
     let request = Request::from_parts(parts, body);
     let id = op.request_id;
     let span = tracing::info_span!("graphql", request_id = %id);

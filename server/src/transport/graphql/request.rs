@@ -171,6 +171,8 @@ impl Gateway {
             request_id: self.kernel.id(),
             client,
             bearer,
+            denials: self.kernel.denials.clone(),
+            ..Op::default()
         }
     }
 

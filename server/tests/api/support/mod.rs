@@ -1,6 +1,7 @@
 //! The harness: a database of its own for every test, a clock that stands still, the real schema.
 
 pub mod served;
+pub mod smtp;
 
 use std::sync::Arc;
 
@@ -22,9 +23,17 @@ use uuid::Uuid;
 /// Password of every user that a test makes.
 pub const PASSWORD: &str = "a password for tests";
 
+/// Somebody who is signed in.
+pub struct Person {
+    /// Global id.
+    pub id: String,
+    pub email: String,
+    pub token: String,
+}
+
 /// One server's services on a database of their own.
 pub struct TestApp {
-    pub app: App,
+    pub app: Box<App>,
     pub clock: Arc<MockClock>,
 }
 
@@ -94,18 +103,26 @@ pub async fn database(connections: u32) -> PgPool {
 
 impl TestApp {
     pub async fn start() -> Self {
-        let pool = database(8).await;
+        Self::on(database(8).await).await
+    }
+
+    /// On a database that is there already.
+    pub async fn on(pool: PgPool) -> Self {
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let signer = Signer::load(&kernel, &KeyRing::new(vec![MasterKey::new([7; 32])]))
-            .await
-            .expect("signing key");
-        let app = App::new(kernel, signer);
+        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
+        let signer = Signer::load(&kernel, &master).await.expect("signing key");
+        let app = Box::new(App::new(kernel, signer, &master, "https://cronium.test/"));
         Self { app, clock }
     }
 
     /// Makes a user of this role and signs them in: the session's token.
     pub async fn sign_in(&self, role: UserRole) -> String {
+        self.person(role).await.token
+    }
+
+    /// Makes a user of this role and signs them in.
+    pub async fn person(&self, role: UserRole) -> Person {
         let email = format!("{}@example.test", Uuid::new_v4().simple());
         let new = NewUser {
             email: email.clone(),
@@ -113,14 +130,23 @@ impl TestApp {
             role,
             password: PASSWORD.into(),
         };
-        self.app.identity.create_user(new).await.expect("user");
+        let id = self.app.identity.create_user(new).await.expect("user");
         let op = self.op("").await;
-        self.app
+        let signed_in = self
+            .app
             .identity
-            .sign_in(&op, &email, PASSWORD.into())
-            .await
-            .expect("sign-in")
-            .token
+            .sign_in(&op, &email, PASSWORD.into(), None)
+            .await;
+        Person {
+            id: id.global().to_string(),
+            token: signed_in.expect("sign-in").token,
+            email,
+        }
+    }
+
+    /// Whether a bearer secret stands for somebody.
+    pub async fn works(&self, secret: &str) -> bool {
+        self.app.identity.authenticate(secret).await.is_ok()
     }
 
     /// The operation of a bearer token; the empty one is anonymous.
@@ -137,8 +163,9 @@ impl TestApp {
         Op {
             actor,
             request_id: Uuid::new_v4(),
-            client: None,
             bearer: true,
+            denials: self.app.kernel.denials.clone(),
+            ..Op::default()
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use cronium_server::audit;
 use cronium_server::transport::files;
 use cronium_server::transport::graphql::auth::Origins;
 use cronium_server::transport::graphql::engine::Engine;
@@ -74,7 +75,14 @@ impl Served {
         let engine = engine.unwrap_or_else(|| Arc::new(app.schema.clone()));
         let authenticator = Arc::new(app.identity.clone());
         let gateway = Gateway::new(app.kernel.clone(), engine, authenticator, settings).unwrap();
-        let router = graphql::router(gateway).merge(files::router(directory));
+        let router = graphql::router(gateway)
+            .merge(audit::router(
+                app.kernel.clone(),
+                app.audit.clone(),
+                Arc::new(app.identity.clone()),
+                false,
+            ))
+            .merge(files::router(directory));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

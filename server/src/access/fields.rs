@@ -1,0 +1,108 @@
+//! What each root field of the API asks the policy for: said once more, so that it can be explained, and so
+//! that a test can hold every field to it with real requests.
+
+use super::Action::{
+    self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageSettings, ManageUsers,
+    ReadAudit, ReadEvents, ReadJobs, ReadSystem, RunEvent,
+};
+
+/// What a field needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: anybody may ask.
+    Nothing,
+    /// All of these.
+    All(&'static [Action]),
+    /// One of these.
+    Any(&'static [Action]),
+}
+
+/// Fields by type and name.
+pub const FIELDS: &[(&str, &str, Need)] = &[
+    ("Query", "auditLog", Need::All(&[ReadAudit])),
+    ("Query", "auditVerification", Need::All(&[ReadAudit])),
+    ("Query", "authorizationExplain", Need::All(&[ManageUsers])),
+    ("Query", "event", Need::All(&[ReadEvents])),
+    ("Query", "events", Need::All(&[ReadEvents])),
+    ("Query", "execution", Need::All(&[ReadJobs])),
+    ("Query", "job", Need::All(&[ReadJobs])),
+    ("Query", "jobs", Need::All(&[ReadJobs])),
+    // What kind of node it is decides what is needed.
+    ("Query", "node", Need::Nothing),
+    ("Query", "nodes", Need::Nothing),
+    ("Query", "orchestrators", Need::All(&[ReadSystem])),
+    ("Query", "overview", Need::All(&[ReadJobs, ReadEvents])),
+    ("Query", "quotaLimits", Need::All(&[ManageUsers])),
+    ("Query", "roles", Need::Any(&[ManageUsers, ManageRoles])),
+    ("Query", "serverInfo", Need::Nothing),
+    ("Query", "settings", Need::All(&[ManageSettings])),
+    ("Query", "systemStatus", Need::All(&[ReadSystem])),
+    ("Query", "users", Need::All(&[ManageUsers])),
+    ("Query", "viewer", Need::Nothing),
+    ("Mutation", "beginTotp", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "cancelJob", Need::All(&[CancelJob])),
+    ("Mutation", "changePassword", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "confirmTotp", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "createApiToken", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "createEvent", Need::All(&[CreateEvent])),
+    ("Mutation", "deleteEvent", Need::All(&[ChangeEvent])),
+    ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
+    ("Mutation", "disableTotp", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
+    ("Mutation", "refreshToken", Need::Nothing),
+    ("Mutation", "requestPasswordReset", Need::Nothing),
+    ("Mutation", "resetPassword", Need::Nothing),
+    ("Mutation", "restoreEventVersion", Need::All(&[ChangeEvent])),
+    ("Mutation", "retryJob", Need::All(&[RunEvent, ReadJobs])),
+    (
+        "Mutation",
+        "revokeApiToken",
+        Need::Any(&[ChangeOwnProfile, ManageUsers]),
+    ),
+    (
+        "Mutation",
+        "revokeSession",
+        Need::Any(&[ChangeOwnProfile, ManageUsers]),
+    ),
+    ("Mutation", "runEvent", Need::All(&[RunEvent])),
+    ("Mutation", "saveRole", Need::All(&[ManageRoles])),
+    ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
+    ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
+    ("Mutation", "setQuota", Need::All(&[ManageUsers])),
+    ("Mutation", "signIn", Need::Nothing),
+    ("Mutation", "signOut", Need::Nothing),
+    ("Mutation", "signUp", Need::Nothing),
+    ("Mutation", "testEvent", Need::All(&[RunEvent, CreateEvent])),
+    ("Mutation", "updateEvent", Need::All(&[ChangeEvent])),
+    ("Mutation", "updateProfile", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "updateSettings", Need::All(&[ManageSettings])),
+    ("Mutation", "updateUser", Need::All(&[ManageUsers])),
+    ("Subscription", "executionLog", Need::All(&[ReadJobs])),
+    ("Subscription", "jobLog", Need::All(&[ReadJobs])),
+    ("Subscription", "jobUpdated", Need::All(&[ReadJobs])),
+    ("Subscription", "jobsChanged", Need::All(&[ReadJobs])),
+    ("Subscription", "systemStatus", Need::All(&[ReadSystem])),
+];
+
+/// What a field needs: `Mutation.runEvent`, or `runEvent` where only one type has such a field.
+pub fn need(field: &str) -> Option<Need> {
+    let (kind, name) = field.split_once('.').unwrap_or(("", field));
+    let mut found = FIELDS
+        .iter()
+        .filter(|(of, known, _)| *known == name && (kind.is_empty() || *of == kind));
+    let first = found.next()?.2;
+    found.all(|(.., need)| *need == first).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_name_alone_where_that_is_clear() {
+        assert_eq!(need("runEvent"), Some(Need::All(&[RunEvent])));
+        assert_eq!(need("Mutation.runEvent"), need("runEvent"));
+        assert_eq!(need("systemStatus"), Some(Need::All(&[ReadSystem])));
+        assert_eq!(need("Query.runEvent"), None);
+    }
+}

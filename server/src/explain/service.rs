@@ -1,0 +1,269 @@
+//! Asks the policy as the other person would, and says which of its rules answered.
+
+use cronium_entity::enums::UserStatus;
+use uuid::Uuid;
+
+use crate::access::fields::{Need, need};
+use crate::access::{self, Action, Permissions, Reach};
+use crate::events::Events;
+use crate::identity::{Identity, UserRow};
+use crate::jobs::Jobs;
+use crate::kernel::error::UserErrorCode;
+use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, UserId};
+use crate::kernel::{Error, Op, Result};
+
+/// Looks things up as the one who asks, and decides as the one who is asked about.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    pub identity: Identity,
+    pub events: Events,
+    pub jobs: Jobs,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// None: oneself.
+    pub user: Option<UserId>,
+    pub asked: Asked,
+    pub node: Option<String>,
+}
+
+/// A permission, or a root field of the API.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    Scope(Action),
+    Field(String),
+}
+
+/// The rule that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "AuthorizationRule")]
+pub enum Rule {
+    /// Anybody may ask for this.
+    Public,
+    /// The account is not active.
+    InactiveAccount,
+    /// The role does not allow it.
+    MissingPermission,
+    /// The role allows it, and no single thing was asked about.
+    Permission,
+    /// It is the person's own.
+    Owner,
+    /// It is shared with everybody.
+    Shared,
+    /// The role covers what everybody owns.
+    AllResources,
+    /// It is neither the person's own nor shared for this.
+    NotOwner,
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub allowed: bool,
+    pub rule: Rule,
+    /// What was needed.
+    pub needs: Vec<Action>,
+    /// What of it the role does not allow.
+    pub missing: Vec<Action>,
+}
+
+/// Who has a say in a node.
+struct Holders {
+    owners: Vec<Uuid>,
+    shared: bool,
+}
+
+impl Explain {
+    pub async fn explain(&self, op: &Op, question: Question) -> Result<(UserRow, Answer)> {
+        let user = question.user.or(op.user()).ok_or(Error::Unauthenticated)?;
+        let (row, permissions) = self.identity.subject(op, user).await?;
+        let needs = match question.asked {
+            Asked::Scope(scope) => Need::All(&Action::ALL[scope as usize..=scope as usize]),
+            Asked::Field(field) => need(&field).ok_or_else(|| {
+                let message =
+                    "There is no such root field, or more than one: write it as `Mutation.runEvent`.";
+                Error::field(UserErrorCode::NotFound, "field", message)
+            })?,
+        };
+        let holders = match question.node {
+            Some(id) => Some(self.holders(op, &id).await?),
+            None => None,
+        };
+        let answer = answer(user, row.status, permissions, needs, holders.as_ref());
+        Ok((row, answer))
+    }
+
+    /// Found with the permissions of the one who asks: what they may not see is not explained.
+    async fn holders(&self, op: &Op, id: &str) -> Result<Holders> {
+        let unknown = || Error::NotFound("node");
+        let (kind, uuid) = ids::parse(id).ok_or_else(unknown)?;
+        let own = |owner| Holders {
+            owners: vec![owner],
+            shared: false,
+        };
+        let found = match kind {
+            NodeKind::Event => self.events.get(op, EventId(uuid)).await.map(|event| Holders {
+                owners: vec![event.owner_id],
+                shared: event.shared,
+            }),
+            NodeKind::EventVersion => self
+                .events
+                .version(op, EventVersionId(uuid))
+                .await
+                .map(|version| Holders {
+                    owners: version.created_by.into_iter().collect(),
+                    shared: false,
+                }),
+            NodeKind::Job => self.job(op, JobId(uuid)).await,
+            NodeKind::Execution => match self.jobs.execution(op, ExecutionId(uuid)).await {
+                Ok(execution) => self.job(op, JobId(execution.job_id)).await,
+                Err(e) => Err(e),
+            },
+            NodeKind::User => self
+                .identity
+                .user(op, UserId(uuid))
+                .await
+                .map(|user| own(user.id)),
+            NodeKind::Session => self
+                .identity
+                .session(op, uuid.into())
+                .await
+                .map(|row| own(row.user_id)),
+            NodeKind::ApiToken => self
+                .identity
+                .token(op, uuid.into())
+                .await
+                .map(|row| own(row.user_id)),
+            // Nobody owns these.
+            _ => Ok(Holders {
+                owners: Vec::new(),
+                shared: true,
+            }),
+        };
+        found.map_err(|e| match e {
+            Error::NotFound(_) => unknown(),
+            other => other,
+        })
+    }
+
+    async fn job(&self, op: &Op, id: JobId) -> Result<Holders> {
+        let job = self.jobs.get(op, id).await?;
+        let owners = [Some(job.owner_id), job.actor_id].into_iter().flatten();
+        Ok(Holders {
+            owners: owners.collect(),
+            shared: false,
+        })
+    }
+}
+
+fn answer(
+    user: UserId,
+    status: UserStatus,
+    permissions: Permissions,
+    need: Need,
+    node: Option<&Holders>,
+) -> Answer {
+    let (needs, all) = match need {
+        Need::Nothing => (&[][..], true),
+        Need::All(needs) => (needs, true),
+        Need::Any(needs) => (needs, false),
+    };
+    let missing: Vec<_> = needs
+        .iter()
+        .copied()
+        .filter(|action| !permissions.contains(*action))
+        .collect();
+    let told = |allowed, rule| Answer {
+        allowed,
+        rule,
+        needs: needs.to_vec(),
+        missing: missing.clone(),
+    };
+    if needs.is_empty() {
+        return told(true, Rule::Public);
+    }
+    if status != UserStatus::Active {
+        return told(false, Rule::InactiveAccount);
+    }
+    if (all && !missing.is_empty()) || missing.len() == needs.len() {
+        return told(false, Rule::MissingPermission);
+    }
+    let Some(node) = node else {
+        return told(true, Rule::Permission);
+    };
+    let op = Op::process(user, permissions);
+    let granted = |action: &Action| access::decide(&op, *action);
+    let mut grants = needs.iter().filter_map(|action| granted(action).ok()).peekable();
+    if node.owners.contains(&user.0) {
+        return told(true, Rule::Owner);
+    }
+    if node.owners.is_empty() {
+        return told(true, Rule::Permission);
+    }
+    if grants.clone().all(|grant| grant.reach() == Reach::All) && grants.peek().is_some() {
+        return told(true, Rule::AllResources);
+    }
+    let covered = |owner: &Uuid| {
+        grants
+            .clone()
+            .all(|grant| grant.covers(UserId(*owner), node.shared))
+    };
+    if node.owners.iter().any(covered) {
+        return told(true, Rule::Shared);
+    }
+    told(false, Rule::NotOwner)
+}
+
+#[cfg(test)]
+mod tests {
+    use cronium_entity::enums::UserRole;
+
+    use super::*;
+    use crate::access::roles::permissions;
+
+    #[test]
+    fn each_rule_has_its_case() {
+        use UserRole::{Admin, Editor, Viewer};
+        use UserStatus::{Active, Disabled};
+        let me = UserId(Uuid::from_u128(1));
+        let node = |owner: u128, shared| {
+            Some(Holders {
+                owners: vec![Uuid::from_u128(owner)],
+                shared,
+            })
+        };
+        let run = Need::All(&[Action::RunEvent]);
+        let change = Need::All(&[Action::ChangeEvent]);
+        for (role, status, need, node, allowed, rule) in [
+            (Viewer, Disabled, Need::Nothing, None, true, Rule::Public),
+            (Admin, Disabled, run, None, false, Rule::InactiveAccount),
+            (
+                Viewer,
+                Active,
+                run,
+                node(1, false),
+                false,
+                Rule::MissingPermission,
+            ),
+            (Editor, Active, run, None, true, Rule::Permission),
+            (Editor, Active, run, node(1, false), true, Rule::Owner),
+            (Editor, Active, run, node(2, true), true, Rule::Shared),
+            (Editor, Active, run, node(2, false), false, Rule::NotOwner),
+            (Editor, Active, change, node(2, true), false, Rule::NotOwner),
+            (Admin, Active, change, node(2, false), true, Rule::AllResources),
+            (
+                Viewer,
+                Active,
+                Need::Any(&[Action::RunEvent, Action::ReadJobs]),
+                None,
+                true,
+                Rule::Permission,
+            ),
+        ] {
+            let found = answer(me, status, permissions(role), need, node.as_ref());
+            assert_eq!((found.allowed, found.rule), (allowed, rule), "{role:?} {need:?}");
+        }
+    }
+}

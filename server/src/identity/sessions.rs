@@ -1,0 +1,135 @@
+//! Who a request comes from, and the sessions that a person has open. Credentials are looked up with one
+//! statement at each request: a cache could not forget what another server revoked.
+
+use chrono::TimeDelta;
+use sea_orm::TransactionTrait as _;
+
+use crate::access::{self, Action};
+use crate::audit::{AuditAction, Change, Target, TargetKind};
+use crate::kernel::ids::{ApiTokenId, SessionId, UserId};
+use crate::kernel::paging::{Page, PageArgs};
+use crate::kernel::{Actor, Credential, Error, Kernel, Op, Result, Timestamp};
+
+use super::model;
+use super::service::{Identity, secret_hash};
+use super::store::sessions::{self as store, Holder, SessionRow};
+use super::store::{by_ids, tokens};
+use super::tokens::PREFIX;
+
+/// The last use is noted when it is older than this.
+const NOTE: TimeDelta = TimeDelta::minutes(1);
+
+fn stale(seen_at: Option<Timestamp>, now: Timestamp) -> bool {
+    seen_at.is_none_or(|seen| now - seen >= NOTE)
+}
+
+pub(super) fn actor(holder: &Holder, credential: Credential) -> Actor {
+    let role = model::of_role(holder.role, holder.custom.as_deref());
+    Actor::User {
+        id: holder.user,
+        permissions: model::limited(role, holder.scopes.as_deref(), holder.kinds.as_deref()),
+        credential,
+    }
+}
+
+impl Identity {
+    /// Who a bearer secret stands for, session, access token or API token; one that is unknown or over is nobody's.
+    pub async fn authenticate(&self, secret: &str) -> Result<Actor> {
+        if secret.starts_with(PREFIX) {
+            self.by_token(secret).await
+        } else if secret.contains('.') {
+            self.by_access_token(secret).await
+        } else {
+            self.by_session(secret).await
+        }
+    }
+
+    /// Who a session's secret stands for.
+    pub async fn by_session(&self, secret: &str) -> Result<Actor> {
+        let now = self.kernel.now();
+        let found = store::by_hash(&self.kernel, &secret_hash(secret), now).await?;
+        let holder = found.ok_or(Error::Unauthenticated)?;
+        note(&self.kernel, &holder, now).await;
+        Ok(actor(&holder, Credential::Session(SessionId(holder.id))))
+    }
+
+    async fn by_token(&self, secret: &str) -> Result<Actor> {
+        let now = self.kernel.now();
+        let found = tokens::by_hash(&self.kernel, &secret_hash(secret), now).await?;
+        let holder = found.ok_or(Error::Unauthenticated)?;
+        if stale(holder.seen_at, now) {
+            noted(tokens::touch(&self.kernel, holder.id, now).await);
+        }
+        Ok(actor(&holder, Credential::Token(ApiTokenId(holder.id))))
+    }
+
+    /// Sessions of a user: one's own, or anybody's for those who manage users.
+    pub async fn sessions(&self, op: &Op, user: UserId, args: &PageArgs) -> Result<(Page<SessionRow>, u64)> {
+        may_see(op, user)?;
+        store::page(&self.kernel.db, user, self.kernel.now(), args).await
+    }
+
+    /// A session node.
+    pub async fn session(&self, op: &Op, id: SessionId) -> Result<SessionRow> {
+        let found = store::by_id(&self.kernel.db, id, self.kernel.now()).await?;
+        let found = found.filter(|row| sees(op, UserId(row.user_id)));
+        found.ok_or(Error::NotFound("session"))
+    }
+
+    /// Ends a session; its open sockets close within seconds.
+    pub async fn revoke_session(&self, op: &Op, id: SessionId) -> Result<SessionRow> {
+        let holder = holder_or_manager(op)?;
+        let tx = self.kernel.db.begin().await?;
+        let found = store::remove(&tx, id).await?;
+        let mine = |row: &SessionRow| holder.is_none_or(|user| user.0 == row.user_id);
+        // What is not theirs is not removed: the transaction ends without a commit.
+        let row = found.filter(mine).ok_or(Error::NotFound("session"))?;
+        let owner = by_ids(&tx, [UserId(row.user_id)]).await?.pop();
+        let name = owner.map(|user| user.email).unwrap_or_default();
+        let target = Target::new(TargetKind::Session, id, name);
+        self.audit
+            .record(&tx, op, Change::new(AuditAction::RevokeSession, target))
+            .await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+}
+
+/// Whose sessions and tokens the actor may touch: their own with MANAGE_ACCOUNT, everybody's (None) with
+/// MANAGE_USERS.
+pub(super) fn holder_or_manager(op: &Op) -> Result<Option<UserId>> {
+    if access::decide(op, Action::ManageUsers).is_ok() {
+        return Ok(None);
+    }
+    Ok(Some(access::allow(op, Action::ChangeOwnProfile)?.user()))
+}
+
+/// Whether the actor may see the sessions and tokens of a user; asking leaves no trace.
+pub(super) fn sees(op: &Op, user: UserId) -> bool {
+    access::decide(op, Action::ManageUsers).is_ok() || access::can(op, Action::ChangeOwnProfile, user, false)
+}
+
+/// Asks to see the sessions and tokens of a user.
+pub(super) fn may_see(op: &Op, user: UserId) -> Result<()> {
+    match holder_or_manager(op)? {
+        Some(holder) if holder != user => Err(Error::Forbidden),
+        _ => Ok(()),
+    }
+}
+
+/// Notes that a session is in use.
+pub(super) async fn note(kernel: &Kernel, holder: &Holder, now: Timestamp) {
+    if stale(holder.seen_at, now) {
+        noted(store::touch(kernel, holder.id, now).await);
+    }
+}
+
+/// A note that could not be written is told, and stops nothing.
+fn noted(result: Result<()>) {
+    if let Err(problem) = result {
+        tracing::warn!(
+            problem = problem.private_text(),
+            "the last use of a credential could not be noted"
+        );
+    }
+}

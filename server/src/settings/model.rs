@@ -1,0 +1,163 @@
+//! The settings themselves, and which of them are possible. Pure.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::kernel::error::{Checks, UserErrorCode};
+
+/// Who may make an account for themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Registration {
+    Closed,
+    #[default]
+    InviteOnly,
+    Approval,
+    Open,
+}
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Security {
+    None,
+    StartTls,
+    Tls,
+}
+
+/// The mail server. Prints no password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Smtp {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    /// Address that mail comes from.
+    pub from: String,
+}
+
+impl std::fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Smtp({}:{})", self.host, self.port)
+    }
+}
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub registration: Registration,
+    pub smtp: Option<Smtp>,
+    /// Rises with every change.
+    pub version: i32,
+}
+
+impl Smtp {
+    /// Takes the stored password over when none is given: for the same account on the same server only, so
+    /// that it can't be sent to another one.
+    pub fn keep_password(&mut self, old: Option<&Self>) {
+        if self.password.is_none()
+            && let Some(old) = old
+            && (&old.host, old.port, &old.username) == (&self.host, self.port, &self.username)
+            && (old.security == self.security || self.security != Security::None)
+        {
+            self.password.clone_from(&old.password);
+        }
+    }
+}
+
+impl Settings {
+    pub fn check(&self, checks: &mut Checks) {
+        let by_mail = matches!(self.registration, Registration::Approval | Registration::Open);
+        checks.require(
+            !by_mail || self.smtp.is_some(),
+            UserErrorCode::Required,
+            "smtp",
+            "Signing up needs mail, to prove the address: set a mail server.",
+        );
+        let Some(smtp) = &self.smtp else { return };
+        let host = smtp.host.as_str();
+        let named = !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_graphic());
+        checks.require(
+            named,
+            UserErrorCode::Invalid,
+            "smtp.host",
+            "This is not the name of a server.",
+        );
+        let from = smtp
+            .from
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+        checks.require(
+            from,
+            UserErrorCode::Invalid,
+            "smtp.from",
+            "This is not an e-mail address.",
+        );
+        checks.require(
+            smtp.port > 0,
+            UserErrorCode::Invalid,
+            "smtp.port",
+            "A port is 1 to 65535.",
+        );
+        checks.require(
+            smtp.username.is_none() || smtp.password.is_some(),
+            UserErrorCode::Required,
+            "smtp.password",
+            "Enter the password again: the server or the account changed.",
+        );
+    }
+
+    /// For the audit log.
+    pub fn audited(&self) -> Value {
+        let smtp = self.smtp.as_ref().map(|smtp| {
+            json!({ "host": smtp.host, "port": smtp.port, "security": smtp.security, "username": smtp.username,
+                "from": smtp.from, "hasPassword": smtp.password.is_some() })
+        });
+        json!({ "registration": self.registration, "smtp": smtp })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn smtp(host: &str, password: Option<&str>) -> Smtp {
+        Smtp {
+            host: host.into(),
+            port: 587,
+            security: Security::StartTls,
+            username: Some("cronium".into()),
+            password: password.map(Into::into),
+            from: "cronium@example.test".into(),
+        }
+    }
+
+    #[test]
+    fn a_stored_password_goes_to_no_other_server_and_over_no_weaker_line() {
+        let old = smtp("mail.example.test", Some("secret"));
+        let kept = |mut new: Smtp| {
+            new.keep_password(Some(&old));
+            new.password.is_some()
+        };
+        assert!(kept(smtp("mail.example.test", None)));
+        assert!(!kept(smtp("mail.attacker.test", None)));
+        let plain = Smtp {
+            security: Security::None,
+            ..smtp("mail.example.test", None)
+        };
+        assert!(!kept(plain));
+        assert!(
+            !format!(
+                "{old:?} {}",
+                Settings {
+                    smtp: Some(old.clone()),
+                    ..Settings::default()
+                }
+                .audited()
+            )
+            .contains("secret")
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! Who asks, and what there is to ask about.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cronium_entity::enums::UserRole;
+use cronium_server::access::Action;
+use serde_json::{Value, json};
+
+use crate::credentials::api_token;
+use crate::jobs::{event, run};
+use crate::support::served::Served;
+use crate::support::{PASSWORD, Person, TestApp};
+
+/// Who sends a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Nobody,
+    /// Made the fixtures: an editor.
+    Owner,
+    /// Another editor.
+    Stranger,
+    Viewer,
+    /// Somebody whose role allows nothing at all.
+    Bare,
+    Admin,
+    /// The owner with a session that may end, and the stranger with one.
+    OwnerOnce,
+    StrangerOnce,
+}
+
+impl Who {
+    pub fn role(self) -> UserRole {
+        match self {
+            Self::Admin => UserRole::Admin,
+            Self::Owner | Self::Stranger | Self::OwnerOnce | Self::StrangerOnce => UserRole::Editor,
+            Self::Nobody | Self::Viewer | Self::Bare => UserRole::Viewer,
+        }
+    }
+}
+
+pub struct World {
+    served: Served,
+    owner: Person,
+    stranger: Person,
+    viewer: Person,
+    bare: Person,
+    admin: Person,
+    counter: AtomicUsize,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let served = Served::start().await;
+        let test = &served.test;
+        let world = Self {
+            owner: test.person(UserRole::Editor).await,
+            stranger: test.person(UserRole::Editor).await,
+            viewer: test.person(UserRole::Viewer).await,
+            bare: test.person(UserRole::Viewer).await,
+            admin: test.person(UserRole::Admin).await,
+            counter: AtomicUsize::new(0),
+            served,
+        };
+        let role = world.role("Nothing").await;
+        let give = "mutation ($u: ID!, $r: ID!) { updateUser(input: { id: $u, roleId: $r }) { userErrors { code } } }";
+        let vars = json!({ "u": world.bare.id, "r": role });
+        let given = world.ask("Mutation.updateUser", Who::Admin, give, &vars).await;
+        assert_eq!(given["data"]["updateUser"]["userErrors"], json!([]));
+        world
+    }
+
+    pub fn test(&self) -> &TestApp {
+        &self.served.test
+    }
+
+    async fn role(&self, name: &str) -> Value {
+        let save =
+            "mutation ($n: String!) { saveRole(input: { name: $n, permissions: [] }) { role { id } } }";
+        let made = self
+            .test()
+            .graphql(&self.admin.token, save, json!({ "n": name }))
+            .await;
+        made["data"]["saveRole"]["role"]["id"].clone()
+    }
+
+    async fn session(&self, email: &str) -> String {
+        let op = self.test().op("").await;
+        let signed_in = self
+            .test()
+            .app
+            .identity
+            .sign_in(&op, email, PASSWORD.into(), None)
+            .await;
+        signed_in.ok().unwrap().token
+    }
+
+    async fn secret(&self, who: Who) -> String {
+        match who {
+            Who::Nobody => String::new(),
+            Who::Owner => self.owner.token.clone(),
+            Who::Stranger => self.stranger.token.clone(),
+            Who::Viewer => self.viewer.token.clone(),
+            Who::Bare => self.bare.token.clone(),
+            Who::Admin => self.admin.token.clone(),
+            Who::OwnerOnce => self.session(&self.owner.email).await,
+            Who::StrangerOnce => self.session(&self.stranger.email).await,
+        }
+    }
+
+    pub async fn owner_is_signed_in(&self) -> bool {
+        self.test().works(&self.owner.token).await
+    }
+
+    /// A session of the owner with this secret, unless it is there. Not by signing in, which is throttled.
+    async fn insert_session(&self, secret: &str) {
+        sqlx::query(
+            "INSERT INTO sessions (id, user_id, token_hash, created_at, expires_at, last_seen_at)
+             SELECT gen_random_uuid(), id, sha256($2::text::bytea), now(), now() + interval '9 years', now()
+             FROM users WHERE email = $1 ON CONFLICT DO NOTHING",
+        )
+        .bind(&self.owner.email)
+        .bind(secret)
+        .execute(&self.test().app.kernel.pool)
+        .await
+        .unwrap();
+    }
+
+    /// A new password that was set by a token ended the owner's session too.
+    pub async fn revive(&self) {
+        self.insert_session(&self.owner.token).await;
+    }
+
+    /// An API token of somebody with these scopes.
+    pub async fn token(&self, who: Who, scopes: &[Action]) -> String {
+        let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
+        let maker = self.secret(who).await;
+        let (_, secret) = api_token(self.test(), &maker, json!({ "scopes": names })).await;
+        // There may be a hundred at a time: the ones before are done with.
+        let old = "UPDATE api_tokens SET revoked_at = created_at WHERE token_hash <> sha256($1::text::bytea) AND name = 'CI'";
+        sqlx::query(old)
+            .bind(&secret)
+            .execute(&self.test().app.kernel.pool)
+            .await
+            .unwrap();
+        secret
+    }
+
+    /// New things of the owner, and some of the installation: values of variables.
+    pub async fn fixtures(&self) -> Value {
+        let test = self.test();
+        let owner = &self.owner.token;
+        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+        let id = event(test, owner, json!({ "name": format!("Event {n}") })).await;
+        let job = run(test, owner, json!({ "eventId": id })).await["job"].clone();
+        let done = run(test, owner, json!({ "eventId": id })).await["job"].clone();
+        let cancel = "mutation ($id: ID!) { cancelJob(input: { id: $id }) { userErrors { code } } }";
+        test.graphql(owner, cancel, json!({ "id": done["id"] })).await;
+        let seen = test
+            .graphql(
+                owner,
+                "query ($id: ID!) { event(id: $id) { version { id } } }",
+                json!({ "id": id }),
+            )
+            .await;
+        let (token, _) = api_token(
+            test,
+            owner,
+            json!({ "name": format!("Fixture {n}"), "scopes": [] }),
+        )
+        .await;
+        test.app.identity.tidy().await.ok().unwrap();
+        sqlx::query("UPDATE api_tokens SET expires_at = now() - interval '99 years' WHERE name LIKE 'Fixture%' AND name <> $1")
+            .bind(format!("Fixture {n}"))
+            .execute(&test.app.kernel.pool)
+            .await
+            .unwrap();
+        self.insert_session(&format!("elsewhere {n}")).await;
+        let sessions = "{ viewer { sessions(first: 100) { nodes { id current } } } }";
+        let sessions =
+            test.graphql(owner, sessions, json!({})).await["data"]["viewer"]["sessions"]["nodes"].clone();
+        let session = sessions
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|session| session["current"] == false)
+            .unwrap();
+        json!({
+            "event": id,
+            "version": seen["data"]["event"]["version"]["id"],
+            "job": job["id"],
+            "done": done["id"],
+            "execution": done["executions"][0]["id"],
+            "token": token,
+            "session": session["id"],
+            "role": self.role(&format!("Role {n}")).await,
+            "title": format!("Event {n}"),
+            "unique": format!("Unique {n}"),
+            "email": self.owner.email,
+            "password": PASSWORD,
+            "user": self.owner.id,
+            "stranger": self.stranger.id,
+            "viewer": self.viewer.id,
+            "admin": self.admin.id,
+            "bare": self.bare.id,
+        })
+    }
+
+    pub async fn ask(&self, field: &str, who: Who, document: &str, vars: &Value) -> Value {
+        self.ask_with(field, &self.secret(who).await, document, vars)
+            .await
+    }
+
+    /// Sends a request over a real socket: subscriptions by server-sent events, whose first answer counts.
+    pub async fn ask_with(&self, field: &str, secret: &str, document: &str, vars: &Value) -> Value {
+        let live = field.starts_with("Subscription.");
+        let url = self.served.url(if live { "/graphql/stream" } else { "/graphql" });
+        let mut request = self.served.client.post(url);
+        if !secret.is_empty() {
+            request = request.bearer_auth(secret);
+        }
+        let body = json!({ "query": document, "variables": vars });
+        let mut response = request.json(&body).send().await.unwrap();
+        if !live {
+            return response.json().await.unwrap();
+        }
+        let mut text = String::new();
+        loop {
+            // What listens for news hears nothing until there are some, and not of those before it listens.
+            let chunk = match tokio::time::timeout(Duration::from_millis(300), response.chunk()).await {
+                Ok(chunk) => chunk.unwrap(),
+                Err(_) => {
+                    self.new_jobs(secret, vars).await;
+                    continue;
+                }
+            };
+            let Some(chunk) = chunk else {
+                panic!("{field} ended without an answer: {text}");
+            };
+            text += std::str::from_utf8(&chunk).unwrap();
+            if let Some(data) = text
+                .split("event: next\n")
+                .nth(1)
+                .and_then(|rest| rest.strip_prefix("data: "))
+                && let Some((json, _)) = data.split_once("\n\n")
+            {
+                return serde_json::from_str(json).unwrap();
+            }
+        }
+    }
+
+    /// A job of the owner, and then one of whoever listens: the first that is heard is the first that may be.
+    async fn new_jobs(&self, secret: &str, vars: &Value) {
+        let test = self.test();
+        run(test, &self.owner.token, json!({ "eventId": vars["event"] })).await;
+        if secret == self.stranger.token {
+            let document =
+                "mutation { testEvent(input: { type: BASH, source: \"true\" }) { userErrors { code } } }";
+            test.graphql(secret, document, json!({})).await;
+        }
+    }
+}
