@@ -185,16 +185,11 @@ impl Identity {
         store::by_ids(&self.kernel.db, ids.iter().copied()).await
     }
 
-    /// A user node: oneself, or anybody for administrators.
-    pub async fn user(&self, op: &Op, id: UserId) -> Result<Row> {
+    /// Those of the users that may be seen as nodes: oneself, or anybody for administrators.
+    pub async fn seen(&self, op: &Op, ids: &[UserId]) -> Result<Vec<Row>> {
         let grant = access::allow(op, Action::ChangeOwnProfile)?;
-        if !grant.covers(id, false) {
-            return Err(Error::NotFound("user"));
-        }
-        store::by_ids(&self.kernel.db, [id])
-            .await?
-            .pop()
-            .ok_or(Error::NotFound("user"))
+        let covered = ids.iter().copied().filter(|id| grant.covers(*id, false));
+        store::by_ids(&self.kernel.db, covered).await
     }
 
     pub async fn update_profile(&self, op: &Op, name: Option<String>, locale: Option<String>) -> Result<Row> {
