@@ -1,12 +1,31 @@
 // What an integrator does: make events, run them, wait, read logs and mistakes.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, describe, test } from "node:test";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 import { Product, until } from "./harness.mjs";
 
-const product = await Product.start("api");
-after(() => product.stop());
+// Takes what is sent over OTLP/HTTP: protobuf, in which names are plain bytes.
+const traces = [];
+const collector = createServer((request, response) => {
+  const parts = [];
+  request.on("data", (part) => parts.push(part));
+  request.on("end", () => {
+    traces.push({ path: request.url, text: Buffer.concat(parts).toString("latin1") });
+    response.end();
+  });
+});
+await new Promise((done) => collector.listen(0, "127.0.0.1", done));
+
+const product = await Product.start("api", {
+  OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.address().port}`,
+  OTEL_BSP_SCHEDULE_DELAY: "500",
+});
+after(async () => {
+  await product.stop();
+  collector.close();
+});
 
 const printed = (job, stream = "STDOUT") =>
   job.executions[0].log.lines.filter((line) => line.stream === stream).map((line) => line.text);
@@ -27,6 +46,16 @@ describe("running events", () => {
       assert.deepEqual(printed(job, "STDERR"), ["err"]);
     });
   }
+
+  test("a run leaves spans of the server and of the orchestrator", async () => {
+    const { id } = await product.createEvent({ name: "traced", type: "BASH", source: "true" });
+    const job = await product.run({ eventId: id, waitSeconds: 60 });
+    assert.equal(job.status, "SUCCEEDED", job.statusReason);
+    for (const [service, span] of [["cronium-server", "graphql"], ["cronium-orchestrator", "execution"]]) {
+      await until(`spans of ${service}`, () =>
+        traces.some(({ path, text }) => path === "/v1/traces" && text.includes(service) && text.includes(span)), 20);
+    }
+  });
 
   test("an exit code is kept and makes the job fail", async () => {
     const { id } = await product.createEvent({ name: "fails", type: "BASH", source: "exit 3" });

@@ -52,7 +52,7 @@ async function look(name) {
       if (wide > 0) found.push(`${width} ${colorScheme}: the page is ${wide} px too wide`);
       await page.evaluate(axe);
       const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      for (const v of violations.filter((one) => ["serious", "critical"].includes(one.impact))) {
+      for (const v of violations) {
         found.push(`${width} ${colorScheme}: ${v.id} (${v.impact}) ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`);
       }
     }

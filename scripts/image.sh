@@ -55,10 +55,10 @@ SH
 
 works() {
   docker run --rm --network none "$CRONIUM_EXEC_IMAGE" bash -ec \
-    'test "$(id -u)" = 65532; python3 -c "import csv, json, urllib.request, ssl, sqlite3, zoneinfo"; node -e "require(\"crypto\")"; jq --version; curl --version' \
+    'test "$(id -u)" = 65532; python3 -c "import csv, json, urllib.request, ssl, sqlite3, zoneinfo"; node -e "require(\"crypto\")"; jq --version; curl --version; /usr/sbin/nft --version' \
     >"$CRONIUM_CACHE/log/image-check.log" 2>&1 || {
     cat "$CRONIUM_CACHE/log/image-check.log" >&2
-    die "The execution image was made, but Python, Node.js or Bash does not work in it."
+    die "The execution image was made, but Python, Node.js, Bash or nft does not work in it."
   }
 }
 

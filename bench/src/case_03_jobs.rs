@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use apalis::prelude::{BoxDynError, Data, TaskSink as _, WorkerBuilder};
 use apalis_postgres::PostgresStorage;
+use cronium_orchestrator::allow::AllowList;
 use cronium_orchestrator::config::{Config, Hidden};
 use cronium_orchestrator::state::StateDir;
 use sqlx::PgPool;
@@ -132,9 +133,12 @@ impl Orchestrator {
             runner: setting.runner.clone(),
             exec_image: String::new(),
             docker_host: None,
+            network_allow: AllowList::default(),
             metrics_listen: None,
             log: String::new(),
             drain_secs: 1,
+            log_format: None,
+            otlp_endpoint: None,
             exit_with_parent: false,
         };
         let state = StateDir::open(dir.path()).await?;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cronium_orchestrator::clock;
-use cronium_orchestrator::executor::{
-    Attached, Autopsy, Executor, ExecutorError, Found, Order, Prepared, Tail, Target,
-};
+use cronium_orchestrator::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Tail, Target};
+use cronium_orchestrator::problem::{ExecutorError, Problem};
 use cronium_protocol::PROTOCOL_VERSION;
 use cronium_protocol::agent::Claim;
 use cronium_protocol::frame::{ExitReport, FrameReader, FromRunner, ToRunner, UsageReport};
@@ -59,9 +58,8 @@ impl Executor for Noop {
     }
 
     async fn attach(&self, target: &Target) -> Result<Attached, ExecutorError> {
-        Err(ExecutorError::Failed(format!(
-            "{target} never outlives its orchestrator"
-        )))
+        let cause = format!("{target} never outlives its orchestrator");
+        Err(ExecutorError::new(Problem::Refused, cause))
     }
 
     async fn kill(&self, _: &Target) -> Result<(), ExecutorError> {

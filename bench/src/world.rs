@@ -19,7 +19,7 @@ use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::clock::SystemClock;
 use cronium_server::kernel::ids::EventId;
-use cronium_server::kernel::sealed::MasterKey;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
 use cronium_server::transport::health::Probes;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -72,7 +72,7 @@ impl World {
         let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
         let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
         app::migrate(&kernel).await.map_err(told)?;
-        let master = MasterKey::new([7; 32]);
+        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
         let signer = Signer::load(&kernel, &master).await.map_err(told)?;
         let app = App::new(kernel.clone(), signer);
         let new = NewUser {
@@ -96,6 +96,7 @@ impl World {
         let config = config(setting);
         let keys = Keys {
             master,
+            master_file: None,
             internal: INTERNAL_KEY.into(),
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();

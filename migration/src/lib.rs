@@ -8,6 +8,7 @@ mod m0002_events;
 mod m0003_jobs;
 mod m0004_logs;
 mod m0005_system;
+mod m0006_jobs_finished;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_jobs::Migration),
             Box::new(m0004_logs::Migration),
             Box::new(m0005_system::Migration),
+            Box::new(m0006_jobs_finished::Migration),
         ]
     }
 }

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use crate::channel::{Channel, Link, Session};
 use crate::claimer::Claimer;
 use crate::config::Config;
-use crate::executor::{Executor, ExecutorError, Found};
+use crate::executor::{Executor, Found};
 use crate::leases::Leases;
+use crate::problem::ExecutorError;
 use crate::registry::{Mail, Registry};
 use crate::run::{self, machine::Origin};
 use crate::state::{RunRecord, StateDir, StateError};
@@ -217,7 +218,7 @@ async fn adopt<E: Executor>(
             Ok(true) => return,
             Ok(false) => tracing::warn!("the server did not answer about running executions; asking again"),
             Err(error) => {
-                tracing::warn!(%error, "running executions can't be found; looking again");
+                tracing::warn!(%error, cause = error.cause(), "running executions can't be found; looking again");
                 sleep(RETRY).await;
             }
         }
@@ -301,7 +302,9 @@ async fn recall(state: &StateDir, found: &Found) -> RunRecord {
 async fn remove<E: Executor>(context: &run::Context<E>, found: &Found) {
     match context.executor.clean_up(&found.target).await {
         Ok(()) => context.state.forget(found.target.name()).await,
-        Err(error) => tracing::warn!(%error, target = %found.target, "a left-over can't be removed yet"),
+        Err(error) => {
+            tracing::warn!(%error, cause = error.cause(), target = %found.target, "a left-over can't be removed yet");
+        }
     }
 }
 
@@ -318,7 +321,7 @@ async fn sweep<E: Executor>(context: &run::Context<E>, registry: &Registry) {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "left-overs can't be found"),
+            Err(error) => tracing::warn!(%error, cause = error.cause(), "left-overs can't be found"),
         }
         sleep(SWEEP_EVERY).await;
     }

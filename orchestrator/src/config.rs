@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::allow::AllowList;
+
 /// A value that is never printed.
 #[derive(Clone)]
 pub struct Hidden(String);
@@ -70,12 +72,22 @@ pub struct Config {
     /// The Docker engine; default: the local socket.
     #[arg(long, env = "DOCKER_HOST")]
     pub docker_host: Option<String>,
+    /// Private addresses that jobs with a network may reach: IPv4 addresses or networks with an optional port and
+    /// commas between them, e.g. 10.0.0.5:5432,192.168.7.0/24. Without it they reach only public ones.
+    #[arg(long, env = "CRONIUM_NETWORK_ALLOW", default_value = "")]
+    pub network_allow: AllowList,
     /// Loopback address of /metrics, /livez and /readyz.
     #[arg(long, env = "CRONIUM_METRICS_LISTEN")]
     pub metrics_listen: Option<SocketAddr>,
     /// Log filter, e.g. info,cronium_orchestrator=debug.
     #[arg(long, env = "CRONIUM_LOG", default_value = "info")]
     pub log: String,
+    /// `json` for logs as JSON, anything else for text.
+    #[arg(long, env = "CRONIUM_LOG_FORMAT")]
+    pub log_format: Option<String>,
+    /// Where spans are sent over OTLP/HTTP, e.g. http://127.0.0.1:4318.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// How long a stopping orchestrator waits for running executions before it leaves them to its successor.
     #[arg(long, env = "CRONIUM_DRAIN_SECS", default_value_t = 10)]
     pub drain_secs: u64,

@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use crate::problem::ExecutorError;
+
 /// Name of a prepared environment, unique within its executor; also fit for a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target(String);
@@ -64,15 +66,6 @@ pub struct Autopsy {
     pub running: bool,
     pub out_of_memory: bool,
     pub exit_code: Option<i64>,
-}
-
-/// Why something could not be done; the text is for people.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExecutorError {
-    #[error("image not found: {0}")]
-    ImageMissing(String),
-    #[error("{0}")]
-    Failed(String),
 }
 
 /// The last bytes of the runner's stderr, for diagnosis.

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use cronium_orchestrator::config::Config;
 use cronium_orchestrator::docker::DockerExecutor;
+use cronium_orchestrator::telemetry::Telemetry;
 use cronium_orchestrator::{Error, state::StateDir};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
@@ -19,19 +19,22 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(start());
+    let config = Config::parse();
+    let telemetry = match Telemetry::start(&config) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("cronium-orchestrator: traces can't be sent: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(start(config));
+    telemetry.stop();
     // Not waited for: a read of stdin ends only with the parent.
     runtime.shutdown_background();
     code
 }
 
-async fn start() -> ExitCode {
-    let config = Config::parse();
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+async fn start(config: Config) -> ExitCode {
     match serve(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

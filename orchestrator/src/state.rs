@@ -50,7 +50,7 @@ pub struct StateDir {
 /// How long a predecessor that is leaving is waited for.
 const PREDECESSOR_LIMIT: Duration = Duration::from_secs(30);
 
-async fn lock(path: &Path) -> Result<File, StateError> {
+async fn lock(path: &Path, limit: Duration) -> Result<File, StateError> {
     let file = path.join("lock");
     let failed = |source| StateError::Io {
         path: file.clone(),
@@ -61,7 +61,7 @@ async fn lock(path: &Path) -> Result<File, StateError> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PREDECESSOR_LIMIT => {
+            Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {
                 sleep(Duration::from_millis(50)).await;
             }
             Err(TryLockError::WouldBlock) => return Err(StateError::InUse(path.to_owned())),
@@ -79,7 +79,7 @@ impl StateDir {
             move |source| StateError::Io { path, source }
         };
         tokio::fs::create_dir_all(&runs).await.map_err(failed(&runs))?;
-        let lock = Arc::new(lock(path).await?);
+        let lock = Arc::new(lock(path, PREDECESSOR_LIMIT).await?);
         let file = path.join("orchestrator-id");
         let id = match tokio::fs::read_to_string(&file).await {
             Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| StateError::Identity(file))?,
@@ -171,5 +171,23 @@ mod tests {
         assert_eq!(again.recall("a").await, Some(record));
         again.forget("a").await;
         assert_eq!(again.recall("a").await, None);
+    }
+    #[tokio::test]
+    async fn one_process_has_the_directory_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateDir::open(dir.path()).await.unwrap();
+        let refused = lock(dir.path(), Duration::ZERO).await;
+        assert!(matches!(refused, Err(StateError::InUse(_))), "{refused:?}");
+        let successor = StateDir::open(dir.path());
+        tokio::pin!(successor);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(200), &mut successor)
+                .await
+                .is_err(),
+            "the successor waits for its predecessor"
+        );
+        drop(first);
+        let second = tokio::time::timeout(Duration::from_secs(5), successor).await;
+        assert!(second.unwrap().is_ok());
     }
 }

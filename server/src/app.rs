@@ -136,6 +136,7 @@ impl App {
             self.events.clone(),
             stop.clone(),
         ));
+        tasks.spawn(crate::jobs::look_behind(self.kernel.clone(), stop.clone()));
         let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {
             let queue = queue.clone();
@@ -203,7 +204,7 @@ impl App {
 }
 
 /// Runs an idempotent chore now and at every interval until the token is cancelled.
-async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
+pub async fn every<F, R>(interval: Duration, stop: CancellationToken, name: &'static str, chore: F)
 where
     F: Fn() -> R,
     R: Future<Output = Result<()>>,

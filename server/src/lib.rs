@@ -11,6 +11,7 @@ pub mod identity;
 pub mod insight;
 pub mod jobs;
 pub mod kernel;
+pub mod keys;
 pub mod logs;
 pub mod postgres;
 pub mod supervise;

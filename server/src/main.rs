@@ -29,6 +29,22 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     Admin(Admin),
+    /// The master keys, which seal secrets in the database.
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Make a new master key and wrap every sealed value anew; servers may run meanwhile.
+    Change,
+    /// Show the keys' ids and how many values each seals.
+    List,
+    /// Remove an old key that seals nothing any more.
+    Forget {
+        /// The key's id, from `list`.
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +64,9 @@ async fn main() -> ExitCode {
         Command::Serve => commands::serve(cli.config).await,
         Command::Migrate => commands::migrate(cli.config).await,
         Command::Doctor => commands::doctor(&cli.config).await,
+        Command::Keys(Keys::Change) => commands::keys::change(&cli.config).await,
+        Command::Keys(Keys::List) => commands::keys::list(&cli.config).await,
+        Command::Keys(Keys::Forget { id }) => commands::keys::forget(&cli.config, &id).await,
         Command::Admin(Admin::ResetPassword { email }) => commands::reset_password(cli.config, &email).await,
     };
     match done {

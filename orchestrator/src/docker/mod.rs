@@ -1,36 +1,40 @@
 //! Runs executions in Docker containers, one each, with nothing but what they need.
 //! It must not know the agent channel or what a payload holds.
 
+mod error;
+mod fence;
+mod image;
 mod io;
+mod oneshot;
 mod spec;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bollard::errors::Error as DockerError;
 use bollard::models::{
     ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, NetworkCreateRequest, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
-    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, UploadToContainerOptionsBuilder,
 };
 use bollard::{Docker, body_full};
 use cronium_protocol::agent::Claim;
 use cronium_protocol::manifest::sha256;
-use futures::StreamExt;
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::executor::{Attached, Autopsy, Executor, ExecutorError, Found, Order, Prepared, Target};
+use crate::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Target};
+use crate::problem::ExecutorError;
+use error::is_status;
+use fence::Fence;
 
 pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
-
-const PULL_LIMIT: Duration = Duration::from_mins(4);
 
 /// Why the executor can't work at all.
 #[derive(Debug, thiserror::Error)]
@@ -54,19 +58,8 @@ pub struct DockerExecutor {
     /// read-only root takes no upload.)
     volume: String,
     filled: Mutex<bool>,
-}
-
-impl From<DockerError> for ExecutorError {
-    fn from(error: DockerError) -> Self {
-        Self::Failed(match error {
-            DockerError::DockerResponseServerError { message, .. } => format!("Docker: {message}"),
-            other => format!("Docker: {other}"),
-        })
-    }
-}
-
-fn is_status(error: &DockerError, code: u16) -> bool {
-    matches!(error, DockerError::DockerResponseServerError { status_code, .. } if *status_code == code)
+    fence: Arc<Fence>,
+    _keeper: AbortOnDropHandle<()>,
 }
 
 /// Absent already, or on its way out, is what a removal wants.
@@ -75,6 +68,22 @@ fn unless_absent(result: Result<(), DockerError>) -> Result<(), ExecutorError> {
         Err(error) if !is_status(&error, 404) && !is_status(&error, 409) => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+async fn remove_container(docker: &Docker, name: &str) -> Result<(), ExecutorError> {
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true);
+    unless_absent(docker.remove_container(name, Some(options.build())).await)
+}
+
+/// What everything of an orchestrator carries.
+fn labels(orchestrator: Uuid) -> HashMap<String, String> {
+    HashMap::from([(LABEL_ORCHESTRATOR.to_owned(), orchestrator.to_string())])
+}
+
+/// A filter for everything of an orchestrator.
+fn ours(orchestrator: Uuid) -> HashMap<String, Vec<String>> {
+    let label = format!("{LABEL_ORCHESTRATOR}={orchestrator}");
+    HashMap::from([("label".to_owned(), vec![label])])
 }
 
 impl DockerExecutor {
@@ -92,6 +101,9 @@ impl DockerExecutor {
         let volume = format!("cronium-runner-{}", spec::hex(&digest[..8]));
         let archive = spec::archive(spec::RUNNER_NAME, &binary)
             .map_err(|e| ConnectError::Runner(config.runner.clone(), e))?;
+        let image = config.exec_image.clone();
+        let fence = Fence::new(docker.clone(), orchestrator, image, config.network_allow.clone());
+        let fence = Arc::new(fence);
         Ok(Self {
             docker,
             orchestrator,
@@ -99,39 +111,9 @@ impl DockerExecutor {
             runner: Arc::new(archive),
             volume,
             filled: Mutex::new(false),
+            _keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
+            fence,
         })
-    }
-
-    /// The image's digest; pulls it when it is not there.
-    async fn image(&self, name: &str) -> Result<Option<String>, ExecutorError> {
-        let found = match self.docker.inspect_image(name).await {
-            Err(error) if is_status(&error, 404) => {
-                self.pull(name).await?;
-                self.docker.inspect_image(name).await?
-            }
-            other => other?,
-        };
-        let digest = found.repo_digests.unwrap_or_default().into_iter().next();
-        Ok(digest.or(found.id))
-    }
-
-    async fn pull(&self, name: &str) -> Result<(), ExecutorError> {
-        let missing = |why: String| ExecutorError::ImageMissing(format!("{name} ({why})"));
-        let options = CreateImageOptionsBuilder::default().from_image(name);
-        // Without a tag the engine would pull all of them.
-        let tagged = name.contains('@') || name.rsplit('/').next().is_some_and(|n| n.contains(':'));
-        let options = if tagged { options } else { options.tag("latest") };
-        let mut pull = self.docker.create_image(Some(options.build()), None, None);
-        let finished = async {
-            while let Some(step) = pull.next().await {
-                step.map_err(|e| missing(ExecutorError::from(e).to_string()))?;
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(PULL_LIMIT, finished).await {
-            Ok(result) => result,
-            Err(_) => Err(missing("pulling took too long".into())),
-        }
     }
 
     /// Makes sure that the volume holds the runner.
@@ -148,14 +130,11 @@ impl DockerExecutor {
             .await?;
         // Never started: only a way into the volume. It is ours, so that a sweep finds a forgotten one.
         let carrier = format!("cronium-carrier-{}", Uuid::as_simple(&self.orchestrator));
-        self.remove_container(&carrier).await?;
+        remove_container(&self.docker, &carrier).await?;
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             cmd: Some(vec![spec::runner_path()]),
-            labels: Some(HashMap::from([(
-                LABEL_ORCHESTRATOR.to_owned(),
-                self.orchestrator.to_string(),
-            )])),
+            labels: Some(labels(self.orchestrator)),
             host_config: Some(HostConfig {
                 binds: Some(vec![format!("{}:{}", self.volume, spec::RUNNER_DIR)]),
                 network_mode: Some("none".into()),
@@ -173,27 +152,30 @@ impl DockerExecutor {
             .docker
             .upload_to_container(&carrier, Some(options), archive)
             .await;
-        self.remove_container(&carrier).await?;
+        remove_container(&self.docker, &carrier).await?;
         uploaded?;
         *filled = true;
         Ok(())
     }
 
-    async fn remove_container(&self, name: &str) -> Result<(), ExecutorError> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true);
-        unless_absent(self.docker.remove_container(name, Some(options.build())).await)
-    }
-
-    /// A network of its own, on which nothing else is.
+    /// A network of its own, on which nothing else is, by a bridge that the firewall rules know. Without IPv6,
+    /// even where the engine gives it to new networks.
     async fn create_network(&self, order: &Order, name: &str) -> Result<(), ExecutorError> {
         self.docker
             .create_network(NetworkCreateRequest {
                 name: name.to_owned(),
                 driver: Some("bridge".into()),
-                options: Some(HashMap::from([(
-                    "com.docker.network.bridge.enable_icc".to_owned(),
-                    "false".to_owned(),
-                )])),
+                enable_ipv6: Some(false),
+                options: Some(HashMap::from([
+                    (
+                        "com.docker.network.bridge.enable_icc".to_owned(),
+                        "false".to_owned(),
+                    ),
+                    (
+                        "com.docker.network.bridge.name".to_owned(),
+                        self.fence.bridge(name),
+                    ),
+                ])),
                 labels: Some(spec::labels(order, self.orchestrator)),
                 ..Default::default()
             })
@@ -203,18 +185,22 @@ impl DockerExecutor {
 
     async fn create(&self, order: &Order, image: &str, target: &Target) -> Result<(), ExecutorError> {
         let name = target.name();
-        if order.spec.network {
-            self.create_network(order, name).await?;
+        let made = async {
+            if order.spec.network {
+                self.create_network(order, name).await?;
+            }
+            let body = spec::container(order, image, name, &self.volume, self.orchestrator);
+            let options = CreateContainerOptionsBuilder::default().name(name).build();
+            self.docker.create_container(Some(options), body).await?;
+            Ok(())
+        };
+        if !order.spec.network {
+            return made.await;
         }
-        let body = spec::container(order, image, name, &self.volume, self.orchestrator);
-        let options = CreateContainerOptionsBuilder::default().name(name).build();
-        self.docker.create_container(Some(options), body).await?;
-        Ok(())
-    }
-
-    fn ours(&self) -> HashMap<String, Vec<String>> {
-        let label = format!("{LABEL_ORCHESTRATOR}={}", self.orchestrator);
-        HashMap::from([("label".to_owned(), vec![label])])
+        // Side by side, because nothing of the job runs yet. Both to their end: what is cut off may still happen.
+        let (closed, made) = tokio::join!(self.fence.ensure(), made);
+        closed?;
+        made
     }
 
     async fn open(&self, target: &Target) -> Result<bollard::container::AttachContainerResults, DockerError> {
@@ -232,7 +218,7 @@ impl DockerExecutor {
 impl Executor for DockerExecutor {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
         let image = order.spec.image.as_deref().unwrap_or(&self.default_image);
-        let image_digest = self.image(image).await?;
+        let image_digest = image::find(&self.docker, image, image == self.default_image).await?;
         self.fill_volume(image).await?;
         let target = self.target(order.claim);
         if let Err(error) = self.create(order, image, &target).await {
@@ -280,12 +266,12 @@ impl Executor for DockerExecutor {
     }
 
     async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {
-        self.remove_container(target.name()).await?;
+        remove_container(&self.docker, target.name()).await?;
         unless_absent_network(self.docker.remove_network(target.name()).await)
     }
 
     async fn find(&self) -> Result<Vec<Found>, ExecutorError> {
-        let ours = self.ours();
+        let ours = ours(self.orchestrator);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&ours);
         let mut found = Vec::new();
         for container in self.docker.list_containers(Some(options.build())).await? {

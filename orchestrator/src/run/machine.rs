@@ -25,6 +25,8 @@ const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long an adopted runner that was not started has to show that it holds a payload.
 const PAYLOAD_LIMIT: Duration = Duration::from_secs(10);
 const REPEAT: Duration = Duration::from_secs(5);
+/// Lines without a receipt for so long were refused or lost on the way: the runner repeats them.
+const RECEIPT: Duration = Duration::from_secs(10);
 /// After the grace period, before the environment itself is killed.
 const KILL_MARGIN: Duration = Duration::from_secs(2);
 
@@ -63,6 +65,8 @@ pub struct Machine {
     gone: bool,
     sent_seq: u64,
     acked_seq: u64,
+    /// When lines were last known to be on their way: after that, they are asked for again.
+    lines_at: Instant,
     lease_until: Instant,
     setup_until: Instant,
     overdue_at: Option<Instant>,
@@ -86,6 +90,7 @@ impl Machine {
             gone: false,
             sent_seq: seq,
             acked_seq: seq,
+            lines_at: now.at,
             lease_until: now.at + facts.lease,
             setup_until: now.at + SETUP_LIMIT,
             overdue_at: None,
@@ -172,6 +177,9 @@ impl Machine {
             FromRunner::Started { at_us } => self.on_started(at_us, now, out),
             FromRunner::Log { block } => {
                 if !self.deaf {
+                    if self.acked_seq == self.sent_seq {
+                        self.lines_at = now.at;
+                    }
                     self.sent_seq = self.sent_seq.max(block::last_seq(&block).unwrap_or(0));
                     let claim = self.facts.claim;
                     out.push(Action::Server(AgentToServer::Log { claim, block }));
@@ -275,7 +283,9 @@ impl Machine {
             }
             Mail::Grant { .. } => {}
             Mail::LogAck { seq } => {
-                self.acked_seq = self.acked_seq.max(seq);
+                if seq > self.acked_seq {
+                    (self.acked_seq, self.lines_at) = (seq, now.at);
+                }
                 out.push(Action::Runner(ToRunner::Ack { seq }));
                 self.leave_if_settled(now, out);
             }
@@ -381,6 +391,10 @@ impl Machine {
         if !self.gone && now.at >= self.ping_at {
             self.ping_at = now.at + REPEAT;
             out.push(Action::Runner(ToRunner::Ping));
+        }
+        if self.acked_seq < self.sent_seq && now.at >= self.lines_at + RECEIPT {
+            self.lines_at = now.at;
+            self.resume(out);
         }
         if let Some(ending) = &mut self.ending {
             // A runner that has lines left repeats its exit behind them: the end must not overtake them.

@@ -15,7 +15,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::channel::{Link, Session};
 use crate::clock::{self, Now};
-use crate::executor::{Attached, Executor, ExecutorError, Order, Prepared, Target};
+use crate::executor::{Attached, Executor, Order, Prepared, Target};
+use crate::problem::{ExecutorError, Problem};
 use crate::registry::Slot;
 use crate::state::{RunRecord, StateDir};
 use machine::{Action, Facts, Input, Machine, Origin};
@@ -88,9 +89,10 @@ pub async fn fresh<E: Executor>(
         Ok(attached) => drive.run(&mut slot, Some(attached)).await,
         Err(error) => {
             if !drive.machine.is_ending() {
-                tracing::warn!(%error, execution = %claim.execution_id, "setup failed");
+                tracing::warn!(%error, cause = error.cause(), execution = %claim.execution_id, "setup failed");
             }
-            drive.feed(Input::Unprepared(error.to_string())).await;
+            let reason = reason::unprepared(&error, claim.execution_id);
+            drive.feed(Input::Unprepared(reason)).await;
             drive.run(&mut slot, None).await;
         }
     }
@@ -188,12 +190,12 @@ impl<E: Executor> Drive<E> {
                         self.feed(Input::Mail(mail)).await;
                     }
                     if self.machine.is_ending() {
-                        return Err(ExecutorError::Failed("not wanted any more".into()));
+                        return Err(Problem::Unwanted.into());
                     }
                 }
                 done = &mut preparing => match done {
                     Ok(prepared) => break prepared?,
-                    Err(_) => return Err(ExecutorError::Failed("setup took longer than 5 min".into())),
+                    Err(_) => return Err(Problem::TooSlow.into()),
                 },
             }
         };
@@ -272,7 +274,7 @@ impl<E: Executor> Drive<E> {
                 }
                 Action::Kill => {
                     if let Err(error) = self.context.executor.kill(&self.target).await {
-                        tracing::warn!(%error, target = %self.target, "kill failed; it is tried again");
+                        tracing::warn!(%error, cause = error.cause(), target = %self.target, "kill failed; it is tried again");
                     }
                 }
                 Action::Done(kind) => {
@@ -324,7 +326,7 @@ impl<E: Executor> Drive<E> {
             Ok(autopsy) => self.feed(Input::Gone { autopsy, stderr }).await,
             Err(error) => {
                 // Not knowing is not the same as gone: looked at again after a moment.
-                tracing::warn!(%error, target = %self.target, "the environment can't be inspected");
+                tracing::warn!(%error, cause = error.cause(), target = %self.target, "the environment can't be inspected");
                 self.wait_a_tick().await;
             }
         }
@@ -344,7 +346,7 @@ impl<E: Executor> Drive<E> {
                 Some(attached)
             }
             Err(error) => {
-                tracing::warn!(%error, target = %self.target, "can't attach to the runner");
+                tracing::warn!(%error, cause = error.cause(), target = %self.target, "can't attach to the runner");
                 None
             }
         }
@@ -354,7 +356,7 @@ impl<E: Executor> Drive<E> {
         self.attached = None;
         let begun = Instant::now();
         while let Err(error) = self.context.executor.clean_up(&self.target).await {
-            tracing::warn!(%error, target = %self.target, "clean-up failed; it is tried again");
+            tracing::warn!(%error, cause = error.cause(), target = %self.target, "clean-up failed; it is tried again");
             if begun.elapsed() > Duration::from_secs(30) {
                 // The sweep takes it from here.
                 return;

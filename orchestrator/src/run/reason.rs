@@ -5,12 +5,24 @@ use std::time::Duration;
 
 use cronium_protocol::agent::OutcomeKind;
 use cronium_protocol::frame::ExitReport;
+use uuid::Uuid;
+
+use crate::problem::ExecutorError;
 
 /// The limits that reasons mention.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub timeout: Duration,
     pub memory_bytes: u64,
+}
+
+/// Why nothing was started; who is to look into the log is told what to look for.
+pub fn unprepared(error: &ExecutorError, execution: Uuid) -> String {
+    if error.problem().is_in_log() {
+        format!("{error} (execution {execution})")
+    } else {
+        error.to_string()
+    }
 }
 
 /// The kind of end that a report tells, with its reason unless it is a success.

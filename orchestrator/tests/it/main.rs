@@ -11,5 +11,8 @@
 mod agent;
 mod isolation;
 mod lifecycle;
+mod machine;
+mod network;
 mod outcomes;
+mod reasons;
 mod world;

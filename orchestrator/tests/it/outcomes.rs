@@ -115,18 +115,3 @@ async fn a_payload_that_somebody_else_signed_is_refused() {
     );
     assert_eq!(world.agent.kept().start_requests, 0);
 }
-
-#[tokio::test]
-async fn an_image_that_is_not_there_is_named() {
-    let world = World::new().await;
-    let mut script = bash("true");
-    script.container.image = Some("localhost:1/no/such:image".into());
-    let outcome = world.agent.outcome(world.assign(script)).await;
-    assert_eq!(outcome.kind, OutcomeKind::NotStarted);
-    let reason = outcome.reason.unwrap();
-    assert!(
-        reason.starts_with("image not found: localhost:1/no/such:image"),
-        "{reason}"
-    );
-    world.until_clean().await;
-}

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
+use cronium_orchestrator::allow::AllowList;
 use cronium_orchestrator::config::{Config, Hidden};
 use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR};
 use cronium_orchestrator::{clock, state::StateDir};
@@ -54,11 +55,17 @@ pub struct World {
     signer: SigningKey,
     state: tempfile::TempDir,
     running: Option<AbortOnDropHandle<()>>,
+    change: Box<dyn Fn(&mut Config) + Send + Sync>,
     pub stop: CancellationToken,
 }
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Whose orchestrator is configured otherwise.
+    pub async fn with(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
         let signer = SigningKey::from_bytes(&[7; 32]);
         let state = tempfile::tempdir().unwrap();
         let mut world = Self {
@@ -72,6 +79,7 @@ impl World {
             signer,
             state,
             running: None,
+            change: Box::new(change),
             stop: CancellationToken::new(),
         };
         world.start(KEY).await;
@@ -82,7 +90,7 @@ impl World {
     pub async fn start(&mut self, key: &str) {
         let runner = std::env::var("CRONIUM_TEST_RUNNER")
             .expect("CRONIUM_TEST_RUNNER must be the path of the static runner binary");
-        let config = Config {
+        let mut config = Config {
             agent_url: format!("ws://{}/agent", self.agent.address),
             internal_api_key: Hidden::new(key),
             apalis_url: None,
@@ -92,11 +100,15 @@ impl World {
             runner: runner.into(),
             exec_image: std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into()),
             docker_host: None,
+            network_allow: AllowList::default(),
             metrics_listen: None,
             log: String::new(),
             drain_secs: 1,
+            log_format: None,
+            otlp_endpoint: None,
             exit_with_parent: false,
         };
+        (self.change)(&mut config);
         let state = StateDir::open(&config.state_dir).await.unwrap();
         let executor = DockerExecutor::connect(&config, self.id).await.unwrap();
         self.stop = CancellationToken::new();

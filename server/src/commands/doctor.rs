@@ -57,6 +57,18 @@ pub async fn doctor(config: &Config) -> Result<ExitCode> {
     );
     let inspect = ["image", "inspect", "--format", "{{.Id}}", &config.exec_image];
     lines.push(docker(&inspect, "execution image", "run scripts/image.sh").await);
+    let nft = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--entrypoint",
+        "/usr/sbin/nft",
+        &config.exec_image,
+        "--version",
+    ];
+    let advice = "jobs with a network need nft in the execution image: run scripts/image.sh";
+    lines.push(docker(&nft, "job networks", advice).await);
     let fine = lines.iter().all(|(ok, ..)| *ok);
     for (ok, what, text) in lines {
         println!("{} {what:<16} {text}", if ok { "ok     " } else { "MISSING" });

@@ -3,6 +3,7 @@
 mod database;
 mod doctor;
 mod first_start;
+pub mod keys;
 mod serve;
 mod telemetry;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,12 +17,16 @@ use crate::config::Config;
 use crate::config::keys::{Keys, kept};
 use crate::jobs::queue::Signer;
 use crate::kernel::{Error, Result};
+use crate::keys::{MasterKeys, any_sealed};
 use crate::supervise::Orchestrator;
 use crate::transport::health::Probes;
 
 use super::database::Database;
 use super::first_start;
 use super::telemetry::Telemetry;
+
+/// How often values are looked for that a server without the newest master key has sealed.
+const WRAP: Duration = Duration::from_secs(600);
 
 /// Runs until SIGINT or SIGTERM.
 pub async fn serve(config: Config) -> Result<ExitCode> {
@@ -43,9 +48,8 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
         data_dir: fs::canonicalize(&config.data_dir).map_err(Error::internal)?,
         ..config
     };
-    let keys = Keys::load(&config)?;
     let database = Database::open(&config).await?;
-    let result = run(&config, &keys, &database, listener, address, &telemetry).await;
+    let result = run(&config, &database, listener, address, &telemetry).await;
     database.shut_down().await;
     telemetry.stop();
     result.map(|()| ExitCode::SUCCESS)
@@ -53,13 +57,13 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
 
 async fn run(
     config: &Config,
-    keys: &Keys,
     database: &Database,
     listener: TcpListener,
     address: SocketAddr,
     telemetry: &Telemetry,
 ) -> Result<()> {
     app::migrate(&database.kernel).await?;
+    let keys = &Keys::load(config, !any_sealed(&database.kernel).await?)?;
     let signer = Signer::load(&database.kernel, &keys.master).await?;
     let app = App::new(database.kernel.clone(), signer);
     let stop = CancellationToken::new();
@@ -68,6 +72,11 @@ async fn run(
         tasks.spawn(cluster.watch(stop.clone()));
     }
     app.start_workers(&tasks, &stop);
+    let master = MasterKeys::new(app.kernel.clone(), keys);
+    tasks.spawn(app::every(WRAP, stop.clone(), "wrapping anew", move || {
+        let master = master.clone();
+        async move { master.wrap_anew().await.map(drop) }
+    }));
     let url = config
         .public_url
         .clone()
@@ -87,7 +96,7 @@ async fn run(
     let router = app.router(config, keys, probes)?;
     // The child has its own token: it drains while the agent channel still stands.
     let drained = CancellationToken::new();
-    let child = orchestrator(config, keys, database, address)
+    let mut child = orchestrator(config, keys, database, address)
         .await?
         .map(|child| tokio::spawn(child.run(drained.clone())));
     let ended = stop.clone();
@@ -97,8 +106,13 @@ async fn run(
     )
     .with_graceful_shutdown(async move { ended.cancelled().await });
     let server = tokio::spawn(async move { server.await });
-    interrupted().await?;
-    println!("Stopping; running jobs are left to finish and are found again at the next start.");
+    let ended = tokio::select! {
+        interrupted = interrupted() => {
+            println!("Stopping; running jobs are left to finish and are found again at the next start.");
+            interrupted
+        }
+        ended = refusal(&mut child) => ended,
+    };
     drained.cancel();
     if let Some(child) = child {
         drop(child.await);
@@ -108,7 +122,17 @@ async fn run(
     // Open subscriptions would hold the server: they get a moment, then the sockets close.
     drop(tokio::time::timeout(Duration::from_secs(3), server).await);
     drop(tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await);
-    Ok(())
+    ended
+}
+
+/// The end of a child that can't be helped; without a child there is none.
+async fn refusal(child: &mut Option<JoinHandle<Result<()>>>) -> Result<()> {
+    let Some(running) = child else {
+        return std::future::pending().await;
+    };
+    let ended = running.await.map_err(Error::internal).flatten();
+    *child = None;
+    ended
 }
 
 async fn interrupted() -> Result<()> {

@@ -49,7 +49,8 @@ pub struct Config {
     #[arg(long, env = "CRONIUM_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
-    /// 64 hex digits; made in the data directory when absent.
+    /// 64 hex digits; made in the data directory at the first start when absent. Several, the newest first and
+    /// apart by commas, while the key is being changed.
     #[arg(long, env = "CRONIUM_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<String>,
 
@@ -99,15 +100,17 @@ impl Config {
     pub fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
         if let Some(key) = &self.master_key
-            && parse_key(key).is_none()
+            && keys::parse_keys(key).is_err()
         {
-            found.push("CRONIUM_MASTER_KEY must be 64 hex digits (try: openssl rand -hex 32)".into());
+            found.push(
+                "CRONIUM_MASTER_KEY must be 64 hex digits, and no pattern (try: openssl rand -hex 32)".into(),
+            );
         }
         if let Some(key) = &self.internal_api_key
-            && key.len() < 32
+            && (key.len() < 32 || keys::is_pattern(key))
         {
             found
-                .push("INTERNAL_API_KEY must have at least 32 characters (try: openssl rand -hex 32)".into());
+                .push("INTERNAL_API_KEY must have at least 32 characters, and be no pattern (try: openssl rand -hex 32)".into());
         }
         if let Some(url) = &self.public_url
             && !(url.starts_with("http://") || url.starts_with("https://"))
@@ -139,7 +142,7 @@ impl Config {
     }
 }
 
-/// 32 bytes from 64 hex digits; an all-zero key is refused.
+/// 32 bytes from 64 hex digits; one with too few different bytes is refused.
 pub fn parse_key(hex: &str) -> Option<[u8; 32]> {
     let hex = hex.trim();
     if hex.len() != 64 || !hex.is_ascii() {
@@ -149,7 +152,8 @@ pub fn parse_key(hex: &str) -> Option<[u8; 32]> {
     for (byte, digits) in key.iter_mut().zip(hex.as_bytes().chunks(2)) {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
-    (key != [0; 32]).then_some(key)
+    let distinct: std::collections::BTreeSet<u8> = key.iter().copied().collect();
+    (distinct.len() >= 8).then_some(key)
 }
 
 #[cfg(test)]
@@ -160,6 +164,9 @@ mod tests {
     fn a_default_or_short_key_is_refused() {
         assert!(parse_key(&"0".repeat(64)).is_none());
         assert!(parse_key("abcd").is_none());
-        assert_eq!(parse_key(&"0f".repeat(32)), Some([15; 32]));
+        assert!(parse_key(&"0f".repeat(32)).is_none());
+        let key: [u8; 32] = std::array::from_fn(|n| n as u8);
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(parse_key(&hex), Some(key));
     }
 }

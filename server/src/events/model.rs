@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kernel::error::{Checks, UserErrorCode};
+use crate::kernel::storable::is_storable;
 
 /// Largest source, in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
@@ -171,6 +172,8 @@ impl Definition {
             "A timeout is between PT1S and PT24H.",
         );
         self.target.check(checks);
+        let plain = self.input_schema.as_ref().is_none_or(is_storable);
+        checks.require(plain, Invalid, "inputSchema", "A schema has no NUL characters.");
         if let Some(schema) = &self.input_schema
             && let Err(problem) = jsonschema::validator_for(schema)
         {

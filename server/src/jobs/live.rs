@@ -1,25 +1,32 @@
 //! Watching jobs. Signals are hints: each one makes the watcher read the row, and a slow look stands behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, ID, SimpleObject, Subscription};
+use chrono::TimeDelta;
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::JobId;
+use crate::kernel::signals::JobSignal;
 
 use super::graphql::Job;
 use super::input::JobFilter;
 use super::model::is_final;
 use super::service::Jobs;
-use super::store::Filter;
+use super::store::{Face, Filter, JobRow};
 
 /// Changes are gathered for so long: at most ten messages a second.
 const GATHER: Duration = Duration::from_millis(100);
 /// A look behind the signals.
 const LOOK: Duration = Duration::from_secs(1);
+/// After lost signals, the rows are read from so long before the last that were read.
+const MARGIN: TimeDelta = TimeDelta::seconds(5);
+/// Jobs whose last message is remembered, so that nothing is said twice.
+const REMEMBERED: usize = 4096;
 
 /// What happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -86,22 +93,38 @@ impl JobsSubscription {
         api(ctx, jobs.matching(&op, &filter, &[]).await)?;
         let mut signals = jobs.signals();
         Ok(async_stream::stream! {
+            let (mut told, mut whole_until) = (HashMap::new(), jobs.now());
             loop {
-                let mut created = BTreeSet::new();
-                let mut changed = BTreeSet::new();
+                let mut gathered = Gathered::default();
                 match signals.recv().await {
-                    Ok(signal) => { if signal.created { created.insert(signal.job); } else { changed.insert(signal.job); } }
-                    Err(RecvError::Lagged(_)) => {}
+                    Ok(signal) => gathered.add(signal),
+                    Err(RecvError::Lagged(_)) => gathered.missed = true,
                     Err(RecvError::Closed) => return,
                 }
                 let until = tokio::time::Instant::now() + GATHER;
-                while let Ok(Ok(signal)) = tokio::time::timeout_at(until, signals.recv()).await {
-                    if signal.created { created.insert(signal.job); } else { changed.insert(signal.job); }
+                while let Ok(next) = tokio::time::timeout_at(until, signals.recv()).await {
+                    match next {
+                        Ok(signal) => gathered.add(signal),
+                        Err(RecvError::Lagged(_)) => gathered.missed = true,
+                        Err(RecvError::Closed) => return,
+                    }
                 }
-                let ids: Vec<JobId> = created.union(&changed).copied().collect();
-                match jobs.matching(&op, &filter, &ids).await {
+                let looked_at = jobs.now();
+                let rows = async {
+                    if gathered.missed {
+                        gathered.jobs.extend(
+                            jobs.matching_since(&op, &filter, whole_until - MARGIN).await?.into_iter().map(|id| (id, false)),
+                        );
+                    }
+                    jobs.matching(&op, &filter, &gathered.ids()).await
+                };
+                match rows.await {
                     Ok(rows) => for row in rows {
-                        let new = created.contains(&JobId(row.id));
+                        let before = told.insert(row.id, Face::from(&row));
+                        if before.as_ref() == told.get(&row.id) {
+                            continue;
+                        }
+                        let new = before.is_none() && gathered.is_new(&row, whole_until);
                         let kind = if new { JobChangeKind::Created } else { JobChangeKind::Updated };
                         yield Ok(JobChange { kind, job: Job(row) });
                     },
@@ -110,7 +133,34 @@ impl JobsSubscription {
                         return;
                     }
                 }
+                whole_until = looked_at;
+                if told.len() > REMEMBERED {
+                    told.clear();
+                }
             }
         })
+    }
+}
+
+/// Signals of one moment.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// Jobs, and whether they are new.
+    jobs: BTreeMap<JobId, bool>,
+    /// Some were lost: the rows say what.
+    missed: bool,
+}
+
+impl Gathered {
+    fn add(&mut self, signal: JobSignal) {
+        *self.jobs.entry(signal.job).or_default() |= signal.created;
+    }
+
+    fn ids(&self) -> Vec<JobId> {
+        self.jobs.keys().copied().collect()
+    }
+
+    fn is_new(&self, row: &JobRow, since: Timestamp) -> bool {
+        self.jobs.get(&JobId(row.id)) == Some(&true) || (self.missed && row.created_at > since)
     }
 }

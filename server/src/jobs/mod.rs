@@ -9,6 +9,7 @@ pub mod model;
 pub mod queue;
 mod service;
 mod store;
+mod watch;
 
 pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of, last_job_of};
 pub use input::JobFilter;
@@ -16,3 +17,4 @@ pub use live::JobsSubscription;
 pub use loader::{ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader};
 pub use service::{Jobs, Start};
 pub use store::{ExecutionRow, JobRow};
+pub use watch::{look, look_behind};

@@ -43,6 +43,11 @@ pub enum Cancellation {
     ByOrchestrator,
 }
 
+/// The receipt of a cancellation that found nothing at work.
+pub fn nothing_had_started() -> serde_json::Value {
+    serde_json::json!({ "signalSent": false, "escalated": false, "processGone": true, "note": "Nothing had started." })
+}
+
 /// How to cancel a job in this state.
 pub fn cancel(status: JobStatus) -> Result<Cancellation, IllegalMove> {
     match status {

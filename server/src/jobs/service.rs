@@ -13,11 +13,15 @@ use crate::events::{Definition, EventRow, Events, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, ExecutionId, JobId};
 use crate::kernel::paging::{Page, PageArgs};
-use crate::kernel::{Error, Kernel, Op, Result};
+use crate::kernel::storable::is_storable;
+use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
 
 use super::loader::Newest;
 use super::model::{self, Cancellation, is_final};
 use super::store::{self, ExecutionRow, Filter, JobRow, NewJob};
+
+/// Jobs that a watcher that missed signals is told of.
+const MISSED: u64 = 1000;
 
 /// Jobs and executions.
 #[derive(Clone, Debug)]
@@ -46,6 +50,15 @@ struct Work<'a> {
     title: String,
     trigger: Trigger,
     retry_of: Option<Uuid>,
+}
+
+/// The hash of what was asked for: a key stands for one request only.
+struct Request(Vec<u8>);
+
+impl Request {
+    fn new(asked: &Value) -> Self {
+        Self(Sha256::digest(asked.to_string().as_bytes()).to_vec())
+    }
 }
 
 impl Jobs {
@@ -118,9 +131,24 @@ impl Jobs {
         .await
     }
 
+    /// Those that match, may be seen and have changed since a moment: for a watcher that missed signals.
+    pub async fn matching_since(&self, op: &Op, filter: &Filter, at: Timestamp) -> Result<Vec<JobId>> {
+        let grant = access::allow(op, Action::ReadJobs)?;
+        let faces = store::matching_since(&self.kernel.db, &grant, filter, at, MISSED).await?;
+        Ok(faces.into_iter().map(|face| JobId(face.id)).collect())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.kernel.now()
+    }
+
     /// Runs the present version of an event.
     pub async fn run(&self, op: &Op, id: EventId, start: Start) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
+        let request = Request::new(&json!(["run", id.0, start.input, start.priority as i16]));
+        if let Some(known) = self.repeated(&grant, &start, &request).await? {
+            return Ok(known);
+        }
         let not_found = |e| match e {
             Error::NotFound(_) => Error::field(UserErrorCode::NotFound, "eventId", "There is no such event."),
             other => other,
@@ -146,8 +174,7 @@ impl Jobs {
             trigger: if op.bearer { Trigger::Api } else { Trigger::Manual },
             retry_of: None,
         };
-        let request = json!(["run", event.id, start.input, start.priority as i16]);
-        self.start(&grant, work, start, &request).await
+        self.start(&grant, work, start, request).await
     }
 
     /// Runs a source without saving it.
@@ -160,6 +187,15 @@ impl Jobs {
     ) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
         access::allow(op, Action::CreateEvent)?;
+        let request = Request::new(&json!([
+            "test",
+            event.map(|id| id.0),
+            format!("{definition:?}"),
+            start.input
+        ]));
+        if let Some(known) = self.repeated(&grant, &start, &request).await? {
+            return Ok(known);
+        }
         let event = match event {
             Some(id) => Some(self.events.to_run(op, id).await?.0),
             None => None,
@@ -169,12 +205,6 @@ impl Jobs {
         definition.check(&mut checks);
         definition.check_input(start.input.as_ref(), &mut checks);
         checks.done()?;
-        let request = json!([
-            "test",
-            event.as_ref().map(|e| e.id),
-            format!("{definition:?}"),
-            start.input
-        ]);
         let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
         let work = Work {
             event: event.as_ref(),
@@ -187,7 +217,7 @@ impl Jobs {
             trigger: Trigger::Test,
             retry_of: None,
         };
-        self.start(&grant, work, start, &request).await
+        self.start(&grant, work, start, request).await
     }
 
     /// Runs a finished job's version again with the same input.
@@ -200,6 +230,10 @@ impl Jobs {
             wait: Duration::ZERO,
             idempotency_key,
         };
+        let request = Request::new(&json!(["retry", id.0]));
+        if let Some(known) = self.repeated(&grant, &start, &request).await? {
+            return Ok(known);
+        }
         let mut checks = Checks::default();
         check_start(&start, &mut checks);
         let done = is_final(old.status);
@@ -234,22 +268,27 @@ impl Jobs {
             trigger: Trigger::Retry,
             retry_of: Some(old.id),
         };
-        self.start(&grant, work, start, &json!(["retry", id.0])).await
+        self.start(&grant, work, start, request).await
     }
 
-    async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: &Value) -> Result<JobRow> {
-        let hash = Sha256::digest(request.to_string().as_bytes()).to_vec();
-        if let Some(key) = &start.idempotency_key
-            && let Some(known) = self.known(grant, key, &hash).await?
-        {
-            return self.wait_for(known, start.wait).await;
+    /// The job that this very request has started before, whatever became of its event since.
+    async fn repeated(&self, grant: &Grant, start: &Start, request: &Request) -> Result<Option<JobRow>> {
+        let mut checks = Checks::default();
+        check_start(start, &mut checks);
+        let Some(key) = start.idempotency_key.as_ref().filter(|_| checks.done().is_ok()) else {
+            return Ok(None);
+        };
+        match self.known(grant, key, request).await? {
+            Some(job) => self.wait_for(job, start.wait).await.map(Some),
+            None => Ok(None),
         }
-        let Some(job) = self.accept(grant, work, &start, &hash).await? else {
+    }
+
+    async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: Request) -> Result<JobRow> {
+        let Some(job) = self.accept(grant, work, &start, &request).await? else {
             // The key was taken by a request that ran at the same time.
-            let key = start.idempotency_key.unwrap_or_default();
-            let known = self.known(grant, &key, &hash).await?;
-            let known = known.ok_or_else(|| Error::internal("an idempotency key without its job"))?;
-            return self.wait_for(known, start.wait).await;
+            let known = self.repeated(grant, &start, &request).await?;
+            return known.ok_or_else(|| Error::internal("an idempotency key without its job"));
         };
         tracing::info!(job_id = %job.id, number = job.number, "a job is accepted");
         metrics::counter!("cronium_jobs_accepted_total").increment(1);
@@ -265,7 +304,7 @@ impl Jobs {
         grant: &Grant,
         work: Work<'_>,
         start: &Start,
-        hash: &[u8],
+        request: &Request,
     ) -> Result<Option<JobRow>> {
         let new = NewJob {
             id: self.kernel.id(),
@@ -280,7 +319,7 @@ impl Jobs {
             retry_of: work.retry_of,
             input: start.input.clone(),
             at: self.kernel.now(),
-            key: start.idempotency_key.clone().map(|key| (key, hash.to_vec())),
+            key: start.idempotency_key.clone().map(|key| (key, request.0.clone())),
         };
         let Some(version) = work.ad_hoc else {
             return store::accept(&self.kernel.db, new).await;
@@ -297,11 +336,11 @@ impl Jobs {
     }
 
     /// The job that this key has started already; the same key for something else is refused.
-    async fn known(&self, grant: &Grant, key: &str, hash: &[u8]) -> Result<Option<JobRow>> {
+    async fn known(&self, grant: &Grant, key: &str, request: &Request) -> Result<Option<JobRow>> {
         let Some(kept) = store::key(&self.kernel.db, grant.user(), key).await? else {
             return Ok(None);
         };
-        if kept.request_hash != hash {
+        if kept.request_hash != request.0 {
             let message = "This key was used for another request within 24 hours: take a new one.";
             return Err(Error::field(UserErrorCode::Conflict, "idempotencyKey", message));
         }
@@ -342,10 +381,7 @@ impl Jobs {
             job.status = JobStatus::Cancelled;
             job.status_reason = Some("Cancelled before it started".into());
             job.finished_at = Some(now);
-            job.cancel_receipt = Some(
-                json!({ "signalSent": false, "escalated": false, "processGone": true,
-                "note": "Nothing had started." }),
-            );
+            job.cancel_receipt = Some(model::nothing_had_started());
         }
         for execution in executions.iter_mut().filter(|e| !is_final(e.status)) {
             execution.cancel_requested = true;
@@ -358,7 +394,13 @@ impl Jobs {
             }
         }
         store::save_cancel(&tx, job.clone(), executions).await?;
+        if how == Cancellation::AtOnce {
+            store::ended(&tx, &job, now).await?;
+        }
         tx.commit().await?;
+        if how == Cancellation::AtOnce {
+            self.kernel.signals.outbox_filled();
+        }
         for execution in told {
             self.kernel.signals.cancel_requested(execution);
         }
@@ -400,8 +442,7 @@ fn check_start(start: &Start, checks: &mut Checks) {
         "Wait between 0 and 60 seconds.",
     );
     let text = start.input.as_ref().map(Value::to_string).unwrap_or_default();
-    // JSON writes a NUL as an escape, whose backslash is not itself escaped.
-    let nul = text.replace("\\\\", "").contains("\\u0000");
+    let nul = !start.input.as_ref().is_none_or(is_storable);
     checks.require(
         !nul,
         UserErrorCode::Invalid,

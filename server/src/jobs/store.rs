@@ -6,8 +6,8 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order};
 use sea_orm::{
-    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    FromQueryResult, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
 
@@ -130,7 +130,78 @@ pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: JobId) -> Result<
         .ok_or(Error::NotFound("job"))
 }
 
-/// Whether a job matches a filter, and may be seen.
+/// What can be seen to change of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, FromQueryResult)]
+pub struct Face {
+    pub id: Uuid,
+    pub status: JobStatus,
+    pub status_reason: Option<String>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub cancel_requested_at: Option<Timestamp>,
+}
+
+impl From<&JobRow> for Face {
+    fn from(row: &JobRow) -> Self {
+        Self {
+            id: row.id,
+            status: row.status,
+            status_reason: row.status_reason.clone(),
+            created_at: row.created_at,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            cancel_requested_at: row.cancel_requested_at,
+        }
+    }
+}
+
+/// Those that were made or have ended after a moment, or are at work: at most so many, the newest first.
+async fn moving(
+    db: &impl ConnectionTrait,
+    query: Select<job::Entity>,
+    since: Timestamp,
+    most: u64,
+) -> Result<Vec<Face>> {
+    use job::Column as C;
+    let moves = Condition::any()
+        .add(C::CreatedAt.gt(since))
+        .add(C::FinishedAt.gt(since))
+        .add(C::Status.is_in([JobStatus::Dispatching, JobStatus::Running]));
+    let query = query
+        .filter(moves)
+        .order_by(C::CreatedAt, Order::Desc)
+        .limit(most);
+    let columns = [
+        C::Id,
+        C::Status,
+        C::StatusReason,
+        C::CreatedAt,
+        C::StartedAt,
+        C::FinishedAt,
+        C::CancelRequestedAt,
+    ];
+    let query = query.select_only().columns(columns);
+    Ok(query.into_model::<Face>().all(db).await?)
+}
+
+/// What moves, whoever may see it.
+pub async fn changed_since(db: &impl ConnectionTrait, at: Timestamp, most: u64) -> Result<Vec<Face>> {
+    moving(db, job::Entity::find(), at, most).await
+}
+
+/// What moves, matches and may be seen.
+pub async fn matching_since(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    filter: &Filter,
+    at: Timestamp,
+    most: u64,
+) -> Result<Vec<Face>> {
+    moving(db, filtered(grant, filter), at, most).await
+}
+
+/// Those of the jobs that match a filter and may be seen.
 pub async fn matching(
     db: &impl ConnectionTrait,
     grant: &Grant,
@@ -330,6 +401,16 @@ pub async fn save_cancel(
         ..Default::default()
     };
     changed.update(db).await?;
+    Ok(())
+}
+
+/// Writes into the outbox that a job has ended.
+pub async fn ended(db: &impl ConnectionTrait, job: &JobRow, at: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO outbox (kind, payload, created_at)
+               VALUES ('job.ended', jsonb_build_object('job', $1::uuid, 'status', $2::text), $3)";
+    let values = [job.id.into(), job.status.to_value().into(), at.into()];
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
+    db.execute_raw(statement).await?;
     Ok(())
 }
 

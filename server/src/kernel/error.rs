@@ -80,6 +80,7 @@ impl Error {
                 }
                 text
             }
+            Self::BadRequest(text) => text.clone(),
             other => format!("{other:?}"),
         }
     }

@@ -12,6 +12,7 @@ pub mod pulse;
 pub mod scalars;
 pub mod sealed;
 pub mod signals;
+pub mod storable;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,6 +46,11 @@ impl Signals {
         self.jobs.subscribe()
     }
 
+    /// Whether anybody watches jobs.
+    pub fn has_watchers(&self) -> bool {
+        self.jobs.receiver_count() > 0
+    }
+
     pub fn cancel_requested(&self, execution: ExecutionId) {
         drop(self.cancels.send(execution));
     }

@@ -72,7 +72,8 @@ pub struct LogPage {
     lines: Vec<LogLine>,
     /// Ask for the lines after this one next.
     last_seq: i32,
-    /// Whether more lines are stored.
+    /// Whether more lines are stored: a page ends after its number of lines or 1 MiB of text, and a search
+    /// after it looked through 32 MiB, so it may have none yet.
     has_more: bool,
 }
 

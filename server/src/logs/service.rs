@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream as LineStream};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
@@ -21,8 +22,13 @@ const BATCH: usize = 2000;
 const BATCH_BYTES: usize = 256 << 10;
 /// Chunks read at a time: at most some MiB.
 const CHUNKS: i64 = 16;
+/// Text in one page, and text that is looked through for it.
+const PAGE_BYTES: usize = 1 << 20;
+const SEARCH_BYTES: usize = 32 << 20;
 /// A look at the store stands behind the hub.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between an execution's end and the question whether its job goes on with another.
+const AGAIN: Duration = Duration::from_millis(100);
 
 fn fits(lines: &[Line]) -> bool {
     lines.len() <= BATCH && lines.iter().map(|line| line.text.len()).sum::<usize>() <= BATCH_BYTES
@@ -75,13 +81,15 @@ impl Logs {
 
     /// Takes a block whose sender holds the execution's lease. `last` is the last sequence number that is
     /// stored; gives the new one, to be acknowledged after [`Self::settle`]. Lines that are there already are
-    /// dropped; a gap is refused, and its sender sends again.
-    pub async fn ingest(&self, execution: ExecutionId, last: u64, bytes: &[u8]) -> Result<u64> {
+    /// dropped; a gap is refused, and its sender sends again. None, and nothing stored, when the claim or
+    /// `last` is not the present one: another connection took over, or the execution has ended.
+    pub async fn ingest(&self, claim: Claim, last: u64, bytes: &[u8]) -> Result<Option<u64>> {
+        let execution = ExecutionId(claim.execution_id);
         let mut block = LogBlock::decode(bytes).map_err(|e| Error::BadRequest(e.to_string()))?;
         let received = block.lines.len();
         block.lines.retain(|line| line.seq > last);
         let Some(first) = block.lines.first() else {
-            return Ok(last);
+            return Ok(Some(last));
         };
         if first.seq != last + 1 {
             return Err(Error::BadRequest(format!(
@@ -96,8 +104,8 @@ impl Logs {
         if self.hub.is_heard(execution) {
             self.hub.publish(execution, Arc::new(Lines::from(block.lines)));
         }
-        store::append(&self.kernel, execution, span, again.as_deref().unwrap_or(bytes)).await?;
-        Ok(span.last_seq)
+        let stored = store::append(&self.kernel, claim, span, again.as_deref().unwrap_or(bytes)).await?;
+        Ok(stored.then_some(span.last_seq))
     }
 
     /// Makes what was taken in durable: only then its sender may forget it. Gives when Postgres was started:
@@ -111,7 +119,8 @@ impl Logs {
         self.hub.close(execution);
     }
 
-    /// One page of stored lines.
+    /// One page of stored lines, bounded by its lines, by their text and by how much a search looks through:
+    /// `has_more` says whether to ask again after `last_seq`, also when nothing was found so far.
     pub async fn page(
         &self,
         execution: ExecutionId,
@@ -125,26 +134,27 @@ impl Logs {
         let mut after = u64::try_from(after).unwrap_or_default();
         let wanted = search.map(str::to_lowercase);
         let stream = stream.map(LineStream::from);
-        let mut found = Vec::new();
+        let (mut found, mut text, mut looked_at) = (Vec::new(), 0, 0);
         loop {
             let lines = store::read(&self.kernel, execution, after, CHUNKS).await?;
-            let Some(last) = lines.last().map(|line| line.seq) else {
+            if lines.is_empty() {
                 return Ok(LogPage::new(found, after, false));
-            };
+            }
             for line in lines {
                 let matches = stream.is_none_or(|s| s == line.stream)
                     && wanted
                         .as_ref()
                         .is_none_or(|w| line.text.to_lowercase().contains(w));
-                if matches && found.len() == limit {
+                let full = matches && (found.len() == limit || text + line.text.len() > PAGE_BYTES);
+                if (full && !found.is_empty()) || looked_at > SEARCH_BYTES {
                     return Ok(LogPage::new(found, after, true));
                 }
-                after = line.seq;
+                (after, looked_at) = (line.seq, looked_at + line.text.len());
                 if matches {
+                    text += line.text.len();
                     found.push(line);
                 }
             }
-            after = last;
         }
     }
 
@@ -205,7 +215,8 @@ impl Logs {
         }
     }
 
-    /// The logs of a job's executions, one after the other, as they appear.
+    /// The logs of a job's executions, one after the other, as they appear; the last batch of the last one
+    /// says that nothing follows.
     pub fn follow_job(
         &self,
         job: JobId,
@@ -213,15 +224,31 @@ impl Logs {
     ) -> impl Stream<Item = Result<Batch>> + Send + use<> {
         let this = self.clone();
         async_stream::try_stream! {
-            for execution in store::executions(&this.kernel, job.0).await? {
-                let from = match after {
-                    Some((at, seq)) if at == execution => seq,
-                    Some((at, _)) if at.0 > execution.0 => continue,
-                    _ => 0,
-                };
-                for await batch in this.follow(execution, from) {
-                    yield batch?;
+            let mut at = after;
+            loop {
+                // Asked first: an execution that is made after this belongs to a job that goes on.
+                let over = store::job_has_ended(&this.kernel, job.0).await?;
+                for execution in store::executions(&this.kernel, job.0).await? {
+                    let from = match at {
+                        Some((known, seq)) if known == execution => seq,
+                        Some((known, _)) if known.0 > execution.0 => continue,
+                        _ => 0,
+                    };
+                    for await batch in this.follow(execution, from) {
+                        let batch = batch?;
+                        at = Some((execution, batch.last_seq));
+                        if !batch.ended {
+                            yield batch;
+                        }
+                    }
                 }
+                if over {
+                    if let Some((execution, last_seq)) = at {
+                        yield Batch { execution, lines: Arc::default(), last_seq, ended: true };
+                    }
+                    return;
+                }
+                tokio::time::sleep(AGAIN).await;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Chunks in the partitioned table: zstd of an encoded block, keyed by execution and first sequence.
 
 use chrono::{Days, NaiveDate};
+use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock};
 use uuid::Uuid;
 
@@ -38,27 +39,31 @@ impl Span {
     }
 }
 
-/// Stores an encoded block unless it is there; counts its lines. One statement, because a flood comes in
-/// blocks of a thousand lines. Not durable at once: what [`settle`] has not reached may be lost in a crash of
-/// Postgres, so it must not be acknowledged before.
-pub async fn append(kernel: &Kernel, execution: ExecutionId, span: Span, block: &[u8]) -> Result<()> {
+/// Stores an encoded block if it follows the last stored line and its claim is the present one; whether it
+/// did. One statement, because a flood comes in blocks of a thousand lines. Not durable at once: what
+/// [`settle`] has not reached may be lost in a crash of Postgres, so it must not be acknowledged before.
+pub async fn append(kernel: &Kernel, claim: Claim, span: Span, block: &[u8]) -> Result<bool> {
     let body = zstd::bulk::compress(block, 3).map_err(Error::internal)?;
-    sqlx::query(
-        "WITH chunk AS (
-             INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING)
-         UPDATE executions SET log_lines = greatest(log_lines, $4) WHERE id = $2",
+    let stored = sqlx::query(
+        "WITH execution AS (
+             UPDATE executions SET log_lines = $4
+             WHERE id = $2 AND epoch = $8 AND log_lines = $3 - 1 AND status IN ('DISPATCHING', 'RUNNING')
+             RETURNING id
+         )
+         INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
+         SELECT $1, id, $3, $4, $5, $6, $7 FROM execution",
     )
-    .bind(day(execution))
-    .bind(execution.0)
+    .bind(day(ExecutionId(claim.execution_id)))
+    .bind(claim.execution_id)
     .bind(span.first_seq as i64)
     .bind(span.last_seq as i64)
     .bind(from_micros(span.from_us))
     .bind(from_micros(span.to_us))
     .bind(body)
+    .bind(claim.epoch)
     .execute(&kernel.relaxed)
     .await?;
-    Ok(())
+    Ok(stored.rows_affected() > 0)
 }
 
 /// Makes everything durable that was committed before: a commit that waits for the disk writes the log of all
@@ -80,6 +85,9 @@ pub async fn last_seq(kernel: &Kernel, execution: ExecutionId) -> Result<u64> {
     Ok(last.unwrap_or_default().unsigned_abs())
 }
 
+/// What [`read`] gives at a time stays near this, however well the chunks are compressed.
+const READ_BYTES: usize = 4 << 20;
+
 /// Stored lines after a sequence number, at most some chunks of them: few enough to hold, in order.
 pub async fn read(kernel: &Kernel, execution: ExecutionId, after: u64, chunks: i64) -> Result<Vec<Line>> {
     let bodies: Vec<Vec<u8>> = sqlx::query_scalar(
@@ -92,9 +100,13 @@ pub async fn read(kernel: &Kernel, execution: ExecutionId, after: u64, chunks: i
     .bind(chunks)
     .fetch_all(&kernel.pool)
     .await?;
-    let mut lines = Vec::new();
+    let (mut lines, mut size) = (Vec::new(), 0);
     for body in bodies {
+        if size > READ_BYTES {
+            break;
+        }
         let bytes = zstd::bulk::decompress(&body, MAX_BLOCK).map_err(Error::internal)?;
+        size += bytes.len();
         let block = LogBlock::decode(&bytes).map_err(Error::internal)?;
         lines.extend(block.lines.into_iter().filter(|line| line.seq > after));
     }
@@ -110,6 +122,15 @@ pub async fn state(kernel: &Kernel, execution: ExecutionId) -> Result<(bool, u64
             .await?;
     let (ended, lines) = row.ok_or(Error::NotFound("execution"))?;
     Ok((ended, lines.unsigned_abs()))
+}
+
+/// Whether nothing of the job will run any more.
+pub async fn job_has_ended(kernel: &Kernel, job: Uuid) -> Result<bool> {
+    let ended: Option<bool> = sqlx::query_scalar("SELECT finished_at IS NOT NULL FROM jobs WHERE id = $1")
+        .bind(job)
+        .fetch_optional(&kernel.pool)
+        .await?;
+    Ok(ended.unwrap_or(true))
 }
 
 /// Executions of a job, oldest attempt first.

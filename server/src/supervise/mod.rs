@@ -27,6 +27,8 @@ pub struct Orchestrator {
 
 /// How long a child may take to hand over its work.
 const GRACE: Duration = Duration::from_secs(20);
+/// The exit code of a program that does not understand its settings.
+const SETTINGS_REFUSED: i32 = 2;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -77,8 +79,9 @@ impl Orchestrator {
         command.spawn().map_err(Error::internal)
     }
 
-    /// Keeps one child alive until the token is cancelled, then lets it drain.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Keeps one child alive until the token is cancelled, then lets it drain. Fails when the child refuses its
+    /// settings, which starting it again would not change.
+    pub async fn run(self, stop: CancellationToken) -> Result<()> {
         let mut wait = FIRST_WAIT;
         loop {
             let begun = tokio::time::Instant::now();
@@ -87,8 +90,16 @@ impl Orchestrator {
                     // Waiting would close it, and its end tells the child to leave.
                     let stdin = child.stdin.take();
                     tokio::select! {
-                        status = child.wait() => tracing::warn!(?status, "the orchestrator ended; starting it again"),
-                        () = stop.cancelled() => return end(&mut child, stdin).await,
+                        status = child.wait() => {
+                            if status.as_ref().is_ok_and(|status| status.code() == Some(SETTINGS_REFUSED)) {
+                                return Err(Error::internal("the orchestrator refuses its settings; it says why above"));
+                            }
+                            tracing::warn!(?status, "the orchestrator ended; starting it again");
+                        }
+                        () = stop.cancelled() => {
+                            end(&mut child, stdin).await;
+                            return Ok(());
+                        }
                     }
                 }
                 Err(problem) => {
@@ -102,7 +113,7 @@ impl Orchestrator {
                 (wait * 2).min(LONGEST_WAIT)
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(wait) => {}
             }
         }

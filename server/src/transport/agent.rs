@@ -248,9 +248,17 @@ impl Connection {
     async fn handle(&mut self, message: AgentToServer) -> Result<()> {
         match message {
             AgentToServer::Claim { free_slots } => {
-                let assignments = self.agents.queue.claim(self.orchestrator, free_slots).await?;
-                self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
-                self.send([ServerToAgent::Claimed { assignments }]).await
+                let groups = self.agents.queue.claim(self.orchestrator, free_slots).await?;
+                if groups.is_empty() {
+                    let assignments = Vec::new();
+                    return self.send([ServerToAgent::Claimed { assignments }]).await;
+                }
+                for group in groups {
+                    let assignments = self.agents.queue.assignments(group).await?;
+                    self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
+                    self.send([ServerToAgent::Claimed { assignments }]).await?;
+                }
+                Ok(())
             }
             AgentToServer::Renew { claims } => {
                 let lost = self.agents.queue.renew(self.orchestrator, &claims).await?;
@@ -303,19 +311,19 @@ impl Connection {
             }
         }
         let last = self.held.get(&claim).copied().unwrap_or_default();
-        match self
-            .agents
-            .logs
-            .ingest(ExecutionId(claim.execution_id), last, block)
-            .await
-        {
-            Ok(seq) => {
+        match self.agents.logs.ingest(claim, last, block).await {
+            Ok(Some(seq)) => {
                 self.held.insert(claim, seq);
                 Ok(Some(seq))
             }
+            Ok(None) => {
+                self.held.remove(&claim);
+                Ok(None)
+            }
             Err(Error::BadRequest(problem)) => {
+                // Without a receipt its runner is asked to repeat what came after the last one.
                 tracing::warn!(execution = %claim.execution_id, problem, "a log block was refused");
-                Ok(Some(last))
+                Ok(None)
             }
             Err(other) => Err(other),
         }

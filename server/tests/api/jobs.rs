@@ -4,6 +4,7 @@ use cronium_entity::enums::UserRole;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::queue::claimed;
 use crate::support::TestApp;
 
 const CREATE: &str = "mutation ($i: CreateEventInput!) { createEvent(input: $i) {
@@ -159,15 +160,7 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_handed_out() {
         done["job"],
         json!({ "status": "CANCELLED", "cancellation": { "processGone": true } })
     );
-    assert!(
-        test.app
-            .queue
-            .claim(Uuid::new_v4(), 5)
-            .await
-            .ok()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(claimed(&test, Uuid::new_v4(), 5).await.is_empty());
     let twice = test.graphql(&token, cancel, json!({ "id": job })).await["data"]["cancelJob"].clone();
     assert_eq!(
         twice["userErrors"],
@@ -203,4 +196,43 @@ async fn pages_stay_right_while_rows_arrive() {
         }
     }
     assert_eq!(numbers, [5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_repeated_request_gives_its_job_whatever_became_of_the_event() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let first = run(&test, &token, json!({ "eventId": id, "idempotencyKey": "k" })).await;
+    let archive = "mutation ($id: ID!) { setEventStatus(input: { id: $id, status: ARCHIVED }) { userErrors { code } } }";
+    test.graphql(&token, archive, json!({ "id": id })).await;
+    let again = run(&test, &token, json!({ "eventId": id, "idempotencyKey": "k" })).await;
+    assert_eq!(again["job"]["id"], first["job"]["id"]);
+    let other = run(&test, &token, json!({ "eventId": id, "idempotencyKey": "other" })).await;
+    assert_eq!(
+        other["userErrors"],
+        json!([{ "code": "CONFLICT", "field": ["eventId"] }])
+    );
+}
+
+#[tokio::test]
+async fn what_postgres_cannot_keep_is_refused_at_its_field() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let schema = json!({ "title": "a\u{0}b" });
+    let made = test
+        .graphql(
+            &token,
+            CREATE,
+            json!({ "i": { "name": "n", "type": "BASH", "source": "true", "inputSchema": schema } }),
+        )
+        .await;
+    let expected = json!([{ "code": "INVALID", "field": ["inputSchema"] }]);
+    assert_eq!(made["data"]["createEvent"]["userErrors"], expected, "{made}");
+    let id = event(&test, &token, json!({})).await;
+    let ran = run(&test, &token, json!({ "eventId": id, "input": { "k\u{0}": 1 } })).await;
+    assert_eq!(
+        ran["userErrors"],
+        json!([{ "code": "INVALID", "field": ["input"] }])
+    );
 }

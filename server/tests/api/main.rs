@@ -10,8 +10,11 @@
 mod files;
 mod identity;
 mod jobs;
+mod keys;
 mod limits;
 mod lists;
+mod live;
+mod logs;
 mod panics;
 mod queue;
 mod support;

@@ -1,7 +1,7 @@
 //! The queue by its contract: claims, starts, ends, leases, adoption; and what follows from an accepted job.
 
 use cronium_entity::enums::UserRole;
-use cronium_protocol::agent::{Claim, Outcome, OutcomeKind};
+use cronium_protocol::agent::{Assignment, Claim, Outcome, OutcomeKind};
 use cronium_protocol::frame::ExitReport;
 use cronium_protocol::manifest::Manifest;
 use cronium_server::happenings;
@@ -28,6 +28,34 @@ fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
     }
 }
 
+/// Claims, and gives what an orchestrator would be sent.
+pub async fn claimed(test: &TestApp, orchestrator: Uuid, slots: u32) -> Vec<Assignment> {
+    let mut all = Vec::new();
+    for group in test.app.queue.claim(orchestrator, slots).await.ok().unwrap() {
+        all.extend(test.app.queue.assignments(group).await.ok().unwrap());
+    }
+    all
+}
+
+/// The report of user code that left a result.
+fn exit(output: String) -> ExitReport {
+    ExitReport {
+        started_at_us: 1,
+        ended_at_us: 2,
+        code: Some(0),
+        signal: None,
+        timed_out: false,
+        cancelled: false,
+        escalated: false,
+        out_of_memory: false,
+        processes_refused: 0,
+        spawn_error: None,
+        output: Some(output),
+        output_error: None,
+        log_truncated: false,
+    }
+}
+
 #[tokio::test]
 async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     let test = TestApp::start().await;
@@ -36,8 +64,8 @@ async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     run(&test, &token, json!({ "eventId": id, "priority": "LOW" })).await;
     let urgent = run(&test, &token, json!({ "eventId": id, "priority": "CRITICAL" })).await;
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
-    let first = test.app.queue.claim(one, 1).await.ok().unwrap();
-    let second = test.app.queue.claim(two, 5).await.ok().unwrap();
+    let first = claimed(&test, one, 1).await;
+    let second = claimed(&test, two, 5).await;
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!(status(&test, &token, &urgent["job"]["id"]).await, "DISPATCHING");
     let work = &first[0];
@@ -77,7 +105,7 @@ async fn user_code_starts_once_and_a_stale_epoch_changes_nothing() {
     let id = event(&test, &token, json!({})).await;
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
     let orchestrator = Uuid::new_v4();
-    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
     assert!(granted(&test, orchestrator, claim).await);
     assert!(
         granted(&test, orchestrator, claim).await,
@@ -157,12 +185,12 @@ async fn what_no_orchestrator_holds_goes_back_or_is_lost() {
     let expire =
         "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL";
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
-    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     assert_eq!(test.app.queue.sweep().await.ok().unwrap(), 1);
     assert_eq!(status(&test, &token, &job).await, "QUEUED");
     assert!(!granted(&test, orchestrator, claim).await);
-    let again = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let again = claimed(&test, orchestrator, 1).await[0].claim;
     assert_eq!(again.epoch, claim.epoch + 1);
     assert!(granted(&test, orchestrator, again).await);
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
@@ -177,7 +205,7 @@ async fn what_has_started_is_shown_as_cut_off_until_its_lease_is_renewed() {
     let id = event(&test, &token, json!({})).await;
     let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
     let orchestrator = Uuid::new_v4();
-    let claim = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
     assert!(granted(&test, orchestrator, claim).await);
     let expire = "UPDATE executions SET lease_until = now() - interval '1 second'";
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
@@ -209,11 +237,11 @@ async fn a_container_of_an_earlier_claim_is_not_adopted() {
     let id = event(&test, &token, json!({})).await;
     run(&test, &token, json!({ "eventId": id })).await;
     let orchestrator = Uuid::new_v4();
-    let first = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let first = claimed(&test, orchestrator, 1).await[0].claim;
     let expire = "UPDATE executions SET lease_until = now() - interval '1 second'";
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     test.app.queue.sweep().await.ok().unwrap();
-    let second = test.app.queue.claim(orchestrator, 1).await.ok().unwrap()[0].claim;
+    let second = claimed(&test, orchestrator, 1).await[0].claim;
     let replies = test
         .app
         .queue
@@ -244,7 +272,7 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
         run(&test, &token, json!({ "eventId": id })).await;
     }
     let orchestrator = Uuid::new_v4();
-    let assignments = test.app.queue.claim(orchestrator, 10).await.ok().unwrap();
+    let assignments = claimed(&test, orchestrator, 10).await;
     let claims: Vec<Claim> = assignments.iter().map(|a| a.claim).collect();
     assert_eq!(
         test.app
@@ -262,21 +290,7 @@ async fn ends_that_come_together_are_kept_whatever_scripts_print() {
             [OutcomeKind::Succeeded, OutcomeKind::Failed, OutcomeKind::TimedOut][n],
         );
         outcome.reason = (n > 0).then(|| "cause\0 unknown".to_owned());
-        outcome.exit = Some(ExitReport {
-            started_at_us: 1,
-            ended_at_us: 2,
-            code: Some(n as i32),
-            signal: None,
-            timed_out: false,
-            cancelled: false,
-            escalated: false,
-            out_of_memory: false,
-            processes_refused: 0,
-            spawn_error: None,
-            output: Some(r#"{"k\u0000":["\u0000"]}"#.into()),
-            output_error: None,
-            log_truncated: false,
-        });
+        outcome.exit = Some(exit(r#"{"k\u0000":["\u0000"]}"#.into()));
         (*claim, Box::new(outcome))
     };
     let ends: Vec<_> = claims.iter().enumerate().map(end).collect();
@@ -314,4 +328,101 @@ async fn each_accepted_job_is_counted_once_however_often_the_outbox_is_read() {
     let query = "query ($id: ID!) { event(id: $id) { runCount } }";
     let seen = test.graphql(&token, query, json!({ "id": id })).await;
     assert_eq!(seen["data"]["event"]["runCount"], 2);
+}
+
+#[tokio::test]
+async fn work_that_no_orchestrator_ever_starts_ends_with_a_reason() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let expire =
+        "UPDATE executions SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL";
+    for round in 1..=5 {
+        assert_eq!(status(&test, &token, &job).await, "QUEUED", "round {round}");
+        assert_eq!(claimed(&test, Uuid::new_v4(), 1).await.len(), 1);
+        sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+        test.app.queue.sweep().await.ok().unwrap();
+    }
+    let query = "query ($id: ID!) { job(id: $id) { status statusReason finishedAt } }";
+    let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+    assert_eq!(seen["status"], "FAILED");
+    assert!(seen["finishedAt"].is_string(), "{seen}");
+    assert!(
+        seen["statusReason"].as_str().unwrap().contains("five times"),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn a_cancelled_job_has_its_receipt_and_its_happening_whoever_ends_it() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let cancel = "mutation ($id: ID!) { cancelJob(input: { id: $id }) { userErrors { code } } }";
+    let queued = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    test.graphql(&token, cancel, json!({ "id": queued })).await;
+    let held = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    claimed(&test, Uuid::new_v4(), 1).await;
+    test.graphql(&token, cancel, json!({ "id": held })).await;
+    let expire =
+        "UPDATE executions SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL";
+    sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
+    test.app.queue.sweep().await.ok().unwrap();
+    let query = "query ($id: ID!) { job(id: $id) { status cancellation { signalSent processGone } } }";
+    for job in [queued, held] {
+        let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+        let receipt = json!({ "signalSent": false, "processGone": true });
+        assert_eq!(seen, json!({ "status": "CANCELLED", "cancellation": receipt }));
+    }
+    let ends: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM outbox WHERE kind = 'job.ended' AND payload->>'status' = 'CANCELLED'",
+    )
+    .fetch_one(&test.app.kernel.pool)
+    .await
+    .unwrap();
+    assert_eq!(ends, 2);
+}
+
+#[tokio::test]
+async fn large_work_is_given_out_in_messages_of_bounded_size() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let source = format!("#{}", "x".repeat(1_000_000));
+    let id = event(&test, &token, json!({ "source": source })).await;
+    let input = json!({ "text": "y".repeat(900_000) });
+    for _ in 0..5 {
+        run(&test, &token, json!({ "eventId": id, "input": input })).await;
+    }
+    let groups = test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap();
+    assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_kept_is_said_to_be_so() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let job = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let orchestrator = Uuid::new_v4();
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
+    assert!(granted(&test, orchestrator, claim).await);
+    let mut end = outcome(&test, OutcomeKind::Succeeded);
+    end.exit = Some(exit(format!("{}{}", "[".repeat(200), "]".repeat(200))));
+    test.app
+        .queue
+        .finish(orchestrator, &[(claim, Box::new(end))])
+        .await
+        .ok()
+        .unwrap();
+    let query = "query ($id: ID!) { job(id: $id) { status statusReason output } }";
+    let seen = test.graphql(&token, query, json!({ "id": job })).await["data"]["job"].clone();
+    assert_eq!(
+        (&seen["status"], &seen["output"]),
+        (&json!("SUCCEEDED"), &Value::Null)
+    );
+    assert!(
+        seen["statusReason"].as_str().unwrap().contains("not kept"),
+        "{seen}"
+    );
 }

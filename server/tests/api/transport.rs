@@ -5,6 +5,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
+use crate::jobs::event;
 use crate::support::served::{PARTNER, Served};
 
 fn media(response: &Response) -> String {
@@ -284,4 +285,23 @@ async fn a_stream_sends_next_and_complete() {
         "event: next\ndata: {\"data\":{\"viewer\":{\"role\":\"VIEWER\"}}}\n\nevent: complete\ndata: null";
     let text = response.text().await.unwrap();
     assert!(text.starts_with(expected), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_run_is_not_cut_off_by_the_server() {
+    let served = Served::start().await;
+    let token = served.test.sign_in(UserRole::Editor).await;
+    let id = event(&served.test, &token, json!({})).await;
+    let query = format!(
+        "mutation {{ runEvent(input: {{ eventId: \"{id}\", waitSeconds: 31 }}) {{ job {{ status }} userErrors {{ code }} }} }}"
+    );
+    let begun = std::time::Instant::now();
+    let answer = served.post(&token, &query).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(
+        body["data"]["runEvent"],
+        json!({ "job": { "status": "QUEUED" }, "userErrors": [] })
+    );
+    assert!(begun.elapsed().as_secs() >= 31, "{:?}", begun.elapsed());
 }

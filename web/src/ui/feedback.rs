@@ -25,7 +25,7 @@ pub fn Empty(icon: String, title: String, text: String, children: Element) -> El
     rsx! {
         div { class: "empty",
             Icon { name: icon }
-            h3 { "{title}" }
+            p { class: "title", "{title}" }
             p { "{text}" }
             div { class: "acts", {children} }
         }
@@ -49,7 +49,7 @@ pub fn ErrorNotice(error: ReadSignal<ApiError>, onretry: EventHandler) -> Elemen
     rsx! {
         div { class: "empty", role: "alert",
             Icon { name: "alert" }
-            h3 { {t("error.title")} }
+            p { class: "title", {t("error.title")} }
             p { {error_text(&error)} }
             if let Some(id) = &error.request_id {
                 p { class: "num dim", {tf("error.request_id", &[("id", id)])} }

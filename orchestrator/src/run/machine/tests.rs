@@ -320,3 +320,18 @@ async fn the_end_is_told_though_the_runner_went_before_it_could_repeat_it() {
     assert_eq!(story(&m.on(gone, now)), ["finish Succeeded"]);
     assert!(story(&m.on(Input::Tick, later(now, 6))).contains(&"finish Succeeded".to_owned()));
 }
+
+#[tokio::test]
+async fn lines_without_a_receipt_are_asked_for_again() {
+    let now = clock::now();
+    let mut m = running(now);
+    m.on(log(1), now);
+    let resumes = |m: &mut Machine, at| story(&m.on(Input::Tick, at)).contains(&"runner resume 0".to_owned());
+    assert!(!resumes(&mut m, later(now, 9)));
+    assert!(resumes(&mut m, later(now, 11)));
+    assert!(!resumes(&mut m, later(now, 12)), "once, then it waits again");
+    m.on(hello(true), later(now, 12));
+    m.on(log(1), later(now, 12));
+    m.on(Input::Mail(Mail::LogAck { seq: 1 }), later(now, 13));
+    assert!(!resumes(&mut m, later(now, 40)));
+}

@@ -13,19 +13,41 @@ use super::super::store;
 use super::payload::{Work, build};
 use super::{LEASE, Queue};
 
-/// What the claiming statement gives of an execution.
+/// A claimed execution.
 #[derive(Debug, sqlx::FromRow)]
-struct Claimed {
+pub struct Claimed {
     id: Uuid,
     job_id: Uuid,
     epoch: i32,
     attempt: i32,
     priority: i16,
+    /// Bytes of source and input.
+    size: i64,
+}
+
+/// Source and input of assignments that are made and sent together.
+const TOGETHER_BYTES: i64 = 4 << 20;
+
+/// Rows in groups of bounded size; what is larger by itself goes alone.
+fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
+    let (mut groups, mut size) = (Vec::<Vec<Claimed>>::new(), 0);
+    for row in rows {
+        size += row.size;
+        match groups.last_mut() {
+            Some(group) if size <= TOGETHER_BYTES => group.push(row),
+            _ => {
+                size = row.size;
+                groups.push(vec![row]);
+            }
+        }
+    }
+    groups
 }
 
 impl Queue {
-    /// Claims up to `slots` executions for an orchestrator, the most urgent first.
-    pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Assignment>> {
+    /// Claims up to `slots` executions for an orchestrator, the most urgent first, in groups whose
+    /// assignments fit into one message. What is not sent comes back by its lease.
+    pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Vec<Claimed>>> {
         let mut rows: Vec<Claimed> = sqlx::query_as(
             "WITH next AS (
                  SELECT id FROM executions WHERE status = 'QUEUED'
@@ -38,22 +60,22 @@ impl Queue {
                  RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority
              ), moved AS (
                  UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
-             ) SELECT * FROM claimed",
+                 RETURNING jobs.id, coalesce(octet_length(input::text), 0) + coalesce(
+                     (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
+             ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id",
         )
         .bind(i64::from(slots.min(MAX_CLAIM)))
         .bind(orchestrator)
         .bind(LEASE.as_secs_f64())
         .fetch_all(&self.kernel.relaxed)
         .await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
         rows.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.id));
         metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
-        self.assignments(rows).await
+        Ok(groups(rows))
     }
 
-    async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
+    /// What an orchestrator needs to run these.
+    pub async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
         let jobs = store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)).await?;
         let versions = self
             .events

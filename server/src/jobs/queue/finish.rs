@@ -10,12 +10,15 @@ use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{ExecutionId, JobId};
-use crate::kernel::{Result, Timestamp};
+use crate::kernel::{Result, Timestamp, storable};
 
-use super::{Queue, storable};
+use super::Queue;
 
 /// So often an execution is tried on targets that can't be prepared.
 const MAX_DISPATCHES: i32 = 3;
+
+const UNKEPT: &str =
+    "The result was not kept: it is nested more than 127 deep, or has a number that is too large";
 
 /// What an execution's row says before its end.
 #[derive(Debug, sqlx::FromRow)]
@@ -65,7 +68,14 @@ impl<'a> End<'a> {
             OutcomeKind::Failed | OutcomeKind::NotStarted => "FAILED",
             OutcomeKind::Lost => "LOST",
         };
-        let output = exit.and_then(|e| e.output.as_deref());
+        let output = exit.and_then(|e| e.output.as_deref()).map(serde_json::from_str);
+        // The runner reads it without building it: depth and size of numbers show here only.
+        let unkept = matches!(output, Some(Err(_))).then(|| UNKEPT.to_owned());
+        let reason = outcome.reason.as_deref().map(storable::text);
+        let reason = [reason, unkept]
+            .into_iter()
+            .flatten()
+            .reduce(|a, b| format!("{a}. {b}"));
         let receipt = outcome.cancel.as_ref().filter(|_| held.cancel_requested).map(|c| {
             json!({ "signalSent": c.signal_sent, "escalated": c.escalated, "processGone": c.process_gone })
         });
@@ -73,13 +83,11 @@ impl<'a> End<'a> {
             id: held.id,
             job_id: held.job_id,
             status,
-            reason: outcome.reason.as_deref().map(storable::text),
+            reason,
             exit_code: exit.and_then(|e| e.code),
             cpu_us: outcome.usage.as_ref().map(|u| u.cpu_us),
             peak_memory_bytes: outcome.usage.as_ref().map(|u| u.peak_memory_bytes),
-            output: output
-                .and_then(|text| serde_json::from_str(text).ok())
-                .map(storable::json),
+            output: output.and_then(std::result::Result::ok).map(storable::json),
             image_digest: outcome.image_digest.as_deref(),
             setup_at: at(outcome.setup_at_us),
             started_at: at(outcome.started_at_us),

@@ -9,12 +9,17 @@ use uuid::Uuid;
 use crate::kernel::Result;
 use crate::kernel::ids::{ExecutionId, JobId};
 
+use super::super::model;
 use super::{LEASE, Queue};
 
 /// How long after its lease a started execution waits to be adopted again.
 const ADOPTION: Duration = Duration::from_secs(60);
 const CUT_OFF: &str =
     "Contact with the orchestrator is lost; the script may go on. Waiting to find it again.";
+/// So often work is given out whose orchestrator then leaves without a word, before it is held to be the cause.
+const MAX_ABANDONED: i32 = 5;
+const ABANDONED: &str = "It was given out five times, and each time the orchestrator was gone before the script \
+                         started. Look at the orchestrator's log and at the size of the event, then run it again.";
 const LOST: &str = "Contact with the orchestrator was lost after the script had started, and was not regained. \
                     It may have finished: look at what it does before you run it again.";
 
@@ -127,8 +132,8 @@ impl Queue {
     /// Gives back what no orchestrator holds any more, and says of what has started that it is cut off.
     /// Idempotent; runs on a timer and at the start.
     pub async fn sweep(&self) -> Result<u64> {
-        let expired: Vec<(Uuid, Uuid, i32, bool, bool)> = sqlx::query_as(
-            "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1)
+        let expired: Vec<(Uuid, Uuid, i32, bool, bool, i32)> = sqlx::query_as(
+            "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1), dispatches
              FROM executions
              WHERE status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
                AND (starts = 0 OR lease_until < now() - make_interval(secs => $1)
@@ -139,9 +144,10 @@ impl Queue {
         .bind(CUT_OFF)
         .fetch_all(&self.kernel.pool)
         .await?;
-        for (id, job, starts, cancelled, over) in &expired {
+        for (id, job, starts, cancelled, over, dispatches) in &expired {
             let (status, reason) = match (*starts, *cancelled, *over) {
                 (0, true, _) => ("CANCELLED", Some("Cancelled before it started")),
+                (0, false, _) if *dispatches >= MAX_ABANDONED => ("FAILED", Some(ABANDONED)),
                 (0, false, _) => ("QUEUED", None),
                 (_, _, true) => ("LOST", Some(LOST)),
                 _ => ("RUNNING", Some(CUT_OFF)),
@@ -160,7 +166,8 @@ impl Queue {
     /// Moves one execution whose lease is over; false when it was renewed or moved meanwhile.
     async fn let_go(&self, id: Uuid, job: Uuid, status: &str, reason: Option<&str>) -> Result<bool> {
         let now = self.kernel.now();
-        let ended = matches!(status, "CANCELLED" | "LOST").then_some(now);
+        let ended = matches!(status, "CANCELLED" | "FAILED" | "LOST").then_some(now);
+        let receipt = (status == "CANCELLED").then(model::nothing_had_started);
         let mut tx = self.kernel.pool.begin().await?;
         let moved = sqlx::query(
             "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4,
@@ -168,7 +175,7 @@ impl Queue {
                  orchestrator_id = CASE WHEN $2 = 'QUEUED' THEN NULL ELSE orchestrator_id END
              WHERE id = (SELECT id FROM executions WHERE id = $1 FOR UPDATE SKIP LOCKED)
                AND status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
-               AND (starts = 0) = ($2 IN ('QUEUED', 'CANCELLED'))",
+               AND (starts = 0) = ($2 IN ('QUEUED', 'CANCELLED', 'FAILED'))",
         )
         .bind(id)
         .bind(status)
@@ -179,13 +186,17 @@ impl Queue {
         if moved.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query("UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4 WHERE id = $1")
-            .bind(job)
-            .bind(status)
-            .bind(reason)
-            .bind(ended)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4,
+                 cancel_receipt = coalesce($5, cancel_receipt) WHERE id = $1",
+        )
+        .bind(job)
+        .bind(status)
+        .bind(reason)
+        .bind(ended)
+        .bind(receipt)
+        .execute(&mut *tx)
+        .await?;
         if ended.is_some() {
             self.happened(&mut tx, &[job], status).await?;
         }

@@ -6,7 +6,6 @@ mod finish;
 mod lease;
 mod payload;
 mod start;
-mod storable;
 mod wake;
 
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::events::Events;
 use crate::kernel::Kernel;
 use crate::logs::Logs;
 
+pub use claim::Claimed;
 pub use payload::Signer;
 pub use start::Moment;
 pub use wake::{setup as setup_apalis, wake_orchestrators};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::events::Definition;
-use crate::kernel::sealed::MasterKey;
+use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Entropy, Error, Kernel, Result, Timestamp};
 
 const SETTING: &str = "payload-signing-key";
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Signer {
 
 impl Signer {
     /// The key from the settings, sealed with the master key; the first server makes it.
-    pub async fn load(kernel: &Kernel, master: &MasterKey) -> Result<Self> {
+    pub async fn load(kernel: &Kernel, master: &KeyRing) -> Result<Self> {
         let fresh = master.seal(kernel.entropy, CONTEXT, &kernel.entropy.bytes::<32>())?;
         sqlx::query(
             "INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

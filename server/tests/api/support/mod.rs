@@ -12,7 +12,7 @@ use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::api::ResponseCookies;
 use cronium_server::kernel::clock::{MockClock, SystemClock};
-use cronium_server::kernel::sealed::MasterKey;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::kernel::{Actor, Kernel, Op};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -97,7 +97,7 @@ impl TestApp {
         let pool = database(8).await;
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let signer = Signer::load(&kernel, &MasterKey::new([7; 32]))
+        let signer = Signer::load(&kernel, &KeyRing::new(vec![MasterKey::new([7; 32])]))
             .await
             .expect("signing key");
         let app = App::new(kernel, signer);

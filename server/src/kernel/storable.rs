@@ -1,5 +1,5 @@
-//! What Postgres can't keep: NUL characters, in text and in JSON. They come from scripts, so they are
-//! replaced here; refusing the row would lose the end of a job.
+//! What Postgres can't keep: NUL characters, in text and in JSON. What people enter is refused with its
+//! field; what scripts print is replaced, because refusing the row would lose the end of a job.
 
 use serde_json::Value;
 
@@ -20,6 +20,16 @@ pub fn json(value: Value) -> Value {
     }
 }
 
+/// Whether Postgres can keep the value as it is.
+pub fn is_storable(value: &Value) -> bool {
+    match value {
+        Value::String(inner) => !inner.contains('\0'),
+        Value::Array(items) => items.iter().all(is_storable),
+        Value::Object(fields) => fields.iter().all(|(k, v)| !k.contains('\0') && is_storable(v)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -27,7 +37,9 @@ mod tests {
     #[test]
     fn no_nul_is_left_at_any_depth() {
         let value = json!({ "a\0": ["\0b", { "c": "d\0" }], "e": 1 });
+        assert!(!super::is_storable(&value));
         let kept = super::json(value);
+        assert!(super::is_storable(&kept));
         assert_eq!(
             kept,
             json!({ "a\u{fffd}": ["\u{fffd}b", { "c": "d\u{fffd}" }], "e": 1 })
