@@ -12,6 +12,9 @@ use cronium_server::app::{self, App};
 use cronium_server::config::Config;
 use cronium_server::config::graphql::GraphqlConfig;
 use cronium_server::config::keys::Keys;
+use cronium_server::config::persisted::PersistedConfig;
+use cronium_server::config::proxies::ProxiesConfig;
+use cronium_server::config::rate::RateConfig;
 use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Profile, Target};
 use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
@@ -228,5 +231,8 @@ fn config(setting: &Setting) -> Config {
         capacity: 1,
         otlp_endpoint: None,
         graphql: GraphqlConfig::standard(),
+        persisted: PersistedConfig::standard(),
+        rate: RateConfig::standard(),
+        proxies: ProxiesConfig::default(),
     }
 }

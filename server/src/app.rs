@@ -243,6 +243,11 @@ impl App {
         let settings = GatewaySettings {
             origins,
             limits: config.graphql.limits(),
+            introspection: config.graphql.introspection(),
+            documents: config.persisted.documents()?,
+            rates: config.rate.rates(),
+            proxies: config.proxies.proxies(),
+            buckets: None,
         };
         let engine = Arc::new(self.schema.clone());
         Gateway::new(self.kernel.clone(), engine, authenticator, settings)

@@ -33,6 +33,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "orchestrators", Need::All(&[ReadSystem])),
     ("Query", "overview", Need::All(&[ReadJobs, ReadEvents])),
     ("Query", "quotaLimits", Need::All(&[ManageUsers])),
+    ("Query", "rateLimit", Need::Nothing),
     ("Query", "roles", Need::Any(&[ManageUsers, ManageRoles])),
     ("Query", "serverInfo", Need::Nothing),
     ("Query", "settings", Need::All(&[ManageSettings])),

@@ -12,7 +12,7 @@ use crate::kernel::denials::Denial;
 use crate::kernel::ids::AuditEntryId;
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::sealed::KeyRing;
-use crate::kernel::{Error, Kernel, Op, Result};
+use crate::kernel::{Kernel, Op, Result};
 
 use super::action::{AuditAction, AuditOutcome, TargetKind, stored};
 use super::denials::{Due, Window};
@@ -226,10 +226,9 @@ impl Audit {
         Ok((page, total))
     }
 
-    pub async fn entry(&self, op: &Op, id: AuditEntryId) -> Result<Row> {
+    pub async fn entries_seen(&self, op: &Op, ids: &[AuditEntryId]) -> Result<Vec<Row>> {
         access::allow(op, Action::ReadAudit)?;
-        let row = store::by_id(&self.kernel.db, id.0).await?;
-        row.ok_or(Error::NotFound("audit entry"))
+        store::by_ids(&self.kernel.db, ids.iter().map(|id| id.0)).await
     }
 
     pub async fn verification(&self, op: &Op) -> Result<Verification> {

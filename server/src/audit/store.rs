@@ -214,6 +214,6 @@ pub async fn page(db: &impl ConnectionTrait, filter: &Filter, args: &PageArgs) -
     Ok(args.page(rows))
 }
 
-pub async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Row>> {
-    Ok(Entity::find().filter(Column::Id.eq(id)).one(db).await?)
+pub async fn by_ids(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<Row>> {
+    Ok(Entity::find().filter(Column::Id.is_in(ids)).all(db).await?)
 }

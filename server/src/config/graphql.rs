@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::transport::graphql::introspection::Introspection;
 use crate::transport::graphql::limits::Limits;
 
 use super::given::Given;
@@ -53,6 +54,14 @@ pub struct GraphqlConfig {
     #[arg(long = "graphql-max-socket-operations", env = "CRONIUM_GRAPHQL_MAX_SOCKET_OPERATIONS",
           default_value_t = Given::of(Limits::DEFAULT.operations as u64))]
     pub max_socket_operations: Given,
+
+    /// Who may read the schema through the API: signed-in, everyone or nobody.
+    #[arg(
+        long = "graphql-introspection",
+        env = "CRONIUM_GRAPHQL_INTROSPECTION",
+        default_value = "signed-in"
+    )]
+    pub introspection: String,
 }
 
 impl GraphqlConfig {
@@ -69,6 +78,7 @@ impl GraphqlConfig {
             max_complexity: Given::of(most.complexity),
             max_nodes: Given::of(most.nodes),
             max_socket_operations: Given::of(most.operations as u64),
+            introspection: "signed-in".into(),
         }
     }
 
@@ -100,6 +110,16 @@ impl GraphqlConfig {
         ] {
             value.check(name, range, found);
         }
+        if Introspection::parse(&self.introspection).is_none() {
+            found.push(format!(
+                "CRONIUM_GRAPHQL_INTROSPECTION must be signed-in, everyone or nobody; it is `{}`",
+                self.introspection
+            ));
+        }
+    }
+
+    pub fn introspection(&self) -> Introspection {
+        Introspection::parse(&self.introspection).unwrap_or_default()
     }
 
     pub fn limits(&self) -> Limits {
@@ -147,6 +167,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
         let config = parsed(&[
+            "--graphql-introspection=some",
             "--graphql-max-depth=deep",
             "--graphql-max-nodes=0",
             "--graphql-max-tokens=-1",
@@ -159,6 +180,7 @@ mod tests {
                 "CRONIUM_GRAPHQL_MAX_TOKENS must be a whole number from 10 to 1000000; it is `-1`",
                 "CRONIUM_GRAPHQL_MAX_DEPTH must be a whole number from 1 to 30; it is `deep`",
                 "CRONIUM_GRAPHQL_MAX_NODES must be a whole number from 1 to 10000000; it is `0`",
+                "CRONIUM_GRAPHQL_INTROSPECTION must be signed-in, everyone or nobody; it is `some`",
             ]
         );
     }

@@ -4,6 +4,9 @@
 mod given;
 pub mod graphql;
 pub mod keys;
+pub mod persisted;
+pub mod proxies;
+pub mod rate;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +14,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use graphql::GraphqlConfig;
+use persisted::PersistedConfig;
+use proxies::ProxiesConfig;
+use rate::RateConfig;
 
 /// Options of `cronium serve` and of the commands that need the database.
 #[derive(Debug, Clone, Args)]
@@ -78,6 +84,15 @@ pub struct Config {
 
     #[command(flatten)]
     pub graphql: GraphqlConfig,
+
+    #[command(flatten)]
+    pub persisted: PersistedConfig,
+
+    #[command(flatten)]
+    pub rate: RateConfig,
+
+    #[command(flatten)]
+    pub proxies: ProxiesConfig,
 }
 
 impl Config {
@@ -113,6 +128,9 @@ impl Config {
             );
         }
         self.graphql.problems(&mut found);
+        self.persisted.problems(&mut found);
+        self.rate.problems(&mut found);
+        self.proxies.problems(&mut found);
         found
     }
 

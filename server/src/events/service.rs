@@ -1,6 +1,6 @@
 //! Create, change, restore, delete and read events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cronium_entity::enums::{EventKind, EventStatus};
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
@@ -100,23 +100,24 @@ impl Events {
         store::versions(&self.kernel.db, EventId(event.id), args).await
     }
 
-    /// A version node: visible with its event, or to whoever made it.
-    pub async fn version(&self, op: &Op, id: EventVersionId) -> Result<VersionRow> {
+    /// Those of the events that may be seen.
+    pub async fn seen(&self, op: &Op, ids: &[EventId]) -> Result<Vec<EventRow>> {
         let grant = access::allow(op, Action::ReadEvents)?;
-        let row = store::versions_by_ids(&self.kernel.db, [id.0]).await?.pop();
-        let row = row.ok_or(Error::NotFound("event version"))?;
-        let mine = row
-            .created_by
-            .is_some_and(|user| grant.covers(UserId(user), false));
-        let seen = match row.event_id {
-            Some(event) => store::get(&self.kernel.db, &grant, EventId(event)).await.is_ok(),
-            None => false,
-        };
-        if mine || seen {
-            Ok(row)
-        } else {
-            Err(Error::NotFound("event version"))
-        }
+        store::seen(&self.kernel.db, &grant, ids.iter().map(|id| id.0)).await
+    }
+
+    /// Those of the versions that may be seen: with their event, or by whoever made them.
+    pub async fn versions_seen(&self, op: &Op, ids: &[EventVersionId]) -> Result<Vec<VersionRow>> {
+        let grant = access::allow(op, Action::ReadEvents)?;
+        let mut rows = store::versions_by_ids(&self.kernel.db, ids.iter().map(|id| id.0)).await?;
+        let events: BTreeSet<_> = rows.iter().filter_map(|row| row.event_id).collect();
+        let events = store::seen(&self.kernel.db, &grant, events).await?;
+        rows.retain(|row| {
+            let made = row.created_by.map(UserId);
+            made.is_some_and(|user| grant.covers(user, false))
+                || events.iter().any(|event| Some(event.id) == row.event_id)
+        });
+        Ok(rows)
     }
 
     pub async fn create(&self, op: &Op, new: NewEvent) -> Result<EventRow> {

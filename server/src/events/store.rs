@@ -146,6 +146,19 @@ pub async fn get(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Resul
         .ok_or(Error::NotFound("event"))
 }
 
+/// Those of the events that the grant covers.
+pub async fn seen(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<EventRow>> {
+    Ok(event::Entity::find()
+        .filter(event::Column::Id.is_in(ids))
+        .filter(within(grant))
+        .all(db)
+        .await?)
+}
+
 /// An event and its present version, in one trip.
 pub async fn with_version(
     db: &impl ConnectionTrait,

@@ -99,9 +99,10 @@ impl Explain {
     async fn holders(&self, op: &Op, id: &str) -> Result<Holders> {
         let unknown = || Error::NotFound("node");
         let (kind, uuid) = ids::parse(id).ok_or_else(unknown)?;
-        let own = |owner| Holders {
-            owners: vec![owner],
-            shared: false,
+        let owner = |owner: Option<Uuid>| {
+            let owners = owner.map(|owner| vec![owner]).ok_or_else(unknown)?;
+            let shared = false;
+            Ok(Holders { owners, shared })
         };
         let found = match kind {
             NodeKind::Event => self.events.get(op, EventId(uuid)).await.map(|event| Holders {
@@ -110,11 +111,14 @@ impl Explain {
             }),
             NodeKind::EventVersion => self
                 .events
-                .version(op, EventVersionId(uuid))
+                .versions_seen(op, &[EventVersionId(uuid)])
                 .await
-                .map(|version| Holders {
-                    owners: version.created_by.into_iter().collect(),
-                    shared: false,
+                .and_then(|rows| {
+                    let version = rows.first().ok_or_else(unknown)?;
+                    Ok(Holders {
+                        owners: version.created_by.into_iter().collect(),
+                        shared: false,
+                    })
                 }),
             NodeKind::Job => self.job(op, JobId(uuid)).await,
             NodeKind::Execution => match self.jobs.execution(op, ExecutionId(uuid)).await {
@@ -123,19 +127,19 @@ impl Explain {
             },
             NodeKind::User => self
                 .identity
-                .user(op, UserId(uuid))
+                .seen(op, &[UserId(uuid)])
                 .await
-                .map(|user| own(user.id)),
+                .and_then(|rows| owner(rows.first().map(|user| user.id))),
             NodeKind::Session => self
                 .identity
-                .session(op, uuid.into())
+                .sessions_seen(op, &[uuid.into()])
                 .await
-                .map(|row| own(row.user_id)),
+                .and_then(|rows| owner(rows.first().map(|row| row.user_id))),
             NodeKind::ApiToken => self
                 .identity
-                .token(op, uuid.into())
+                .tokens_seen(op, &[uuid.into()])
                 .await
-                .map(|row| own(row.user_id)),
+                .and_then(|rows| owner(rows.first().map(|row| row.user_id))),
             // Nobody owns these.
             _ => Ok(Holders {
                 owners: Vec::new(),

@@ -83,15 +83,13 @@ impl Identity {
     }
 
     /// A role node.
-    pub async fn role(&self, op: &Op, id: RoleId) -> Result<Role> {
+    pub async fn roles_seen(&self, op: &Op, ids: &[RoleId]) -> Result<Vec<Role>> {
         if may_read(op).is_err() {
-            return Err(Error::NotFound("role"));
+            return Ok(Vec::new());
         }
-        if let Some(role) = model::built_in(id) {
-            return Ok(role.into());
-        }
-        let row = store::by_ids(&self.kernel.db, [id.0]).await?.pop();
-        row.map(Role::from).ok_or(Error::NotFound("role"))
+        let built_in = ids.iter().filter_map(|id| model::built_in(*id)).map(Role::from);
+        let custom = self.roles_by_ids(ids).await?;
+        Ok(built_in.chain(custom).collect())
     }
 
     /// Custom roles by id, for nested fields: who may see an account may see what it may do.

@@ -274,15 +274,11 @@ impl Identity {
         store::by_ids(&self.kernel.db, ids.iter().copied()).await
     }
 
-    /// A user node: oneself, or anybody for those who manage users.
-    pub async fn user(&self, op: &Op, id: UserId) -> Result<Row> {
-        if op.user() != Some(id) && access::decide(op, Action::ManageUsers).is_err() {
-            return Err(Error::NotFound("user"));
-        }
-        store::by_ids(&self.kernel.db, [id])
-            .await?
-            .pop()
-            .ok_or(Error::NotFound("user"))
+    /// Those of the users that may be seen as nodes: oneself, or anybody for those who manage users.
+    pub async fn seen(&self, op: &Op, ids: &[UserId]) -> Result<Vec<Row>> {
+        let manages = access::decide(op, Action::ManageUsers).is_ok();
+        let seen = ids.iter().copied().filter(|id| manages || op.user() == Some(*id));
+        store::by_ids(&self.kernel.db, seen).await
     }
 
     pub async fn update_profile(&self, op: &Op, name: Option<String>, locale: Option<String>) -> Result<Row> {

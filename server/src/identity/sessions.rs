@@ -70,10 +70,11 @@ impl Identity {
     }
 
     /// A session node.
-    pub async fn session(&self, op: &Op, id: SessionId) -> Result<SessionRow> {
-        let found = store::by_id(&self.kernel.db, id, self.kernel.now()).await?;
-        let found = found.filter(|row| sees(op, UserId(row.user_id)));
-        found.ok_or(Error::NotFound("session"))
+    pub async fn sessions_seen(&self, op: &Op, ids: &[SessionId]) -> Result<Vec<SessionRow>> {
+        let now = self.kernel.now();
+        let mut found = store::by_ids(&self.kernel.db, ids.iter().map(|id| id.0), now).await?;
+        found.retain(|row| sees(op, UserId(row.user_id)));
+        Ok(found)
     }
 
     /// Ends a session; its open sockets close within seconds.

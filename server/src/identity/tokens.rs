@@ -128,10 +128,10 @@ impl Identity {
     }
 
     /// A token node.
-    pub async fn token(&self, op: &Op, id: ApiTokenId) -> Result<TokenRow> {
-        let found = store::by_ids(&self.kernel.db, [id.0]).await?.pop();
-        let found = found.filter(|row| sees(op, UserId(row.user_id)));
-        found.ok_or(Error::NotFound("API token"))
+    pub async fn tokens_seen(&self, op: &Op, ids: &[ApiTokenId]) -> Result<Vec<TokenRow>> {
+        let mut found = self.tokens_by_ids(ids).await?;
+        found.retain(|row| sees(op, UserId(row.user_id)));
+        Ok(found)
     }
 
     /// Tokens by id, for nested fields; whoever shows them asks who may see them.

@@ -5,8 +5,8 @@ use std::time::Instant;
 use cronium_entity::{event, job, orchestrator};
 
 use crate::access::{self, Action};
-use crate::kernel::ids::{OrchestratorId, UserId};
-use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::kernel::ids::UserId;
+use crate::kernel::{Kernel, Op, Result, Timestamp};
 
 use super::model::{Buckets, TimeRange, connected};
 use super::store::{self, Point, Present, Queue, Totals};
@@ -112,13 +112,6 @@ impl Insight {
         access::allow(op, Action::ReadSystem)?;
         let rows = store::orchestrators(&self.kernel.db).await?;
         Ok(rows.into_iter().map(|row| self.seen(row)).collect())
-    }
-
-    pub async fn orchestrator(&self, op: &Op, id: OrchestratorId) -> Result<Seen> {
-        access::allow(op, Action::ReadSystem)?;
-        let row = store::orchestrator(&self.kernel.db, id.0).await?;
-        row.map(|row| self.seen(row))
-            .ok_or(Error::NotFound("orchestrator"))
     }
 
     fn seen(&self, row: orchestrator::Model) -> Seen {

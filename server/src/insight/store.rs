@@ -155,7 +155,3 @@ pub async fn orchestrators(db: &DatabaseConnection) -> Result<Vec<orchestrator::
     let all = orchestrator::Entity::find().order_by_asc(orchestrator::Column::Name);
     Ok(all.order_by_asc(orchestrator::Column::Id).all(db).await?)
 }
-
-pub async fn orchestrator(db: &DatabaseConnection, id: Uuid) -> Result<Option<orchestrator::Model>> {
-    Ok(orchestrator::Entity::find_by_id(id).one(db).await?)
-}

@@ -106,6 +106,16 @@ impl Jobs {
         store::execution(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, id).await
     }
 
+    /// Those of the jobs that may be seen.
+    pub async fn seen(&self, op: &Op, ids: &[JobId]) -> Result<Vec<JobRow>> {
+        self.matching(op, &Filter::default(), ids).await
+    }
+
+    /// Those of the executions that may be seen.
+    pub async fn executions_seen(&self, op: &Op, ids: &[ExecutionId]) -> Result<Vec<ExecutionRow>> {
+        store::executions_seen(&self.kernel.db, &access::allow(op, Action::ReadJobs)?, ids).await
+    }
+
     /// What to ask a loader for: the newest jobs of an event, as far as they may be seen.
     pub fn newest(&self, op: &Op, event: EventId, each: u64) -> Result<Newest> {
         let viewer = match access::allow(op, Action::ReadJobs)?.reach() {

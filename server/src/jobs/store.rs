@@ -7,7 +7,8 @@ use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order};
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    FromQueryResult, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    FromQueryResult, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Select,
 };
 use uuid::Uuid;
 
@@ -263,6 +264,23 @@ pub async fn execution(db: &impl ConnectionTrait, grant: &Grant, id: ExecutionId
         Err(Error::NotFound(_)) => Err(Error::NotFound("execution")),
         Err(other) => Err(other),
     }
+}
+
+/// Those of the executions whose job the grant covers.
+pub async fn executions_seen(
+    db: &impl ConnectionTrait,
+    grant: &Grant,
+    ids: &[ExecutionId],
+) -> Result<Vec<ExecutionRow>> {
+    let job = execution::Entity::belongs_to(job::Entity)
+        .from(execution::Column::JobId)
+        .to(job::Column::Id);
+    Ok(execution::Entity::find()
+        .filter(execution::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .join(JoinType::InnerJoin, job.into())
+        .filter(within(grant))
+        .all(db)
+        .await?)
 }
 
 pub async fn by_ids(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = Uuid>) -> Result<Vec<JobRow>> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::{Error, Result};
 
 /// Which kind of node a global id names. The numbers are part of ids that clients keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum NodeKind {
     User = 1,

@@ -1,20 +1,21 @@
-//! Relay's object identification: any node by its global id.
+//! Relay's object identification: any nodes by their global ids, each kind in one go.
+
+use std::collections::{BTreeSet, HashMap};
 
 use async_graphql::{Context, ID, Interface, Object};
+use uuid::Uuid;
 
 use crate::audit::{Audit, AuditEntry};
 use crate::events::{Event, EventVersion, Events};
 use crate::identity::{ApiToken, Identity, Role, Session, User};
 use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
-use crate::kernel::api::{ApiResult, op, visible};
-use crate::kernel::ids::{
-    self, ApiTokenId, AuditEntryId, EventId, EventVersionId, ExecutionId, JobId, NodeKind, OrchestratorId,
-    RoleId, SessionId, UserId,
-};
+use crate::kernel::api::{ApiResult, api, op};
+use crate::kernel::ids::{self, NodeKind};
+use crate::kernel::{Error, Result};
 
 /// Anything with a global id.
-#[derive(Debug, Interface)]
+#[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
 pub enum Node {
     User(User),
@@ -36,72 +37,138 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// The node with this id; null when it does not exist or may not be seen.
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> ApiResult<Option<Node>> {
-        load(ctx, &id).await
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global id of any node.")] id: ID,
+    ) -> ApiResult<Option<Node>> {
+        Ok(load(ctx, &[id]).await?.pop().flatten())
     }
 
     /// Several nodes in the order of their ids, with null for what can't be seen; at most 100.
-    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> ApiResult<Vec<Option<Node>>> {
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Global ids of any nodes.")] ids: Vec<ID>,
+    ) -> ApiResult<Vec<Option<Node>>> {
         if ids.len() > 100 {
             let message = "ask for at most 100 nodes at a time".to_owned();
-            return crate::kernel::api::api(ctx, Err(crate::kernel::Error::BadRequest(message)));
+            return api(ctx, Err(Error::BadRequest(message)));
         }
-        let mut nodes = Vec::with_capacity(ids.len());
-        for id in &ids {
-            nodes.push(load(ctx, id).await?);
-        }
-        Ok(nodes)
+        load(ctx, &ids).await
     }
 }
 
-async fn load(ctx: &Context<'_>, id: &ID) -> ApiResult<Option<Node>> {
-    let Some((kind, uuid)) = ids::parse(id) else {
-        return Ok(None);
-    };
+async fn load(ctx: &Context<'_>, ids: &[ID]) -> ApiResult<Vec<Option<Node>>> {
+    let named: Vec<_> = ids.iter().map(|id| ids::parse(id)).collect();
+    let mut wanted: HashMap<NodeKind, BTreeSet<Uuid>> = HashMap::new();
+    for (kind, id) in named.iter().flatten() {
+        wanted.entry(*kind).or_default().insert(*id);
+    }
+    let mut found: HashMap<(NodeKind, Uuid), Node> = HashMap::new();
+    for (kind, ids) in wanted {
+        let nodes = of_kind(ctx, kind, &ids).await?;
+        let nodes = api(ctx, nodes)?.into_iter();
+        found.extend(nodes.map(|(id, node)| ((kind, id), node)));
+    }
+    let node = |named: Option<(NodeKind, Uuid)>| found.get(&named?).cloned();
+    Ok(named.into_iter().map(node).collect())
+}
+
+fn typed<T: From<Uuid>>(ids: &BTreeSet<Uuid>) -> Vec<T> {
+    ids.iter().copied().map(T::from).collect()
+}
+
+/// Those of one kind that may be seen; as many statements for many as for one.
+async fn of_kind(
+    ctx: &Context<'_>,
+    kind: NodeKind,
+    ids: &BTreeSet<Uuid>,
+) -> ApiResult<Result<Vec<(Uuid, Node)>>> {
+    let op = op(ctx)?;
     Ok(match kind {
         NodeKind::User => {
-            let found = ctx.data::<Identity>()?.user(op(ctx)?, UserId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::User(User(row)))
+            let rows = ctx.data::<Identity>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::User(User(row))))
+                    .collect()
+            })
         }
         NodeKind::Orchestrator => {
-            let found = ctx.data::<Insight>()?;
-            let found = found.orchestrator(op(ctx)?, OrchestratorId(uuid)).await;
-            visible(ctx, found)?.map(|seen| Node::Orchestrator(Orchestrator(seen)))
+            let rows = ctx.data::<Insight>()?.orchestrators(op).await;
+            rows.map(|rows| {
+                let wanted = rows.into_iter().filter(|seen| ids.contains(&seen.row.id));
+                wanted
+                    .map(|seen| (seen.row.id, Node::Orchestrator(Orchestrator(seen))))
+                    .collect()
+            })
         }
         NodeKind::Event => {
-            let found = ctx.data::<Events>()?.get(op(ctx)?, EventId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::Event(Event(row)))
+            let rows = ctx.data::<Events>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Event(Event(row))))
+                    .collect()
+            })
         }
         NodeKind::EventVersion => {
-            let found = ctx
-                .data::<Events>()?
-                .version(op(ctx)?, EventVersionId(uuid))
-                .await;
-            visible(ctx, found)?.map(|row| Node::EventVersion(EventVersion(row)))
+            let rows = ctx.data::<Events>()?.versions_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                let nodes = rows.into_iter();
+                nodes
+                    .map(|row| (row.id, Node::EventVersion(EventVersion(row))))
+                    .collect()
+            })
         }
         NodeKind::Job => {
-            let found = ctx.data::<Jobs>()?.get(op(ctx)?, JobId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::Job(Job(row)))
+            let rows = ctx.data::<Jobs>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Job(Job(row))))
+                    .collect()
+            })
         }
         NodeKind::Execution => {
-            let found = ctx.data::<Jobs>()?.execution(op(ctx)?, ExecutionId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::Execution(Execution(row)))
+            let rows = ctx.data::<Jobs>()?.executions_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                let nodes = rows.into_iter();
+                nodes
+                    .map(|row| (row.id, Node::Execution(Execution(row))))
+                    .collect()
+            })
         }
         NodeKind::Session => {
-            let found = ctx.data::<Identity>()?.session(op(ctx)?, SessionId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::Session(Session(row)))
+            let rows = ctx.data::<Identity>()?.sessions_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Session(Session(row))))
+                    .collect()
+            })
         }
         NodeKind::ApiToken => {
-            let found = ctx.data::<Identity>()?.token(op(ctx)?, ApiTokenId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::ApiToken(ApiToken(row)))
+            let rows = ctx.data::<Identity>()?.tokens_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::ApiToken(ApiToken(row))))
+                    .collect()
+            })
         }
         NodeKind::Role => {
-            let found = ctx.data::<Identity>()?.role(op(ctx)?, RoleId(uuid)).await;
-            visible(ctx, found)?.map(|role| Node::Role(Role(role)))
+            let roles = ctx.data::<Identity>()?.roles_seen(op, &typed(ids)).await;
+            roles.map(|roles| {
+                let roles = roles.into_iter();
+                roles.map(|role| (role.id.0, Node::Role(Role(role)))).collect()
+            })
         }
         NodeKind::AuditEntry => {
-            let found = ctx.data::<Audit>()?.entry(op(ctx)?, AuditEntryId(uuid)).await;
-            visible(ctx, found)?.map(|row| Node::AuditEntry(AuditEntry(row)))
+            let rows = ctx.data::<Audit>()?.entries_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                let entries = rows.into_iter();
+                entries
+                    .map(|row| (row.id, Node::AuditEntry(AuditEntry(row))))
+                    .collect()
+            })
         }
     })
 }

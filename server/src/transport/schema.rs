@@ -13,6 +13,7 @@ use crate::identity::{
 };
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
+use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
 use crate::logs::LogsSubscription;
@@ -21,6 +22,7 @@ use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
 use super::graphql::limits::LEVELS;
+use super::graphql::rate::Balance;
 use super::node::NodeQuery;
 
 /// Reading.
@@ -112,12 +114,37 @@ pub struct ServerInfo {
     limits: ServerLimits,
 }
 
+/// How much the caller may still ask for.
+#[derive(Debug, SimpleObject)]
+pub struct RateLimit {
+    /// What this operation costs.
+    cost: i32,
+    /// What a full bucket holds; an empty one fills within a minute, evenly.
+    limit: i32,
+    /// What is left after this operation.
+    remaining: i32,
+    /// When the bucket will be full again, if nothing more is asked.
+    reset_at: Timestamp,
+}
+
 /// About the installation.
 #[derive(Debug, Default)]
 pub struct InfoQuery;
 
 #[Object]
 impl InfoQuery {
+    /// The caller's rate limit; null where there is none. It is also in the headers of every answer.
+    async fn rate_limit(&self, ctx: &async_graphql::Context<'_>) -> Option<RateLimit> {
+        let balance = ctx.data_opt::<Balance>()?;
+        let int = |number| i32::try_from(number).unwrap_or(i32::MAX);
+        Some(RateLimit {
+            cost: int(balance.cost),
+            limit: int(balance.limit),
+            remaining: int(balance.remaining),
+            reset_at: balance.reset_at,
+        })
+    }
+
     /// Version, limits, and ways to sign in and up: public.
     async fn server_info(&self, ctx: &async_graphql::Context<'_>) -> ApiResult<ServerInfo> {
         let first_run = api(ctx, ctx.data::<crate::app::FirstRun>()?.pending().await)?;

@@ -100,10 +100,15 @@ pub async fn remove(db: &impl ConnectionTrait, id: SessionId) -> Result<Option<S
     Ok(found.filter(|_| removed.rows_affected > 0))
 }
 
-pub async fn by_id(db: &impl ConnectionTrait, id: SessionId, now: Timestamp) -> Result<Option<SessionRow>> {
-    Ok(Entity::find_by_id(id.0)
+pub async fn by_ids(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+    now: Timestamp,
+) -> Result<Vec<SessionRow>> {
+    Ok(Entity::find()
+        .filter(Column::Id.is_in(ids))
         .filter(Column::ExpiresAt.gt(now))
-        .one(db)
+        .all(db)
         .await?)
 }
 

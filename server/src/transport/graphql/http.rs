@@ -1,6 +1,6 @@
 //! `GET` and `POST` of `/graphql`, by the GraphQL-over-HTTP specification.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use futures::FutureExt as _;
 use tracing::Instrument as _;
 
 use crate::kernel::api::ResponseCookies;
-use crate::kernel::{Error, Op};
+use crate::kernel::{Actor, Error, Op};
 
 use super::auth::{self, Credentials};
-use super::request::{self, Parameters, Prepared, request_error};
+use super::documents::NOT_LISTED;
+use super::parameters::Parameters;
+use super::rate::Balance;
+use super::request::{self, Prepared, request_error};
 use super::{Gateway, json};
 
 /// How long a query or mutation may take; `runEvent` may wait for a minute of it.
@@ -70,6 +73,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub media: Media,
     pub response: GraphqlResponse,
+    /// The caller's bucket, where there is one.
+    pub balance: Option<Balance>,
 }
 
 impl Answer {
@@ -78,6 +83,7 @@ impl Answer {
             status,
             media,
             response: GraphqlResponse::from_errors(vec![error]),
+            balance: None,
         }
     }
 
@@ -90,7 +96,26 @@ impl Answer {
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
+        if let Some(balance) = self.balance {
+            rate_headers(headers, &balance);
+        }
         response
+    }
+}
+
+/// What every answer says of the caller's bucket.
+pub fn rate_headers(headers: &mut HeaderMap, balance: &Balance) {
+    let reset = balance.reset_at.timestamp_micros().max(0).unsigned_abs();
+    for (name, value) in [
+        ("x-ratelimit-limit", balance.limit),
+        ("x-ratelimit-remaining", balance.remaining),
+        ("x-ratelimit-used", balance.used()),
+        ("x-ratelimit-reset", reset.div_ceil(1_000_000)),
+    ] {
+        headers.insert(name, HeaderValue::from(value));
+    }
+    if let Some(seconds) = balance.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
@@ -99,12 +124,7 @@ pub struct Incoming {
     pub op: Op,
     pub credentials: Credentials,
     pub prepared: Prepared,
-}
-
-/// The address of the peer, when the server knows it.
-pub fn client(parts: &Parts) -> Option<IpAddr> {
-    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map(|ConnectInfo(address)| address.ip())
+    pub balance: Option<Balance>,
 }
 
 /// What the client says it is.
@@ -125,9 +145,85 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Gateway {
-    /// Everything up to running it: media type, size, parameters, caller, forged requests, limits.
+    /// A new operation of somebody who is not known yet.
+    pub fn asked(&self, parts: &Parts) -> Op {
+        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = info.map(|ConnectInfo(address)| address.ip());
+        let client = self.proxies.client(peer, &parts.headers);
+        Op {
+            user_agent: user_agent(parts),
+            ..self.op(Actor::Anonymous, client, false)
+        }
+    }
+
+    /// Everything up to running it: caller, forged requests, media type, size, parameters, limits, rate. What
+    /// is refused costs the caller as much as the cheapest operation.
     pub async fn incoming(&self, request: Request, media: Media, op: &Op) -> Result<Incoming, Answer> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let credentials = Credentials::of(&parts.headers, self.origins.secure);
+        let mut op = Op {
+            bearer: credentials.bearer.is_some(),
+            ..op.clone()
+        };
+        let prepared = match self.caller(&parts, &credentials, media, &op).await {
+            Ok(actor) => {
+                op.actor = actor;
+                self.document(parts, body, media, &op).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let cost = prepared.as_ref().map_or(1, |prepared| prepared.cost);
+        let balance = self.charge(&op, cost).await;
+        if let Some(balance) = balance.filter(|balance| balance.wait.is_some()) {
+            let error = request::limited(&balance);
+            let refusal = Answer::refusal(StatusCode::TOO_MANY_REQUESTS, media, error);
+            return Err(Answer {
+                balance: Some(balance),
+                ..refusal
+            });
+        }
+        match prepared {
+            Ok(prepared) => Ok(Incoming {
+                op,
+                credentials,
+                prepared,
+                balance,
+            }),
+            Err(refusal) => Err(Answer { balance, ..refusal }),
+        }
+    }
+
+    /// Who asks, unless another page makes them.
+    async fn caller(
+        &self,
+        parts: &Parts,
+        credentials: &Credentials,
+        media: Media,
+        op: &Op,
+    ) -> Result<Actor, Answer> {
+        let post = parts.method == Method::POST;
+        if post && credentials.ambient() && !self.origins.post_is_ours(&parts.headers) {
+            let message = "This page may not use the session: send a token, or call from our own origin.";
+            let error = request_error("FORBIDDEN", message);
+            return Err(Answer::refusal(StatusCode::FORBIDDEN, media, error));
+        }
+        auth::actor(&*self.auth, credentials).await.map_err(|error| {
+            let status = match &error {
+                Error::Unauthenticated => StatusCode::UNAUTHORIZED,
+                Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            Answer::refusal(status, media, request::refused(op, error))
+        })
+    }
+
+    async fn document(
+        &self,
+        mut parts: Parts,
+        body: Body,
+        media: Media,
+        op: &Op,
+    ) -> Result<Prepared, Answer> {
         let bad = |message: String| {
             Answer::refusal(
                 StatusCode::BAD_REQUEST,
@@ -135,13 +231,7 @@ impl Gateway {
                 request_error("BAD_REQUEST", message),
             )
         };
-        let credentials = Credentials::of(&parts.headers, self.origins.secure);
         let post = parts.method == Method::POST;
-        if post && credentials.ambient() && !self.origins.post_is_ours(&parts.headers) {
-            let message = "This page may not use the session: send a token, or call from our own origin.";
-            let error = request_error("FORBIDDEN", message);
-            return Err(Answer::refusal(StatusCode::FORBIDDEN, media, error));
-        }
         let parameters = if post {
             if !is_json(&parts.headers) {
                 let error = request_error("BAD_REQUEST", "Send `content-type: application/json`.");
@@ -160,18 +250,10 @@ impl Gateway {
             Parameters::from_pairs(pairs)
         }
         .map_err(bad)?;
-        let actor = auth::actor(&*self.auth, &credentials).await.map_err(|error| {
-            let status = match &error {
-                Error::Unauthenticated => StatusCode::UNAUTHORIZED,
-                Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            Answer::refusal(status, media, request::refused(op, error))
-        })?;
-        let prepared = self.prepare(parameters, &actor).map_err(|error| {
+        let prepared = self.prepare(parameters, &op.actor).map_err(|error| {
             let status = match media {
-                Media::Json => StatusCode::OK,
-                Media::Graphql => StatusCode::BAD_REQUEST,
+                Media::Json if !request::has_code(&error, NOT_LISTED) => StatusCode::OK,
+                _ => StatusCode::BAD_REQUEST,
             };
             Answer::refusal(status, media, error)
         })?;
@@ -179,27 +261,24 @@ impl Gateway {
             let error = request_error("BAD_REQUEST", "GET only reads: send a mutation by POST.");
             return Err(Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, media, error));
         }
-        let op = Op {
-            actor,
-            bearer: credentials.bearer.is_some(),
-            ..op.clone()
-        };
-        Ok(Incoming {
-            op,
-            credentials,
-            prepared,
-        })
+        Ok(prepared)
     }
 
     async fn answer(&self, incoming: Incoming, media: Media, cookies: ResponseCookies) -> Answer {
+        let balance = incoming.balance;
+        let answer = self.run(incoming, media, cookies).await;
+        Answer { balance, ..answer }
+    }
+
+    async fn run(&self, incoming: Incoming, media: Media, cookies: ResponseCookies) -> Answer {
         if incoming.prepared.kind == OperationType::Subscription {
             let message = "Subscribe at /graphql/ws (WebSocket) or at /graphql/stream (server-sent events).";
             let error = request_error("BAD_REQUEST", message);
             return Answer::refusal(StatusCode::BAD_REQUEST, media, error);
         }
-        let id = incoming.op.request_id;
         let op = incoming.op.clone();
         let request = incoming.prepared.request.data(incoming.op).data(cookies);
+        let request = request::with_balance(request, incoming.balance);
         let run = AssertUnwindSafe(self.engine.execute(request)).catch_unwind();
         let mut response = match tokio::time::timeout(PATIENCE, run).await {
             Ok(Ok(response)) => response,
@@ -212,7 +291,7 @@ impl Gateway {
                 return Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, media, error);
             }
         };
-        request::coded(&mut response, id);
+        self.finish(&mut response, &op);
         let status = if media == Media::Graphql && request::ran_nothing(&response) {
             StatusCode::BAD_REQUEST
         } else {
@@ -222,6 +301,7 @@ impl Gateway {
             status,
             media,
             response,
+            balance: None,
         }
     }
 }
@@ -242,10 +322,7 @@ async fn read(body: Body, most: usize) -> Result<axum::body::Bytes, StatusCode> 
 /// `GET` and `POST /graphql`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let op = Op {
-        user_agent: user_agent(&parts),
-        ..gateway.op(crate::kernel::Actor::Anonymous, client(&parts), false)
-    };
+    let op = gateway.asked(&parts);
     let request = Request::from_parts(parts, body);
     let id = op.request_id;
     let span = tracing::info_span!("graphql", request_id = %id);
@@ -253,7 +330,9 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
     let answer = async {
         let Some(media) = Media::negotiate(request.headers()) else {
             let error = request_error("BAD_REQUEST", "The answer is JSON: accept it.");
-            return Answer::refusal(StatusCode::NOT_ACCEPTABLE, Media::Json, error);
+            let refusal = Answer::refusal(StatusCode::NOT_ACCEPTABLE, Media::Json, error);
+            let balance = gateway.charge(&op, 1).await;
+            return Answer { balance, ..refusal };
         };
         match gateway.incoming(request, media, &op).await {
             Ok(incoming) => gateway.answer(incoming, media, cookies.clone()).await,

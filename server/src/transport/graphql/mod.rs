@@ -2,12 +2,17 @@
 //! carry a request, not what it means.
 
 pub mod auth;
+pub mod documents;
 pub mod engine;
 mod explorer;
 pub mod http;
+pub mod introspection;
 mod json;
 mod lexer;
 pub mod limits;
+mod parameters;
+pub mod proxies;
+pub mod rate;
 mod request;
 mod shapes;
 mod sse;
@@ -23,15 +28,25 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::kernel::{Kernel, Result};
 
 use auth::{Authenticator, Origins};
+use documents::Documents;
 use engine::Engine;
+use introspection::Introspection;
 use limits::Limits;
+use proxies::Proxies;
+use rate::{Buckets, LocalBuckets, Rates};
 use shapes::Shapes;
 
 /// How a gateway is set up.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Settings {
     pub origins: Origins,
     pub limits: Limits,
+    pub introspection: Introspection,
+    pub documents: Documents,
+    pub rates: Rates,
+    pub proxies: Proxies,
+    /// Where buckets are; None: in this process.
+    pub buckets: Option<Arc<dyn Buckets>>,
 }
 
 /// What carries requests to the schema.
@@ -43,6 +58,11 @@ pub struct Gateway {
     auth: Arc<dyn Authenticator>,
     origins: Arc<Origins>,
     limits: Arc<Limits>,
+    introspection: Introspection,
+    documents: Arc<Documents>,
+    rates: Rates,
+    proxies: Arc<Proxies>,
+    buckets: Arc<dyn Buckets>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -59,16 +79,33 @@ impl Gateway {
         auth: Arc<dyn Authenticator>,
         settings: Settings,
     ) -> Result<Self> {
+        let clock = Arc::clone(&kernel.clock);
+        let buckets = settings.buckets;
         Ok(Self {
+            buckets: buckets.unwrap_or_else(|| Arc::new(LocalBuckets::new(clock))),
             kernel,
             shapes: Arc::new(Shapes::of(&engine.sdl())?),
             engine,
             auth,
             origins: Arc::new(settings.origins),
             limits: Arc::new(settings.limits),
+            introspection: settings.introspection,
+            documents: Arc::new(settings.documents),
+            rates: settings.rates,
+            proxies: Arc::new(settings.proxies),
         })
     }
 }
+
+/// Headers of answers that pages of other origins may read.
+const EXPOSED: [&str; 6] = [
+    "x-request-id",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-used",
+    "x-ratelimit-reset",
+    "retry-after",
+];
 
 /// `/graphql`, `/graphql/ws`, `/graphql/stream` and `/graphiql`.
 pub fn router(gateway: Gateway) -> Router {
@@ -78,12 +115,18 @@ pub fn router(gateway: Gateway) -> Router {
         .allow_origin(AllowOrigin::list(allowed))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT])
-        .expose_headers([HeaderName::from_static("x-request-id")]);
+        .expose_headers(EXPOSED.map(HeaderName::from_static));
+    // The explorer sends whatever is typed.
+    let explorer = if gateway.documents.closed() {
+        Router::new()
+    } else {
+        explorer::router()
+    };
     Router::new()
         .route("/graphql", get(http::handle).post(http::handle))
         .route("/graphql/stream", get(sse::handle).post(sse::handle))
         .layer(cors)
         .route("/graphql/ws", get(ws::handle))
         .with_state(gateway)
-        .merge(explorer::router())
+        .merge(explorer)
 }

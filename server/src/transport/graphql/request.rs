@@ -1,4 +1,5 @@
-//! One GraphQL request as it came over any transport: read, measured and made ready to execute.
+//! One GraphQL request as it came over any transport: measured, charged and made ready to execute; and what
+//! its responses become.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -8,77 +9,23 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{ErrorExtensionValues, Name, Request, Response, ServerError, Variables};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::kernel::api::{ResponseCookies, to_graphql};
 use crate::kernel::{Actor, Error, Op};
 
 use super::Gateway;
-
-/// The parameters of GraphQL over HTTP; the payload of a `subscribe` is the same.
-#[derive(Debug, Default, Clone)]
-pub struct Parameters {
-    pub query: String,
-    pub operation_name: Option<String>,
-    pub variables: Map<String, Value>,
-}
-
-impl Parameters {
-    /// From a JSON body; the error says what is wrong with it.
-    pub fn from_json(body: Value) -> Result<Self, String> {
-        let mut body = match body {
-            Value::Object(body) => body,
-            Value::Array(_) => return Err("Send one request at a time: batching is off.".into()),
-            _ => return Err("The body must be a JSON object with `query`.".into()),
-        };
-        let query = match body.remove("query") {
-            Some(Value::String(query)) if !query.trim().is_empty() => query,
-            _ => return Err("`query` must be a string with a document.".into()),
-        };
-        let operation_name = match body.remove("operationName") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(name)) => Some(name),
-            Some(_) => return Err("`operationName` must be a string.".into()),
-        };
-        let mut object = |name: &str| match body.remove(name) {
-            None | Some(Value::Null) => Ok(Map::new()),
-            Some(Value::Object(map)) => Ok(map),
-            Some(_) => Err(format!("`{name}` must be an object.")),
-        };
-        let variables = object("variables")?;
-        object("extensions")?;
-        Ok(Self {
-            query,
-            operation_name,
-            variables,
-        })
-    }
-
-    /// From a query string's pairs.
-    pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, String> {
-        let mut body = Map::new();
-        for (name, value) in pairs {
-            let value = match name.as_str() {
-                "query" | "operationName" => Value::String(value),
-                "variables" | "extensions" if value.is_empty() => Value::Null,
-                "variables" | "extensions" => {
-                    serde_json::from_str(&value).map_err(|_| format!("`{name}` must be JSON."))?
-                }
-                _ => continue,
-            };
-            if body.insert(name.clone(), value).is_some() {
-                return Err(format!("`{name}` is given twice."));
-            }
-        }
-        Self::from_json(Value::Object(body))
-    }
-}
+use super::introspection::without_suggestions;
+use super::limits::Refusal;
+use super::parameters::Parameters;
+use super::rate::{Balance, Principal};
 
 /// Ready to execute.
 #[derive(Debug)]
 pub struct Prepared {
     pub request: Request,
     pub kind: OperationType,
+    pub cost: u64,
 }
 
 /// An error of the request itself: nothing ran.
@@ -94,9 +41,44 @@ fn with_code(error: &mut ServerError, code: &str) {
     error.extensions = Some(values);
 }
 
+/// Whether an error has this code.
+pub fn has_code(error: &ServerError, code: &str) -> bool {
+    let extensions = error.extensions.as_ref();
+    let is = extensions.and_then(|values| values.get("code"));
+    is.is_some_and(|is| *is == async_graphql::Value::from(code))
+}
+
+/// Gives the field `rateLimit` something to say.
+pub fn with_balance(request: Request, balance: Option<Balance>) -> Request {
+    match balance {
+        Some(balance) => request.data(balance),
+        None => request,
+    }
+}
+
 /// A service's refusal as a response that ran nothing.
 pub fn refused(op: &Op, error: Error) -> ServerError {
     to_graphql(Some(op), error).into_server_error(async_graphql::Pos::default())
+}
+
+impl From<Refusal> for ServerError {
+    fn from(refusal: Refusal) -> Self {
+        request_error(refusal.code, refusal.message)
+    }
+}
+
+/// The refusal of an operation whose bucket does not hold its cost.
+pub fn limited(balance: &Balance) -> ServerError {
+    let seconds = balance.retry_after().unwrap_or_default();
+    let message = format!(
+        "This costs {}, and {} of {} are left. Try again in {seconds} s.",
+        balance.cost, balance.remaining, balance.limit
+    );
+    let mut error = request_error("RATE_LIMITED", message);
+    if let Some(values) = &mut error.extensions {
+        values.set("retryAfter", seconds);
+    }
+    error
 }
 
 /// What a panic becomes for the client; what it said is for the log.
@@ -107,9 +89,10 @@ pub fn panicked(op: &Op, panic: &(dyn Any + Send)) -> ServerError {
     refused(op, Error::internal(format!("a resolver panicked: {said}")))
 }
 
-/// The responses of one operation, coded. A panic in a resolver ends this operation and nothing else: it is
-/// the last item.
+/// The responses of one operation, finished. A panic in a resolver ends this operation and nothing else: it
+/// is the last item.
 pub fn guarded(
+    gateway: Gateway,
     responses: BoxStream<'static, Response>,
     op: Op,
 ) -> impl Stream<Item = Result<Response, ServerError>> {
@@ -117,7 +100,7 @@ pub fn guarded(
         .catch_unwind()
         .map(move |response| match response {
             Ok(mut response) => {
-                coded(&mut response, op.request_id);
+                gateway.finish(&mut response, &op);
                 Ok(response)
             }
             Err(panic) => Err(panicked(&op, &*panic)),
@@ -127,21 +110,21 @@ pub fn guarded(
 impl Gateway {
     /// Reads and measures the document. Nothing of it has run when this refuses.
     pub fn prepare(&self, parameters: Parameters, actor: &Actor) -> Result<Prepared, ServerError> {
-        let refusal = |r: super::limits::Refusal| request_error(r.code, r.message);
-        self.limits.text(&parameters.query).map_err(refusal)?;
-        let document = async_graphql::parser::parse_query(&parameters.query).map_err(|e| {
+        let found = self
+            .documents
+            .find(parameters.query, parameters.document_id.as_deref())?;
+        self.limits.text(&found.text)?;
+        let document = async_graphql::parser::parse_query(&*found.text).map_err(|e| {
             let mut error = ServerError::from(e);
             with_code(&mut error, "BAD_REQUEST");
             error
         })?;
         let variables = Variables::from_json(Value::Object(parameters.variables));
-        let measured = self
-            .limits
-            .document(&self.shapes, &document, &variables)
-            .map_err(refusal)?;
-        if measured.introspects && *actor == Actor::Anonymous {
-            return Err(request_error("UNAUTHENTICATED", "Sign in to read the schema."));
+        let measured = self.limits.document(&self.shapes, &document, &variables)?;
+        if measured.introspects {
+            self.introspection.check(actor)?;
         }
+        self.documents.register(&found);
         let wanted = parameters.operation_name.as_deref().map(Name::new);
         let mut operations = document.operations.iter();
         let operation = match &wanted {
@@ -158,10 +141,14 @@ impl Gateway {
             return Err(request_error("BAD_REQUEST", message));
         };
         let kind = operation.node.ty;
-        let mut request = Request::new(parameters.query).variables(variables);
+        let mut request = Request::new(found.text.as_ref()).variables(variables);
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
-        Ok(Prepared { request, kind })
+        Ok(Prepared {
+            request,
+            kind,
+            cost: measured.cost,
+        })
     }
 
     /// A new operation of this actor.
@@ -173,6 +160,20 @@ impl Gateway {
             bearer,
             denials: self.kernel.denials.clone(),
             ..Op::default()
+        }
+    }
+
+    /// Takes a cost from the caller's bucket; None where there is no limit.
+    pub async fn charge(&self, op: &Op, cost: u64) -> Option<Balance> {
+        let quota = self.rates.of(op)?;
+        Some(self.buckets.take(Principal::of(op), quota, cost).await)
+    }
+
+    /// What every response goes through before it is sent.
+    pub fn finish(&self, response: &mut Response, op: &Op) {
+        coded(response, op.request_id);
+        if self.introspection.check(&op.actor).is_err() {
+            without_suggestions(response);
         }
     }
 
@@ -189,7 +190,7 @@ pub fn ran_nothing(response: &Response) -> bool {
 }
 
 /// Every error has a code: what the engine found itself is the client's mistake, but for our own wiring.
-pub fn coded(response: &mut Response, op_id: uuid::Uuid) {
+fn coded(response: &mut Response, op_id: uuid::Uuid) {
     for error in &mut response.errors {
         let has_code = error.extensions.as_ref().is_some_and(|e| e.get("code").is_some());
         if has_code {

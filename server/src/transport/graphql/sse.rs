@@ -10,9 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
 
-use crate::kernel::Actor;
-
-use super::http::{Answer, Incoming, Media, client};
+use super::http::{Answer, Incoming, Media, rate_headers};
 use super::request;
 use super::{Gateway, json, ws};
 
@@ -33,10 +31,13 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
         op,
         credentials,
         prepared,
+        balance,
     } = incoming;
     let actor = op.actor;
     let request = prepared.request.data(op.clone()).data(gateway.cookies());
-    let responses = request::guarded(gateway.engine.execute_stream(request), op);
+    let request = request::with_balance(request, balance);
+    let responses = gateway.engine.execute_stream(request);
+    let responses = request::guarded(gateway.clone(), responses, op);
     let ended = ws::session_end(gateway, credentials, actor);
     let responses = responses
         .map(|response| next(&response.unwrap_or_else(|error| GraphqlResponse::from_errors(vec![error]))));
@@ -48,11 +49,15 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
 /// `GET` and `POST /graphql/stream`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let op = gateway.op(Actor::Anonymous, client(&parts), false);
+    let op = gateway.asked(&parts);
     let id = op.request_id;
     let incoming = gateway
         .incoming(Request::from_parts(parts, body), Media::Graphql, &op)
         .await;
+    let balance = match &incoming {
+        Ok(incoming) => incoming.balance,
+        Err(refusal) => refusal.balance,
+    };
     let mut response = match incoming {
         Ok(incoming) => Sse::new(events(gateway, incoming))
             .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text(""))
@@ -64,6 +69,9 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
         }
         Err(refusal) => refusal.into_response(),
     };
+    if let Some(balance) = balance {
+        rate_headers(response.headers_mut(), &balance);
+    }
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }

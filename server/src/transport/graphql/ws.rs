@@ -21,7 +21,8 @@ use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 use crate::kernel::{Actor, Error};
 
 use super::auth::{self, Credentials};
-use super::request::{self, Parameters, request_error};
+use super::parameters::Parameters;
+use super::request::{self, request_error};
 use super::{Gateway, json};
 
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -111,7 +112,8 @@ pub async fn handle(
         )
             .into_response();
     }
-    let client = client.map(|axum::Extension(ConnectInfo(address))| address.ip());
+    let peer = client.map(|axum::Extension(ConnectInfo(address))| address.ip());
+    let client = gateway.proxies.client(peer, &headers);
     upgrade.on_upgrade(move |socket| serve(gateway, credentials, client, socket))
 }
 
@@ -330,14 +332,22 @@ impl Connection {
                 .await;
             return Ok(());
         }
-        let prepared = match self.gateway.prepare(parameters, &actor) {
-            Ok(prepared) => prepared,
-            Err(error) => {
+        let op = self.gateway.op(actor, self.client, !self.credentials.ambient());
+        let prepared = self.gateway.prepare(parameters, &actor);
+        let cost = prepared.as_ref().map_or(1, |prepared| prepared.cost);
+        let balance = self.gateway.charge(&op, cost).await;
+        let limited = balance.filter(|balance| balance.wait.is_some());
+        let prepared = match (limited, prepared) {
+            (None, Ok(prepared)) => prepared,
+            (None, Err(error)) => {
                 self.say(failure(&id, &[error])).await;
                 return Ok(());
             }
+            (Some(balance), _) => {
+                self.say(failure(&id, &[request::limited(&balance)])).await;
+                return Ok(());
+            }
         };
-        let op = self.gateway.op(actor, self.client, !self.credentials.ambient());
         let operation = Operation {
             id: id.clone(),
             live: prepared.kind == OperationType::Subscription,
@@ -345,7 +355,9 @@ impl Connection {
             out: self.out.clone(),
         };
         let request = prepared.request.data(op.clone()).data(self.gateway.cookies());
-        let responses = request::guarded(self.gateway.engine.execute_stream(request), op);
+        let request = request::with_balance(request, balance);
+        let responses = self.gateway.engine.execute_stream(request);
+        let responses = request::guarded(self.gateway.clone(), responses, op);
         // Held until the task is registered, so that one that ends at once still finds itself.
         let mut running = self.running.lock();
         let task = tokio::spawn(operation.run(responses));

@@ -145,6 +145,14 @@ pub const CASES: &[Case] = &[
         (Stranger, Refused("FORBIDDEN")),
         (Admin, Done),
     ),
+    // Without a rate limit, as here, there is none to show.
+    case(
+        "Query.rateLimit",
+        "{ rateLimit { remaining } }",
+        Null,
+        (Stranger, Null),
+        (Owner, Null),
+    ),
     case(
         "Query.roles",
         "{ roles { id } }",
