@@ -145,8 +145,8 @@ async fn many_nodes_cost_as_many_statements_as_few() {
         let seen: Vec<_> = seen.iter().map(|node| node["id"].clone()).collect();
         assert_eq!(seen, ids);
     }
-    // Two to sign in, one for each kind, and one for the events of the versions.
-    assert_eq!(counts, [9, 9]);
+    // One to sign in, one for each kind, and one for the events of the versions.
+    assert_eq!(counts, [8, 8]);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 mod audit;
 mod authorisation;
+mod contract;
 mod credentials;
 mod files;
 mod identity;
