@@ -11,9 +11,9 @@ import { createClient } from "graphql-ws";
 import { chromium } from "playwright-core";
 import WebSocket from "ws";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
-const bin = process.env.CRONIUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(cache, "target"), "debug");
+export const bin = process.env.CRONIUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(cache, "target"), "debug");
 export const output = process.env.CRONIUM_TEST_OUTPUT ?? join(root, "test-output");
 
 /** Polls until `check` gives something true; its last error is the one that is thrown. */

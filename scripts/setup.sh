@@ -75,6 +75,13 @@ nextest() {
   run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
 }
 
+# What the examples of the API's page use.
+clients() {
+  have jq || apt_install "jq" jq
+  have curl || apt_install "curl" curl
+  have python3 || apt_install "Python" python3
+}
+
 driven_browser() {
   if ! have cargo-deny; then
     say "Building cargo-deny (once, some minutes)"
@@ -95,7 +102,7 @@ node_and_npm
 postgres
 docker_engine
 case "$extra" in
-  --tests) nextest && driven_browser ;;
+  --tests) nextest && clients && driven_browser ;;
   --browser) driven_browser ;;
 esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

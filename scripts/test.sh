@@ -83,7 +83,7 @@ image=$!
 step "format" cargo fmt --all --check
 step "dependencies" cargo deny --locked check bans licenses sources
 step "clippy" cargo clippy -q --locked --workspace --all-targets -- -D warnings
-step "build" cargo build -q --locked --workspace --bins
+step "build" cargo build -q --locked --workspace --bins --examples
 step "runner" "$ROOT/scripts/runner-build.sh"
 step "schema drift" schema_is_current
 step "dashboard" "$ROOT/scripts/web-build.sh"
