@@ -6,8 +6,8 @@ use dioxus::prelude::*;
 use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
-    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, Root, Run,
-    Runs, SignIn,
+    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, ResetPassword,
+    Root, Run, Runs, SignIn, SignUp,
 };
 use crate::params::Params;
 
@@ -21,6 +21,10 @@ pub enum Route {
         #[layout(LocaleFrame)]
             #[route("/sign-in?:..query")]
             SignIn { locale: Locale, query: Params },
+            #[route("/sign-up?:..query")]
+            SignUp { locale: Locale, query: Params },
+            #[route("/reset-password?:..query")]
+            ResetPassword { locale: Locale, query: Params },
             #[layout(Shell)]
                 #[route("/?:..query")]
                 Overview { locale: Locale, query: Params },
@@ -55,6 +59,8 @@ impl Route {
     pub fn in_locale(self, to: Locale) -> Self {
         match self {
             Self::SignIn { query, .. } => Self::SignIn { locale: to, query },
+            Self::SignUp { query, .. } => Self::SignUp { locale: to, query },
+            Self::ResetPassword { query, .. } => Self::ResetPassword { locale: to, query },
             Self::Overview { query, .. } => Self::Overview { locale: to, query },
             Self::FirstRun { .. } => Self::FirstRun { locale: to },
             Self::Events { query, .. } => Self::Events { locale: to, query },
@@ -117,6 +123,8 @@ mod tests {
             "/en/events/new",
             "/es/monitoring",
             "/en/account",
+            "/es/sign-up?token=abc",
+            "/en/reset-password?token=abc",
         ] {
             let route: Route = address.parse().unwrap();
             assert!(

@@ -34,6 +34,26 @@ pub enum UserRole {
 pub struct ServerInfo {
     pub version: String,
     pub first_run: bool,
+    pub registration: RegistrationMode,
+}
+
+impl ServerInfo {
+    /// Whether people may make accounts for themselves.
+    pub fn takes_people(&self) -> bool {
+        matches!(
+            self.registration,
+            RegistrationMode::Open | RegistrationMode::Approval
+        )
+    }
+}
+
+/// Who may make an account for themselves.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationMode {
+    Closed,
+    InviteOnly,
+    Approval,
+    Open,
 }
 
 #[derive(cynic::QueryFragment, Debug)]

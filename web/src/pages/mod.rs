@@ -1,6 +1,7 @@
 //! Every page. A page loads its data, and shows it with the parts of `ui`.
 
 mod account;
+mod enter;
 mod event_editor;
 mod events;
 mod first_run;
@@ -11,9 +12,9 @@ mod overview;
 mod root;
 mod run;
 pub mod runs;
-mod sign_in;
 
 pub use account::Account;
+pub use enter::{ResetPassword, SignIn, SignUp};
 pub use event_editor::{EventEditor, EventNew};
 pub use events::Events;
 pub use first_run::FirstRun;
@@ -24,4 +25,3 @@ pub use overview::Overview;
 pub use root::Root;
 pub use run::Run;
 pub use runs::Runs;
-pub use sign_in::SignIn;

@@ -1,4 +1,4 @@
-//! Texts of the sign-in page and the first-run checklist.
+//! Texts of the pages of people who are not signed in.
 
 use crate::i18n::Texts;
 
@@ -10,7 +10,6 @@ pub(super) const TEXTS: Texts = &[
     ("signin.show", "Show password"),
     ("signin.hide", "Hide password"),
     ("signin.submit", "Sign in"),
-    ("signin.busy", "Signing in…"),
     (
         "signin.ended",
         "Your session ended. Sign in again to go on where you were.",
@@ -29,4 +28,53 @@ pub(super) const TEXTS: Texts = &[
         "signin.rate_limited",
         "Too many tries. Wait a minute and try again.",
     ),
+    ("signin.code", "Code"),
+    (
+        "signin.code_hint",
+        "From your authenticator app, or a recovery code.",
+    ),
+    ("signin.forgotten", "Forgot your password?"),
+    ("signin.new_here", "Create an account"),
+    ("enter.busy", "One moment…"),
+    ("enter.back", "Back to signing in"),
+    ("enter.reset_title", "New password"),
+    ("enter.reset_lead", "All devices are signed out when it is set."),
+    ("enter.reset_submit", "Set password"),
+    ("enter.reset_done", "Your new password is set. Sign in with it."),
+    ("enter.ask_lead", "We send a link to your email address."),
+    ("enter.ask_submit", "Send link"),
+    (
+        "enter.mail_sent",
+        "If this address is known here or may sign up, a mail with a link is on its way.",
+    ),
+    ("enter.signup_title", "Create an account"),
+    ("enter.signup_lead", "Choose a password to finish."),
+    (
+        "enter.signup_ask_lead",
+        "We send a link to your email address first.",
+    ),
+    ("enter.signup_submit", "Create account"),
+    (
+        "enter.name_hint",
+        "Leave it empty to keep the name in your invitation.",
+    ),
+    ("enter.active", "Your account is ready. Sign in."),
+    (
+        "enter.pending",
+        "Your account waits for an administrator. You can sign in once it is approved.",
+    ),
+    (
+        "enter.closed",
+        "You need an invitation here: ask an administrator for one.",
+    ),
+    (
+        "refused.token.invalid",
+        "This link was used, is too old, or is not whole. Ask for a new one.",
+    ),
+    (
+        "refused.code.invalid",
+        "This code is wrong, too old, or was used. Take the present one.",
+    ),
+    ("refused.email.invalid", "This is not an email address."),
+    ("refused.email.required", "Enter your email address."),
 ];

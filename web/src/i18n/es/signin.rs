@@ -1,4 +1,4 @@
-//! Texts of the sign-in page and the first-run checklist.
+//! Texts of the pages of people who are not signed in.
 
 use crate::i18n::Texts;
 
@@ -10,7 +10,6 @@ pub(super) const TEXTS: Texts = &[
     ("signin.show", "Mostrar la contraseña"),
     ("signin.hide", "Ocultar la contraseña"),
     ("signin.submit", "Iniciar sesión"),
-    ("signin.busy", "Iniciando sesión…"),
     (
         "signin.ended",
         "Su sesión ha terminado. Vuelva a iniciarla para seguir donde estaba.",
@@ -29,4 +28,59 @@ pub(super) const TEXTS: Texts = &[
         "signin.rate_limited",
         "Demasiados intentos. Espere un minuto e inténtelo de nuevo.",
     ),
+    ("signin.code", "Código"),
+    (
+        "signin.code_hint",
+        "De su aplicación de autenticación, o un código de recuperación.",
+    ),
+    ("signin.forgotten", "¿Ha olvidado su contraseña?"),
+    ("signin.new_here", "Crear una cuenta"),
+    ("enter.busy", "Un momento…"),
+    ("enter.back", "Volver a iniciar sesión"),
+    ("enter.reset_title", "Contraseña nueva"),
+    (
+        "enter.reset_lead",
+        "Al guardarla se cierra la sesión en todos los dispositivos.",
+    ),
+    ("enter.reset_submit", "Guardar la contraseña"),
+    (
+        "enter.reset_done",
+        "Su contraseña nueva está guardada. Inicie sesión con ella.",
+    ),
+    ("enter.ask_lead", "Le enviamos un enlace a su correo electrónico."),
+    ("enter.ask_submit", "Enviar el enlace"),
+    (
+        "enter.mail_sent",
+        "Si esta dirección es conocida o puede registrarse, hay un correo con un enlace en camino.",
+    ),
+    ("enter.signup_title", "Crear una cuenta"),
+    ("enter.signup_lead", "Elija una contraseña para terminar."),
+    (
+        "enter.signup_ask_lead",
+        "Primero le enviamos un enlace a su correo electrónico.",
+    ),
+    ("enter.signup_submit", "Crear la cuenta"),
+    (
+        "enter.name_hint",
+        "Déjelo vacío para conservar el nombre de su invitación.",
+    ),
+    ("enter.active", "Su cuenta está lista. Inicie sesión."),
+    (
+        "enter.pending",
+        "Su cuenta espera a un administrador. Podrá iniciar sesión cuando la apruebe.",
+    ),
+    (
+        "enter.closed",
+        "Aquí hace falta una invitación: pídala a un administrador.",
+    ),
+    (
+        "refused.token.invalid",
+        "Este enlace ya se usó, es demasiado antiguo o no está completo. Pida otro.",
+    ),
+    (
+        "refused.code.invalid",
+        "Este código es incorrecto, antiguo o ya se usó. Use el actual.",
+    ),
+    ("refused.email.invalid", "Esto no es un correo electrónico."),
+    ("refused.email.required", "Escriba su correo electrónico."),
 ];

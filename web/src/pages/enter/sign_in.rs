@@ -6,17 +6,20 @@ use dioxus::prelude::*;
 use crate::api::{self, ApiErrorKind, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
-use crate::layout::{LanguageMenu, ThemeMenu};
 use crate::pages::runs::data::UserError;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::session::{self, SERVER, SESSION, Session, Viewer};
-use crate::ui::{BrandMark, Field, Icon, error_text};
+use crate::session::{self, SERVER, SESSION, ServerInfo, Session, Viewer};
+use crate::ui::{Field, Icon, error_text};
+
+use super::{Entry, Front, Submit};
 
 #[derive(cynic::InputObject)]
 struct SignInInput {
     email: String,
     password: String,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     return_token: bool,
 }
 
@@ -43,6 +46,7 @@ struct SignInMutation {
 struct Faults {
     email: Option<String>,
     password: Option<String>,
+    code: Option<String>,
     form: Option<String>,
 }
 
@@ -51,7 +55,7 @@ impl Faults {
         let faults = Self {
             email: email.trim().is_empty().then(|| t("signin.email_missing")),
             password: password.is_empty().then(|| t("signin.password_missing")),
-            form: None,
+            ..Self::default()
         };
         (faults != Self::default()).then_some(faults)
     }
@@ -67,11 +71,21 @@ impl Faults {
             {
                 Some("email") => &mut faults.email,
                 Some("password") => &mut faults.password,
+                Some("code") => &mut faults.code,
                 _ => &mut faults.form,
             };
             place.get_or_insert_with(|| words(error));
         }
         faults
+    }
+
+    /// The field to mend first.
+    fn place(&self) -> &'static str {
+        match self {
+            Self { email: Some(_), .. } => "email",
+            Self { code: Some(_), .. } => "code",
+            _ => "password",
+        }
     }
 }
 
@@ -83,8 +97,10 @@ fn safe_back(back: Option<&str>) -> Option<&str> {
 /// The sign-in page.
 #[component]
 pub fn SignIn(locale: Locale, query: Params) -> Element {
-    let mut email = use_signal(String::new);
+    let email = use_signal(String::new);
     let mut password = use_signal(String::new);
+    // Asked for once the server said that this account has a second factor.
+    let mut code = use_signal(|| None::<String>);
     let mut shown = use_signal(|| false);
     let mut busy = use_signal(|| false);
     let mut faults = use_signal(Faults::default);
@@ -122,11 +138,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
             return;
         }
         if let Some(found) = Faults::of_entries(&email(), &password()) {
-            browser::focus(if found.email.is_some() {
-                "email"
-            } else {
-                "password"
-            });
+            browser::focus(found.place());
             faults.set(found);
             return;
         }
@@ -134,6 +146,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         let input = SignInInput {
             email: email().trim().to_owned(),
             password: password(),
+            code: code().filter(|code| !code.trim().is_empty()),
             return_token: false,
         };
         match api::run(SignInMutation::build(Variables { input })).await {
@@ -147,12 +160,16 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
                 *SESSION.write() = Session::SignedIn(viewer);
             }
             Ok(answer) => {
-                let found = Faults::of_answer(&answer.sign_in.user_errors, UserError::words);
-                browser::focus(if found.email.is_some() {
-                    "email"
+                let errors = &answer.sign_in.user_errors;
+                let mut found = Faults::of_answer(errors, UserError::words);
+                if found.code.is_some() && code.peek().is_none() {
+                    // The first time it is a question, not a mistake.
+                    found.code = None;
+                    code.set(Some(String::new()));
+                    browser::focus_soon("code");
                 } else {
-                    "password"
-                });
+                    browser::focus(found.place());
+                }
                 faults.set(found);
             }
             Err(error) => {
@@ -179,116 +196,61 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         t("signin.show")
     };
     rsx! {
-        main { class: "si",
-            div { class: "si-form",
-                Link { class: "brand", to: Route::Overview { locale, query: Params::default() }, BrandMark {} {t("app.name")} }
-                form { class: "si-in", novalidate: true, onsubmit: submit,
-                    div {
-                        h1 { {t("signin.title")} }
-                        p { class: "lead", {tf("signin.lead", &[("host", &browser::host())])} }
-                    }
-                    if let Some(words) = &found.form {
-                        div { class: "banner", "data-status": "FAILED", role: "alert", Icon { name: "alert" } span { "{words}" } }
-                    } else if ended {
-                        div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.ended")} } }
-                    } else if server.as_ref().is_some_and(|server| server.first_run) {
-                        div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.first_run")} } }
-                    }
-                    div { class: "form",
-                        Field { id: "email", label: t("signin.email"), error: found.email.clone(),
+        Front { locale,
+            form { class: "si-in", novalidate: true, onsubmit: submit,
+                div {
+                    h1 { {t("signin.title")} }
+                    p { class: "lead", {tf("signin.lead", &[("host", &browser::host())])} }
+                }
+                if let Some(words) = &found.form {
+                    div { class: "banner", "data-status": "FAILED", role: "alert", Icon { name: "alert" } span { "{words}" } }
+                } else if ended {
+                    div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.ended")} } }
+                } else if server.as_ref().is_some_and(|server| server.first_run) {
+                    div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.first_run")} } }
+                }
+                div { class: "form",
+                    Entry { id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.email.clone() }
+                    Field { id: "password", label: t("signin.password"), error: found.password.clone(),
+                        div { class: "affix",
                             input {
-                                class: "input input-lg", id: "email", name: "email", r#type: "email", autocomplete: "username",
-                                "aria-invalid": found.email.is_some().then_some("true"),
-                                "aria-describedby": found.email.is_some().then_some("email-note"),
-                                value: "{email}",
-                                oninput: move |event| email.set(event.value()),
+                                class: "input input-lg", id: "password", name: "password", autocomplete: "current-password",
+                                r#type: if shown() { "text" } else { "password" },
+                                "aria-invalid": found.password.is_some().then_some("true"),
+                                "aria-describedby": found.password.is_some().then_some("password-note"),
+                                value: "{password}",
+                                oninput: move |event| password.set(event.value()),
                             }
-                        }
-                        Field { id: "password", label: t("signin.password"), error: found.password.clone(),
-                            div { class: "affix",
-                                input {
-                                    class: "input input-lg", id: "password", name: "password", autocomplete: "current-password",
-                                    r#type: if shown() { "text" } else { "password" },
-                                    "aria-invalid": found.password.is_some().then_some("true"),
-                                    "aria-describedby": found.password.is_some().then_some("password-note"),
-                                    value: "{password}",
-                                    oninput: move |event| password.set(event.value()),
-                                }
-                                span { class: "end",
-                                    button { class: "icon-btn", r#type: "button", "aria-label": "{show_label}", title: "{show_label}",
-                                        "aria-pressed": if shown() { "true" } else { "false" },
-                                        onclick: move |_| shown.toggle(),
-                                        Icon { name: "eye" }
-                                    }
+                            span { class: "end",
+                                button { class: "icon-btn", r#type: "button", "aria-label": "{show_label}", title: "{show_label}",
+                                    "aria-pressed": if shown() { "true" } else { "false" },
+                                    onclick: move |_| shown.toggle(),
+                                    Icon { name: "eye" }
                                 }
                             }
                         }
-                        button { class: "btn btn-primary btn-lg btn-wide", r#type: "submit", "aria-busy": if busy() { "true" } else { "false" },
-                            if busy() {
-                                span { class: "spinner", "aria-hidden": "true" }
-                                {t("signin.busy")}
-                            } else {
-                                {t("signin.submit")}
+                    }
+                    if let Some(entered) = code() {
+                        Field { id: "code", label: t("signin.code"), error: found.code.clone(), hint: t("signin.code_hint"),
+                            input {
+                                class: "input input-lg mono", id: "code", name: "code", autocomplete: "one-time-code", inputmode: "text",
+                                "aria-invalid": found.code.is_some().then_some("true"),
+                                "aria-describedby": "code-note",
+                                value: "{entered}",
+                                oninput: move |event| code.set(Some(event.value())),
                             }
                         }
                     }
+                    Submit { label: t("signin.submit"), busy: busy() }
                 }
-                div { class: "si-foot",
-                    span {
-                        if let Some(server) = server {
-                            "Cronium {server.version}"
-                        }
+                p { class: "lead",
+                    Link { to: Route::ResetPassword { locale, query: Params::default() }, {t("signin.forgotten")} }
+                    if server.as_ref().is_some_and(ServerInfo::takes_people) {
+                        " · "
+                        Link { to: Route::SignUp { locale, query: Params::default() }, {t("signin.new_here")} }
                     }
-                    span { class: "toolbar", LanguageMenu { class: "icon-btn" } ThemeMenu {} }
                 }
             }
-            div { class: "si-art", Dial {} }
-        }
-    }
-}
-
-/// The day as a dial, with its hand at this moment.
-#[component]
-fn Dial() -> Element {
-    let minutes = {
-        let now = browser::now_ms();
-        (now / 60_000.0 - browser::utc_offset_minutes(now)).rem_euclid(1_440.0)
-    };
-    let (hand_x, hand_y) = at(minutes / 1_440.0, 205.0);
-    rsx! {
-        svg { class: "dial", view_box: "0 0 520 520", "aria-hidden": "true",
-            for tick in 0..96_u32 {
-                Tick { key: "{tick}", tick, passed: f64::from(tick) * 15.0 <= minutes }
-            }
-            for (hour, x, y) in [("00", 260.0, 10.0), ("06", 510.0, 260.0), ("12", 260.0, 510.0), ("18", 10.0, 260.0)] {
-                text { key: "{hour}", x: "{x}", y: "{y}", "{hour}" }
-            }
-            line { class: "hand", x1: "260", y1: "260", x2: "{hand_x:.1}", y2: "{hand_y:.1}" }
-            circle { cx: "260", cy: "260", r: "5" }
-        }
-    }
-}
-
-/// A point at a share of the day and a distance from the middle.
-fn at(share: f64, distance: f64) -> (f64, f64) {
-    let angle = share * std::f64::consts::TAU;
-    (260.0 + distance * angle.sin(), 260.0 - distance * angle.cos())
-}
-
-#[component]
-fn Tick(tick: u32, passed: bool) -> Element {
-    let share = f64::from(tick) / 96.0;
-    let hour = tick.is_multiple_of(4);
-    let (x1, y1) = at(share, 222.0);
-    let (x2, y2) = at(share, if hour { 234.0 } else { 228.0 });
-    let (x3, y3) = at(share, 212.0);
-    let (x4, y4) = at(share, if hour { 186.0 } else { 196.0 });
-    rsx! {
-        line { class: if hour { "tick-hour" } else { "tick" }, x1: "{x1:.1}", y1: "{y1:.1}", x2: "{x2:.1}", y2: "{y2:.1}" }
-        line {
-            class: if passed { "bar" } else { "next" },
-            "data-status": passed.then_some("SUCCEEDED"),
-            x1: "{x3:.1}", y1: "{y3:.1}", x2: "{x4:.1}", y2: "{y4:.1}",
         }
     }
 }
