@@ -247,7 +247,7 @@ impl App {
             documents: config.persisted.documents()?,
             rates: config.rate.rates(),
             proxies: config.proxies.proxies(),
-            buckets: None,
+            buckets: config.rate.buckets(Arc::clone(&self.kernel.clock))?,
         };
         let engine = Arc::new(self.schema.clone());
         Gateway::new(self.kernel.clone(), engine, authenticator, settings)
