@@ -25,6 +25,10 @@ schema:
     cargo run -q --locked --bin cronium -- schema > schema.graphql.new
     mv schema.graphql.new schema.graphql
 
+# what schema.graphql changes for clients; fails on a break that CHANGELOG.md does not name
+contract:
+    scripts/contract.sh
+
 fmt:
     cargo fmt --all
 
