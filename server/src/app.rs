@@ -244,7 +244,7 @@ impl App {
             origins,
             limits: config.graphql.limits(),
             introspection: config.graphql.introspection(),
-            documents: config.persisted.documents()?,
+            documents: config.persisted.documents(&config.web_dir)?,
             rates: config.rate.rates(),
             proxies: config.proxies.proxies(),
             buckets: config.rate.buckets(Arc::clone(&self.kernel.clock))?,

@@ -125,7 +125,7 @@ async fn with_an_allow_list_nothing_else_runs_over_any_transport() {
     )
     .unwrap();
     let served = Served::with(Settings {
-        documents: Documents::listed(list.path()).ok().unwrap(),
+        documents: Documents::listed(list.path(), None).ok().unwrap(),
         ..Settings::default()
     })
     .await;
