@@ -25,6 +25,14 @@ schema:
     cargo run -q --locked --bin cronium -- schema > schema.graphql.new
     mv schema.graphql.new schema.graphql
 
+# write web/documents.json, the documents that the dashboard sends, from the code
+documents:
+    CRONIUM_WRITE_DOCUMENTS=1 cargo nextest run --locked --workspace -E 'package(cronium-web) and test(the_list_is_current)'
+
+# what schema.graphql changes for clients; fails on a break that CHANGELOG.md does not name
+contract:
+    scripts/contract.sh
+
 fmt:
     cargo fmt --all
 

@@ -16,6 +16,11 @@ const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
 export const bin = process.env.CRONIUM_BIN ?? join(process.env.CARGO_TARGET_DIR ?? join(cache, "target"), "debug");
 export const output = process.env.CRONIUM_TEST_OUTPUT ?? join(root, "test-output");
 
+/** What a start asks; a product that runs listed documents only has to list them. */
+const SIGN_IN = "mutation ($i: SignInInput!) { signIn(input: $i) { accessToken userErrors { message } } }";
+const CONNECTED = "{ orchestrators { connected } }";
+export const documents = { signIn: SIGN_IN, connected: CONNECTED };
+
 /** Polls until `check` gives something true; its last error is the one that is thrown. */
 export async function until(what, check, seconds = 30) {
   const end = Date.now() + seconds * 1000;
@@ -95,7 +100,7 @@ export class Product {
       await product.#serve();
       product.token = await product.signIn();
       await until("an orchestrator connects", async () => {
-        const { data } = await product.gql("{ orchestrators { connected } }");
+        const { data } = await product.gql(CONNECTED);
         return data.orchestrators.some((one) => one.connected);
       });
     } catch (error) {
@@ -131,7 +136,7 @@ export class Product {
 
   async signIn(email = this.email, password = this.password) {
     const { data } = await this.gql(
-      "mutation ($i: SignInInput!) { signIn(input: $i) { accessToken userErrors { message } } }",
+      SIGN_IN,
       { i: { email, password, returnToken: true } },
       { token: null },
     );

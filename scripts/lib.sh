@@ -73,6 +73,17 @@ postgres_bin() {
   return 1
 }
 
+# Prints the path of a Valkey or Redis server; fails where there is none. Debian's package of tools has the server
+# as well, under the name of another tool: it looks at the name that it is called by.
+valkey_program() {
+  command -v valkey-server || command -v redis-server && return
+  local tool link="$CRONIUM_CACHE/tools/bin/redis-server"
+  tool=$(command -v valkey-check-rdb || command -v redis-check-rdb) || return 1
+  mkdir -p "$CRONIUM_CACHE/tools/bin"
+  ln -sfn "$tool" "$link"
+  printf '%s\n' "$link"
+}
+
 docker_up() { have docker && timeout 20 docker info >/dev/null 2>&1; }
 
 # stop_pid <pid> [seconds]: TERM, wait, then KILL; silent when it is gone already.

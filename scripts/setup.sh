@@ -75,6 +75,13 @@ nextest() {
   run_logged cargo-nextest cargo install --locked --root "$CRONIUM_CACHE/tools" cargo-nextest
 }
 
+# For the tests of limits that servers share. The tools only: the package of the server would start one at once.
+valkey() {
+  valkey_program >/dev/null && return
+  apt_install "Valkey's or Redis' programs" redis-tools
+  valkey_program >/dev/null || die "There is no Valkey or Redis server." "Install valkey-server or redis-server, then start again."
+}
+
 # What the examples of the API's page use.
 clients() {
   have jq || apt_install "jq" jq
@@ -102,7 +109,7 @@ node_and_npm
 postgres
 docker_engine
 case "$extra" in
-  --tests) nextest && clients && driven_browser ;;
+  --tests) nextest && valkey && clients && driven_browser ;;
   --browser) driven_browser ;;
 esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

@@ -88,6 +88,7 @@ step "runner" "$ROOT/scripts/runner-build.sh"
 step "schema drift" schema_is_current
 step "dashboard" "$ROOT/scripts/web-build.sh"
 step "e2e packages" npm ci --prefix e2e --no-audit --no-fund
+step "contract" "$ROOT/scripts/contract.sh"
 step "image" wait "$image"
 export CRONIUM_TEST_RUNNER="$CRONIUM_CACHE/bin/cronium-runner" CRONIUM_RUNNER="$CRONIUM_CACHE/bin/cronium-runner"
 

@@ -143,6 +143,8 @@ bindgen "$(locked_bindgen)"
 compile
 assemble
 size=$(compress)
+# For the server, where it runs listed documents only.
+cp "$ROOT/web/documents.json" "$OUT/documents.json"
 if [ "$mode" = ship ] && [ "$size" -gt "$FIRST_LOAD_LIMIT" ]; then
   die "The first load is $size bytes of brotli; the limit is $FIRST_LOAD_LIMIT."
 fi

@@ -2,6 +2,7 @@
 # Runs a command with a throwaway Postgres beside it, whose URL is in CRONIUM_TEST_DATABASE_URL:
 #   scripts/with-postgres.sh cargo nextest run --workspace
 #   scripts/with-postgres.sh --durable scripts/some-benchmark
+# The program of Valkey or Redis is in CRONIUM_TEST_VALKEY, where there is one: tests start their own.
 # No fsync (unless --durable), many connections, loopback only, a random password; gone when the command ends.
 . "$(dirname "$0")/lib.sh"
 
@@ -59,4 +60,6 @@ for try in 1 2 3 4 5; do # another program may hold the port
 done
 
 cd "$OLDPWD"
+CRONIUM_TEST_VALKEY="${CRONIUM_TEST_VALKEY:-$(valkey_program || true)}"
+export CRONIUM_TEST_VALKEY
 CRONIUM_TEST_DATABASE_URL="postgres://postgres:$password@127.0.0.1:$port/postgres" "$@"

@@ -244,10 +244,10 @@ impl App {
             origins,
             limits: config.graphql.limits(),
             introspection: config.graphql.introspection(),
-            documents: config.persisted.documents()?,
+            documents: config.persisted.documents(&config.web_dir)?,
             rates: config.rate.rates(),
             proxies: config.proxies.proxies(),
-            buckets: None,
+            buckets: config.rate.buckets(Arc::clone(&self.kernel.clock))?,
         };
         let engine = Arc::new(self.schema.clone());
         Gateway::new(self.kernel.clone(), engine, authenticator, settings)

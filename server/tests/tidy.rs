@@ -276,3 +276,44 @@ fn every_module_says_what_it_is_for() {
         &found,
     );
 }
+
+#[test]
+fn settings_of_the_handbook_exist() {
+    let code = |parts: &[&str]| {
+        parts
+            .iter()
+            .flat_map(|part| below(part))
+            .map(|s| s.text)
+            .collect::<String>()
+    };
+    let server = code(&["server/src", "orchestrator/src"]);
+    let orchestrator = code(&["orchestrator/src"]);
+    let scripts: String = fs::read_dir(root().join("scripts"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let mut found = Vec::new();
+    let mut settings = 0;
+    for page in ["README.md", "docs/operating.md", "docs/api.md"] {
+        let text = read(page);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        // What the examples of the API's page are given is theirs.
+        for word in words
+            .filter(|word| word.starts_with("CRONIUM_") && !["CRONIUM_URL", "CRONIUM_TOKEN"].contains(word))
+        {
+            settings += 1;
+            let field = format!("{}:", word["CRONIUM_".len()..].to_lowercase());
+            let exists = server.contains(&format!("\"{word}\""))
+                || scripts.contains(word)
+                || orchestrator.contains(&field);
+            if !exists {
+                found.push(format!("{page}: {word}"));
+            }
+        }
+    }
+    assert!(
+        settings > 20,
+        "{settings} settings: the test looks in the wrong place"
+    );
+    none("a page names a setting that nothing reads", &found);
+}

@@ -63,6 +63,8 @@ struct WhoAmI {
     server_info: ServerInfo,
 }
 
+crate::api::listed!(Query WhoAmI, ());
+
 #[derive(cynic::QueryFragment, Debug)]
 #[cynic(graphql_type = "SignOutPayload")]
 struct SignedOut {
@@ -74,6 +76,8 @@ struct SignedOut {
 struct SignOut {
     sign_out: SignedOut,
 }
+
+crate::api::listed!(Mutation SignOut, ());
 
 /// What is known of the person.
 #[derive(Clone, Debug, PartialEq)]

@@ -62,11 +62,15 @@ struct StatusQuery {
     system_status: SystemStatus,
 }
 
+crate::api::listed!(Query StatusQuery, ());
+
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Subscription")]
 struct StatusSubscription {
     system_status: SystemStatus,
 }
+
+crate::api::listed!(Subscription StatusSubscription, ());
 
 /// The latest state, once it is known.
 pub static STATUS: GlobalSignal<Option<SystemStatus>> = Signal::global(|| None);

@@ -128,7 +128,7 @@ impl Config {
             );
         }
         self.graphql.problems(&mut found);
-        self.persisted.problems(&mut found);
+        self.persisted.problems(&self.web_dir, &mut found);
         self.rate.problems(&mut found);
         self.proxies.problems(&mut found);
         found

@@ -1,6 +1,6 @@
 //! Which documents run, and how many of them clients may register.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -12,7 +12,8 @@ use super::given::Given;
 /// Persisted documents.
 #[derive(Debug, Clone, Args)]
 pub struct PersistedConfig {
-    /// Only the documents of this file or directory run: `.graphql` files and `.json` manifests.
+    /// Only the documents of this file or directory run, and those of the dashboard: `.graphql` files and `.json`
+    /// manifests.
     #[arg(long, env = "CRONIUM_PERSISTED_DOCUMENTS")]
     pub persisted_documents: Option<PathBuf>,
 
@@ -37,18 +38,20 @@ impl PersistedConfig {
     }
 
     /// Adds what is wrong.
-    pub fn problems(&self, found: &mut Vec<String>) {
+    pub fn problems(&self, web_dir: &Path, found: &mut Vec<String>) {
         let (documents, bytes) = (&self.apq_max_documents, &self.apq_max_bytes);
         documents.check("CRONIUM_APQ_MAX_DOCUMENTS", 0..=10_000_000, found);
         bytes.check("CRONIUM_APQ_MAX_BYTES", 1024..=1 << 40, found);
-        if let Err(problem) = self.documents() {
+        if let Err(problem) = self.documents(web_dir) {
             found.push(format!("CRONIUM_PERSISTED_DOCUMENTS: {}", problem.private_text()));
         }
     }
 
-    pub fn documents(&self) -> Result<Documents> {
+    /// Where only listed documents run, those that the dashboard was built with are on the list.
+    pub fn documents(&self, web_dir: &Path) -> Result<Documents> {
+        let dashboard = Some(web_dir.join("documents.json")).filter(|path| path.is_file());
         match &self.persisted_documents {
-            Some(path) => Documents::listed(path),
+            Some(path) => Documents::listed(path, dashboard.as_deref()),
             None => Ok(Documents::registered(Room {
                 documents: self.apq_max_documents.size(),
                 bytes: self.apq_max_bytes.size(),

@@ -1,8 +1,11 @@
 //! How much each caller may ask for.
 
+use std::sync::Arc;
+
 use clap::Args;
 
-use crate::transport::graphql::rate::{Quota, Rates};
+use crate::kernel::{Clock, Result};
+use crate::transport::graphql::rate::{Buckets, Quota, Rates, SharedBuckets, Valkey};
 
 use super::given::Given;
 
@@ -20,6 +23,10 @@ pub struct RateConfig {
     /// Query cost a minute of each address that nobody is signed in from; 0: no limit.
     #[arg(long, env = "CRONIUM_RATE_LIMIT_ANONYMOUS", default_value_t = Given::of(ANONYMOUS))]
     pub rate_limit_anonymous: Given,
+
+    /// Valkey (or Redis) that servers share these limits through; none: each server counts by itself.
+    #[arg(long, env = "VALKEY_URL", hide_env_values = true)]
+    pub valkey_url: Option<String>,
 }
 
 impl RateConfig {
@@ -28,6 +35,7 @@ impl RateConfig {
         Self {
             rate_limit: Given::of(SIGNED_IN),
             rate_limit_anonymous: Given::of(ANONYMOUS),
+            valkey_url: None,
         }
     }
 
@@ -37,6 +45,22 @@ impl RateConfig {
         self.rate_limit.check("CRONIUM_RATE_LIMIT", most.clone(), found);
         self.rate_limit_anonymous
             .check("CRONIUM_RATE_LIMIT_ANONYMOUS", most, found);
+        if let Err(problem) = self.valkey() {
+            found.push(format!(
+                "VALKEY_URL must be like redis://user:password@host:6379/0: {}",
+                problem.private_text()
+            ));
+        }
+    }
+
+    fn valkey(&self) -> Result<Option<Valkey>> {
+        self.valkey_url.as_deref().map(Valkey::new).transpose()
+    }
+
+    /// Where the buckets are; None: in this process.
+    pub fn buckets(&self, clock: Arc<dyn Clock>) -> Result<Option<Arc<dyn Buckets>>> {
+        let shared = |valkey| Arc::new(SharedBuckets::new(valkey, clock)) as Arc<dyn Buckets>;
+        Ok(self.valkey()?.map(shared))
     }
 
     pub fn rates(&self) -> Rates {
@@ -44,6 +68,31 @@ impl RateConfig {
         Rates {
             signed_in: quota(&self.rate_limit),
             anonymous: quota(&self.rate_limit_anonymous),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_leads_nowhere_is_said_without_its_password() {
+        for (url, fits) in [
+            ("redis://127.0.0.1", true),
+            ("valkey://someone:secret@valkey.example:6380/2", true),
+            ("redis+unix:///run/valkey.sock", true),
+            ("http://someone:secret@valkey.example", false),
+            ("secret", false),
+        ] {
+            let config = RateConfig {
+                valkey_url: Some(url.into()),
+                ..RateConfig::standard()
+            };
+            let mut found = Vec::new();
+            config.problems(&mut found);
+            assert_eq!(found.is_empty(), fits, "{url}: {found:?}");
+            assert!(!found.concat().contains("secret"), "{found:?}");
         }
     }
 }

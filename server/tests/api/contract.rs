@@ -7,6 +7,7 @@ use cronium_entity::enums::UserRole;
 use cronium_server::transport::graphql::Settings;
 use cronium_server::transport::graphql::documents::{Documents, Room};
 use cronium_server::transport::graphql::introspection::Introspection;
+use cronium_server::transport::graphql::proxies::Proxies;
 use cronium_server::transport::graphql::rate::{Quota, Rates};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -125,7 +126,7 @@ async fn with_an_allow_list_nothing_else_runs_over_any_transport() {
     )
     .unwrap();
     let served = Served::with(Settings {
-        documents: Documents::listed(list.path()).ok().unwrap(),
+        documents: Documents::listed(list.path(), None).ok().unwrap(),
         ..Settings::default()
     })
     .await;
@@ -188,6 +189,8 @@ async fn the_schema_is_read_by_whom_the_operator_lets() {
             assert_eq!(code.as_str(), refused, "{policy:?}");
             let (_, code) = served.code(token, "{ __type(name: \"User\") { name } }").await;
             assert_eq!(code.as_str(), refused, "{policy:?}");
+            let explorer = served.client.get(served.url("/graphiql")).send().await.unwrap();
+            assert_eq!(explorer.status(), 200, "{policy:?}");
             let (_, code) = served.code(token, "{ viewer { __typename } }").await;
             assert_eq!(code, Value::Null, "a type's own name is no secret");
             let guess = served.post(token, GUESS).send().await.unwrap();
@@ -296,12 +299,64 @@ async fn what_is_broken_or_forged_costs_too_and_sockets_share_the_bucket() {
             break;
         }
     }
-    assert_eq!(
-        refused["payload"][0]["extensions"]["code"], "RATE_LIMITED",
-        "{refused}"
-    );
+    let said = &refused["payload"][0]["extensions"];
+    assert_eq!(said["code"], "RATE_LIMITED", "{refused}");
+    assert!(said["retryAfter"].as_u64() > Some(0), "{refused}");
     let (status, ..) = asked(&served, &token, VERSION).await;
     assert_eq!(status, 429, "HTTP and WebSocket are one bucket");
+    let stream = served
+        .client
+        .post(served.url("/graphql/stream"))
+        .bearer_auth(&token);
+    let stream = stream
+        .header("accept", "text/event-stream")
+        .json(&json!({ "query": VERSION }));
+    let stream = stream.send().await.unwrap();
+    assert_eq!(stream.status(), 429, "and so are events");
+    assert_eq!(stream.headers()["retry-after"], said["retryAfter"].to_string());
+}
+
+#[tokio::test]
+async fn who_is_anonymous_is_known_by_an_address_that_only_a_trusted_proxy_may_tell() {
+    for (trusted, each_his_own) in [(&[][..], false), (&["127.0.0.0/8"][..], true)] {
+        let served = Served::with(Settings {
+            proxies: Proxies::parse(trusted).unwrap(),
+            ..limited()
+        })
+        .await;
+        let mut statuses = Vec::new();
+        for n in 0..60 {
+            let request = served
+                .post("", VERSION)
+                .header("x-forwarded-for", format!("203.0.113.{n}"));
+            statuses.push(request.send().await.unwrap().status().as_u16());
+        }
+        assert_eq!(statuses.contains(&429), !each_his_own, "{trusted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registered_mutation_does_not_run_by_get() {
+    const SIGN_OUT: &str = "mutation { signOut { userErrors { message } } }";
+    let served = Served::start().await;
+    let token = served.test.sign_in(UserRole::Viewer).await;
+    let extensions = by_hash(&hash(SIGN_OUT));
+    let other = served.test.sign_in(UserRole::Viewer).await;
+    let taught = served.client.post(served.url("/graphql")).bearer_auth(&other);
+    let taught = taught
+        .json(&json!({ "query": SIGN_OUT, "extensions": extensions }))
+        .send();
+    assert_eq!(taught.await.unwrap().status(), 200);
+    assert!(
+        !served.test.works(&other).await,
+        "it is registered, and runs by POST"
+    );
+
+    let pairs = [("extensions", extensions.to_string())];
+    let url = reqwest::Url::parse_with_params(&served.url("/graphql"), &pairs).unwrap();
+    let got = served.client.get(url).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(got.status(), 405);
+    assert!(served.test.works(&token).await, "still signed in");
 }
 
 #[tokio::test]

@@ -29,3 +29,4 @@ mod refresh;
 mod support;
 mod totp;
 mod transport;
+mod valkey;

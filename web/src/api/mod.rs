@@ -1,12 +1,14 @@
 //! The GraphQL client: one request over fetch, live results over one WebSocket. Knows the contract
 //! and the transport; knows no page.
 
+pub(crate) mod documents;
 mod error;
 mod http;
 mod live;
 mod protocol;
 mod scalars;
 
+pub(crate) use documents::listed;
 pub use error::{ApiError, ApiErrorKind};
 pub use http::run;
 pub use live::{Feed, Subscription, is_lost, restart, retry_now, subscribe};

@@ -13,6 +13,8 @@ struct CountsQuery {
     events: Total,
 }
 
+crate::api::listed!(Query CountsQuery, ());
+
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "EventConnection")]
 struct Total {

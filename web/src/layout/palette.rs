@@ -49,6 +49,8 @@ struct FindQuery {
     jobs: Jobs,
 }
 
+crate::api::listed!(Query FindQuery, FindVariables);
+
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "EventConnection")]
 struct Events {

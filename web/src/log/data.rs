@@ -56,6 +56,8 @@ pub struct ExecutionLog {
     pub execution_log: LogBatch,
 }
 
+crate::api::listed!(Subscription ExecutionLog, LogVariables);
+
 /// Batches of lines from the first one on. `last` is asked on every start what is held already.
 pub fn follow(execution_id: String, last: impl Fn() -> i64 + 'static) -> Subscription<ExecutionLog> {
     api::subscribe(move || {

@@ -31,6 +31,8 @@ struct UpdateProfile {
     update_profile: UpdateProfilePayload,
 }
 
+crate::api::listed!(Mutation UpdateProfile, ProfileVariables);
+
 #[derive(cynic::QueryFragment)]
 struct UpdateProfilePayload {
     viewer: Option<Viewer>,
@@ -54,6 +56,8 @@ struct ChangePassword {
     #[arguments(input: $input)]
     change_password: ChangePasswordPayload,
 }
+
+crate::api::listed!(Mutation ChangePassword, PasswordVariables);
 
 #[derive(cynic::QueryFragment)]
 struct ChangePasswordPayload {

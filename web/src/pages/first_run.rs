@@ -22,6 +22,8 @@ struct StepsQuery {
     jobs: Jobs,
 }
 
+crate::api::listed!(Query StepsQuery, ());
+
 #[derive(cynic::QueryFragment, Clone, PartialEq)]
 #[cynic(graphql_type = "EventConnection")]
 struct Events {
@@ -67,6 +69,8 @@ struct CreateMutation {
     #[arguments(input: $input)]
     create_event: CreateEventPayload,
 }
+
+crate::api::listed!(Mutation CreateMutation, CreateVariables);
 
 #[derive(cynic::QueryFragment)]
 struct CreateEventPayload {

@@ -2,6 +2,7 @@
 
 pub mod served;
 pub mod smtp;
+pub mod valkey;
 
 use std::sync::Arc;
 

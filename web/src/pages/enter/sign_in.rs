@@ -41,6 +41,8 @@ struct SignInMutation {
     sign_in: SignInPayload,
 }
 
+crate::api::listed!(Mutation SignInMutation, Variables);
+
 /// Errors by the place where they are shown.
 #[derive(Clone, Default, PartialEq)]
 struct Faults {

@@ -31,6 +31,8 @@ pub struct SetStatus {
     set_event_status: SetEventStatusPayload,
 }
 
+crate::api::listed!(Mutation SetStatus, StatusVariables);
+
 /// Pauses an event, or takes it up again.
 pub async fn set_status(id: &str, status: EventStatus) -> Result<Event, Refusal> {
     let variables = StatusVariables {
@@ -66,6 +68,8 @@ pub struct Delete {
     delete_event: DeleteEventPayload,
 }
 
+crate::api::listed!(Mutation Delete, DeleteVariables);
+
 /// Removes an event.
 pub async fn delete(id: &str) -> Result<cynic::Id, Refusal> {
     let variables = DeleteVariables {
@@ -99,6 +103,8 @@ pub struct Restore {
     #[arguments(input: $input)]
     restore_event_version: RestoreEventVersionPayload,
 }
+
+crate::api::listed!(Mutation Restore, RestoreVariables);
 
 /// Makes an old version the newest again.
 pub async fn restore(id: &str, version_id: &cynic::Id, expected_version: i32) -> Result<Event, Refusal> {
@@ -140,6 +146,8 @@ pub struct VersionsQuery {
     #[arguments(id: $id)]
     event: Option<EventVersions>,
 }
+
+crate::api::listed!(Query VersionsQuery, VersionsVariables);
 
 /// A page of an event's versions, newest first.
 pub async fn versions(id: &str, after: Option<String>) -> Result<Option<VersionPage>, ApiError> {

@@ -114,6 +114,8 @@ pub struct EventQuery {
     event: Option<Event>,
 }
 
+crate::api::listed!(Query EventQuery, EventVariables);
+
 /// An event by its id, if the viewer may see it.
 pub async fn event(id: &str) -> Result<Option<Event>, ApiError> {
     Ok(api::run(EventQuery::build(EventVariables { id: id.into() }))
@@ -202,6 +204,8 @@ pub struct Create {
     create_event: CreateEventPayload,
 }
 
+crate::api::listed!(Mutation Create, CreateVariables);
+
 /// Makes a new event of a form.
 pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
     let Parts {
@@ -263,6 +267,8 @@ pub struct Update {
     update_event: UpdateEventPayload,
 }
 
+crate::api::listed!(Mutation Update, UpdateVariables);
+
 /// Saves a form over the version that was edited.
 pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
     let Parts {
@@ -318,6 +324,8 @@ pub struct Test {
     #[arguments(input: $input)]
     test_event: RunEventPayload,
 }
+
+crate::api::listed!(Mutation Test, TestVariables);
 
 /// Runs a form as it stands, saved or not. Gives the job.
 pub async fn test(event_id: Option<&str>, draft: &Draft, checked: Checked) -> Result<JobRow, Refusal> {

@@ -120,6 +120,8 @@ pub struct EventsQuery {
     events: EventPage,
 }
 
+crate::api::listed!(Query EventsQuery, EventsVariables);
+
 fn variables(filter: EventFilter, order: EventOrder, place: Place) -> EventsVariables {
     let (mut first, mut after, mut last, mut before) = (Some(PAGE), None, None, None);
     match place {
@@ -163,6 +165,8 @@ pub struct HistoryQuery {
     #[arguments(filter: $filter, orderBy: $order_by, first: $first, after: $after, last: $last, before: $before)]
     events: Histories,
 }
+
+crate::api::listed!(Query HistoryQuery, EventsVariables);
 
 /// The last runs of each event of a page. Asked for apart, so that the list need not wait for it.
 pub async fn histories(

@@ -81,6 +81,8 @@ pub(super) struct OverviewQuery {
     pub jobs: Jobs,
 }
 
+crate::api::listed!(Query OverviewQuery, OverviewVariables);
+
 #[derive(QueryFragment, Clone, Debug, PartialEq)]
 pub(super) struct Overview {
     pub total: i32,
@@ -190,6 +192,8 @@ pub(super) struct ChangesSubscription {
     #[expect(dead_code, reason = "that something changed is all that matters")]
     jobs_changed: Change,
 }
+
+crate::api::listed!(Subscription ChangesSubscription, ());
 
 #[derive(QueryFragment, Debug)]
 #[cynic(graphql_type = "JobChange")]

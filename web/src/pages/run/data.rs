@@ -112,6 +112,8 @@ pub struct JobQuery {
     job: Option<JobDetail>,
 }
 
+crate::api::listed!(Query JobQuery, JobVariables);
+
 /// A job by its id, if the viewer may see it.
 pub async fn job(id: &str) -> Result<Option<JobDetail>, ApiError> {
     Ok(api::run(JobQuery::build(JobVariables { id: id.into() }))
@@ -125,6 +127,8 @@ pub struct JobUpdates {
     #[arguments(id: $id)]
     pub job_updated: JobDetail,
 }
+
+crate::api::listed!(Subscription JobUpdates, JobVariables);
 
 /// The job after each change.
 pub fn updates(id: String) -> Subscription<JobUpdates> {

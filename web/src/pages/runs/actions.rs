@@ -28,6 +28,8 @@ pub struct Cancel {
     cancel_job: CancelJobPayload,
 }
 
+crate::api::listed!(Mutation Cancel, CancelVariables);
+
 /// Asks for a job to be stopped.
 pub async fn cancel(id: &str) -> Result<JobRow, Refusal> {
     let variables = CancelVariables {
@@ -60,6 +62,8 @@ pub struct Retry {
     retry_job: RunEventPayload,
 }
 
+crate::api::listed!(Mutation Retry, RetryVariables);
+
 /// Runs a job again with the same version and input. Gives the new job.
 pub async fn retry(id: &str) -> Result<JobRow, Refusal> {
     let variables = RetryVariables {
@@ -87,6 +91,8 @@ pub struct RunEvent {
     #[arguments(input: $input)]
     run_event: RunEventPayload,
 }
+
+crate::api::listed!(Mutation RunEvent, RunVariables);
 
 /// Runs the present version of an event. Gives the new job.
 pub async fn run_event(event_id: &str, input: Option<Json>) -> Result<JobRow, Refusal> {

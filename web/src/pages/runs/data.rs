@@ -164,6 +164,8 @@ pub struct RunsQuery {
     pub jobs: JobPage,
 }
 
+crate::api::listed!(Query RunsQuery, RunsVariables);
+
 /// A page of jobs, newest first.
 pub async fn page(filter: JobFilter, place: Place) -> Result<JobPage, ApiError> {
     let (mut first, mut after, mut last, mut before) = (Some(PAGE), None, None, None);
@@ -210,6 +212,8 @@ pub struct RunsChanged {
     #[arguments(filter: $filter)]
     pub jobs_changed: JobChange,
 }
+
+crate::api::listed!(Subscription RunsChanged, ChangesVariables);
 
 /// Jobs that appear or change and pass the filter.
 pub fn changes(filter: JobFilter) -> Subscription<RunsChanged> {

@@ -75,6 +75,11 @@ impl Listed {
         }
     }
 
+    /// Lets the documents of another list run as well. Their ids are not taken: they may be somebody else's here.
+    pub fn also(&mut self, other: Self) {
+        self.by_hash.extend(other.by_hash);
+    }
+
     fn file(&mut self, path: &Path) -> std::result::Result<(), String> {
         let text = fs::read_to_string(path).map_err(|e| e.to_string())?;
         if path.extension().is_none_or(|e| e != "json") {
@@ -171,6 +176,18 @@ mod tests {
         }
         for (text, id) in [(Some("{ b }".to_owned()), None), (None, Some("x")), (None, None)] {
             assert_eq!(listed.find(text, id).unwrap_err().code, NOT_LISTED);
+        }
+    }
+
+    #[test]
+    fn another_list_adds_documents_and_no_ids() {
+        let read = |text| Listed::read(written(&[("a.json", text)]).path()).unwrap();
+        let mut listed = read(r#"{ "one": "{ a }" }"#);
+        listed.also(read(r#"{ "one": "{ b }", "two": "{ c }" }"#));
+        assert_eq!(&*listed.find(None, Some("one")).unwrap().text, "{ a }");
+        assert!(listed.find(None, Some("two")).is_err());
+        for text in ["{ a }", "{ b }", "{ c }"] {
+            assert!(listed.find(Some(text.into()), None).is_ok(), "{text}");
         }
     }
 

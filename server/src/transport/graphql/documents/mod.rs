@@ -93,9 +93,14 @@ impl Documents {
         Self::Registered(Cache::new(room))
     }
 
-    /// Reads an allow-list; the error names everything that is wrong with it.
-    pub fn listed(path: &Path) -> Result<Self> {
-        Ok(Self::Listed(Listed::read(path)?))
+    /// Reads an allow-list, and with it that of the dashboard where there is one; the error names everything that
+    /// is wrong with them.
+    pub fn listed(path: &Path, dashboard: Option<&Path>) -> Result<Self> {
+        let mut listed = Listed::read(path)?;
+        if let Some(dashboard) = dashboard {
+            listed.also(Listed::read(dashboard)?);
+        }
+        Ok(Self::Listed(listed))
     }
 
     /// Whether nothing but what is listed runs.

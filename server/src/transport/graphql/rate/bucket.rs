@@ -18,41 +18,70 @@ pub struct Bucket {
 impl Bucket {
     /// How many microseconds until it is full.
     pub fn full_in(self, quota: Quota, now: Timestamp) -> u128 {
-        self.missing(quota, now.timestamp_micros())
-            .div_ceil(u128::from(quota.0.max(1)))
+        let missing = self.missing(quota, now.timestamp_micros());
+        missing.div_ceil(u128::from(limit(quota)))
     }
 
-    /// A clock that goes back gives nothing back.
-    fn missing(self, quota: Quota, now_us: i64) -> u128 {
+    /// How many drops are missing. A clock that goes back gives nothing back.
+    pub fn missing(self, quota: Quota, now_us: i64) -> u128 {
         let passed = now_us.saturating_sub(self.at_us).max(0).unsigned_abs();
         self.drops
             .saturating_sub(u128::from(passed) * u128::from(quota.0))
     }
 
+    /// What is known of a bucket that is kept elsewhere: so much was missing then. What is remembered here
+    /// already counts too, where it says more.
+    pub fn learn(&mut self, quota: Quota, drops: u128, then: Timestamp) {
+        let told = Self {
+            drops,
+            at_us: then.timestamp_micros(),
+        };
+        let at_us = told.at_us.max(self.at_us);
+        *self = Self {
+            drops: self.missing(quota, at_us).max(told.missing(quota, at_us)),
+            at_us,
+        };
+    }
+
     /// Takes the cost, if all of it is there.
     pub fn take(&mut self, quota: Quota, cost: u64, now: Timestamp) -> Balance {
-        let limit = quota.0.max(1);
-        let unit = WINDOW.as_micros();
         let now_us = now.timestamp_micros().max(self.at_us);
-        let mut missing = self.missing(quota, now_us);
-        let wanted = missing + u128::from(cost.min(limit)) * unit;
-        let over = wanted.saturating_sub(u128::from(limit) * unit);
-        let wait = (over > 0).then(|| micros(over.div_ceil(u128::from(limit))));
-        if wait.is_none() {
-            missing = wanted;
-        }
+        let missing = self.missing(quota, now_us);
+        let wanted = missing + price(quota, cost);
+        let over = wanted.saturating_sub(capacity(quota));
         *self = Self {
-            drops: missing,
+            drops: if over > 0 { missing } else { wanted },
             at_us: now_us,
         };
-        let full = i64::try_from(missing.div_ceil(u128::from(limit))).unwrap_or(i64::MAX);
-        Balance {
-            cost,
-            limit,
-            remaining: limit - u64::try_from(missing.div_ceil(unit)).unwrap_or(limit).min(limit),
-            reset_at: from_micros(now_us.saturating_add(full)),
-            wait,
-        }
+        balance(quota, cost, self.drops, over, now_us)
+    }
+}
+
+fn limit(quota: Quota) -> u64 {
+    quota.0.max(1)
+}
+
+/// What a full bucket holds.
+fn capacity(quota: Quota) -> u128 {
+    u128::from(limit(quota)) * WINDOW.as_micros()
+}
+
+/// What costs more than a bucket holds takes a full one.
+fn price(quota: Quota, cost: u64) -> u128 {
+    u128::from(cost.min(limit(quota))) * WINDOW.as_micros()
+}
+
+/// What a bucket with so many drops missing means for a caller; `over`: how many there were too few.
+pub fn balance(quota: Quota, cost: u64, missing: u128, over: u128, now_us: i64) -> Balance {
+    let limit = limit(quota);
+    let full = i64::try_from(missing.div_ceil(u128::from(limit))).unwrap_or(i64::MAX);
+    let used = missing.div_ceil(WINDOW.as_micros());
+    Balance {
+        cost,
+        limit,
+        remaining: limit - u64::try_from(used).unwrap_or(limit).min(limit),
+        reset_at: from_micros(now_us.saturating_add(full)),
+        wait: (over > 0).then(|| micros(over.div_ceil(u128::from(limit)))),
     }
 }
 

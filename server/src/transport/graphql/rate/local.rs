@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
-use crate::kernel::Clock;
+use crate::kernel::{Clock, Timestamp};
 
 use super::bucket::Bucket;
 use super::{Balance, Buckets, Principal, Quota};
@@ -33,6 +33,30 @@ impl LocalBuckets {
     /// As the trait's, but at once.
     pub fn take_now(&self, principal: Principal, quota: Quota, cost: u64) -> Balance {
         let now = self.clock.now();
+        self.with(principal, quota, now, |bucket| bucket.take(quota, cost, now))
+    }
+
+    /// How many drops are missing from a bucket, and when that was.
+    pub fn missing(&self, principal: Principal, quota: Quota) -> (u128, Timestamp) {
+        let now = self.clock.now();
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.get(&principal).map(|(bucket, _)| *bucket);
+        let missing = bucket.map(|bucket| bucket.missing(quota, now.timestamp_micros()));
+        (missing.unwrap_or_default(), now)
+    }
+
+    /// Remembers what is known of a bucket that is kept elsewhere.
+    pub fn learn(&self, principal: Principal, quota: Quota, drops: u128, then: Timestamp) {
+        self.with(principal, quota, then, |bucket| bucket.learn(quota, drops, then));
+    }
+
+    fn with<T>(
+        &self,
+        principal: Principal,
+        quota: Quota,
+        now: Timestamp,
+        act: impl FnOnce(&mut Bucket) -> T,
+    ) -> T {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= self.most && !buckets.contains_key(&principal) {
             // Those that are soonest full have the least to tell: a quarter of them goes, the full ones first.
@@ -48,7 +72,7 @@ impl LocalBuckets {
         }
         let (bucket, of) = buckets.entry(principal).or_default();
         *of = quota;
-        bucket.take(quota, cost, now)
+        act(bucket)
     }
 }
 

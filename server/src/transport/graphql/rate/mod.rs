@@ -3,6 +3,7 @@
 
 mod bucket;
 mod local;
+mod shared;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use crate::kernel::{Actor, Op, Timestamp};
 
 pub use local::LocalBuckets;
+pub use shared::{SharedBuckets, Valkey};
 
 /// Whose bucket it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
