@@ -188,6 +188,19 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Moves the focus to an element that the next drawing brings.
+pub fn focus_soon(id: &'static str) {
+    wasm_bindgen_futures::spawn_local(async move {
+        for _ in 0..40 {
+            sleep(Duration::from_millis(16)).await;
+            if document().is_some_and(|document| document.get_element_by_id(id).is_some()) {
+                focus(id);
+                return;
+            }
+        }
+    });
+}
+
 /// Moves the focus to the first field that is marked as wrong, as soon as one is on the page.
 pub fn focus_invalid() {
     use wasm_bindgen::JsCast as _;

@@ -23,10 +23,12 @@ struct AskVariables {
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Mutation", variables = "AskVariables")]
-struct Ask {
+struct RequestPasswordReset {
     #[arguments(input: $input)]
     request_password_reset: RequestPasswordResetPayload,
 }
+
+crate::api::listed!(Mutation RequestPasswordReset, AskVariables);
 
 #[derive(cynic::QueryFragment)]
 struct RequestPasswordResetPayload {
@@ -47,10 +49,12 @@ struct SetVariables {
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "Mutation", variables = "SetVariables")]
-struct Set {
+struct ResetPasswordMutation {
     #[arguments(input: $input)]
     reset_password: ResetPasswordPayload,
 }
+
+crate::api::listed!(Mutation ResetPasswordMutation, SetVariables);
 
 #[derive(cynic::QueryFragment)]
 struct ResetPasswordPayload {
@@ -60,7 +64,7 @@ struct ResetPasswordPayload {
 
 async fn ask(email: String) -> Result<(), Refusal> {
     let input = RequestPasswordResetInput { email };
-    let answer = api::run(Ask::build(AskVariables { input }))
+    let answer = api::run(RequestPasswordReset::build(AskVariables { input }))
         .await?
         .request_password_reset;
     settled(answer.accepted.then_some(()), answer.user_errors)
@@ -68,7 +72,7 @@ async fn ask(email: String) -> Result<(), Refusal> {
 
 async fn set(token: String, new_password: String) -> Result<(), Refusal> {
     let input = ResetPasswordInput { token, new_password };
-    let answer = api::run(Set::build(SetVariables { input })).await?.reset_password;
+    let answer = api::run(ResetPasswordMutation::build(SetVariables { input })).await?.reset_password;
     settled(answer.changed.then_some(()), answer.user_errors)
 }
 

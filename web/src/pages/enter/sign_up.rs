@@ -33,6 +33,8 @@ struct SignUpMutation {
     sign_up: SignUpPayload,
 }
 
+crate::api::listed!(Mutation SignUpMutation, Variables);
+
 #[derive(cynic::QueryFragment)]
 struct SignUpPayload {
     status: Option<SignUpStatus>,
