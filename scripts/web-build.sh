@@ -50,6 +50,17 @@ bindgen() {
   die "wasm-bindgen $version could not be built; all of its output: $log"
 }
 
+# Cuts the pages that come later out of the module; of the same release as the loaders in the code.
+splitter() {
+  local version
+  version=$(awk '$0 == "name = \"wasm-splitter\"" { getline; gsub(/[^0-9.]/, ""); print; exit }' "$ROOT/Cargo.lock")
+  SPLIT="$TOOLS/wasm-split-$version/bin/wasm-split-cli"
+  [ -x "$SPLIT" ] && return
+  say "Building wasm-split $version (once, some minutes)"
+  CARGO_TARGET_DIR="$CRONIUM_CACHE/tools-target" run_logged wasm-split cargo install --locked --version "$version" \
+    --root "$TOOLS/wasm-split-$version" wasm-split-cli
+}
+
 optimiser() {
   WASM_OPT="$TOOLS/npm/node_modules/.bin/wasm-opt"
   [ -x "$WASM_OPT" ] && return
@@ -58,6 +69,8 @@ optimiser() {
 }
 
 compile() {
+  # What belongs to which page is seen from the relocations.
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C link-arg=--emit-relocs"
   local options=(-p cronium-web "${artefact[@]}" --locked --target wasm32-unknown-unknown --profile wasm)
   if [ "$mode" = dev ]; then
     options+=(--config profile.wasm.lto=false --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
@@ -80,16 +93,34 @@ place() {
   sed -i "s|{$2}|$named|g" "$OUT/index.html"
 }
 
+# split <folder>: takes the pages that come later out of the module there, and writes the glue that fetches them.
+split() {
+  local parts="$CRONIUM_CACHE/web-parts"
+  run_logged wasm-split "$SPLIT" split "$MODULE" "$1/cronium_bg.wasm" "$parts"
+  mv "$parts/main.wasm" "$1/cronium_bg.wasm"
+  mkdir "$1/parts"
+  (cd "$parts" && find . -name '*.wasm' -exec mv {} "$1/parts/" ';')
+  cp "$ROOT/web/assets/parts.js" "$1/__wasm_split.js"
+  sed -nE 's|^(export const [a-zA-Z0-9_]+ = )makeLoad\("[^"]*/([a-z0-9_]+\.wasm)", (\[[^]]*\]),.*|\1part("./parts/\2", \3);|p' \
+    "$parts/__wasm_split.js" >>"$1/__wasm_split.js"
+  rm -rf "$parts"
+}
+
 assemble() {
   rm -rf "$OUT" && mkdir -p "$OUT/assets/app"
   cp "$page" "$OUT/index.html"
-  "$BINDGEN" "$MODULE" --target web --no-typescript --out-name cronium --out-dir "$OUT/assets/app" \
-    --remove-name-section --remove-producers-section
+  local bare=(--remove-name-section --remove-producers-section)
+  [ "$what" = 'the dashboard' ] && bare=(--keep-debug --keep-lld-exports --no-demangle)
+  "$BINDGEN" "$MODULE" --target web --no-typescript --out-name cronium --out-dir "$OUT/assets/app" "${bare[@]}"
+  [ "$what" = 'the dashboard' ] && split "$OUT/assets/app"
   if [ "$mode" = ship ]; then
-    local wasm="$OUT/assets/app/cronium_bg.wasm"
-    run_logged wasm-opt "$WASM_OPT" -Oz "$wasm" -o "$wasm" --strip-debug --strip-producers \
-      --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
-      --enable-reference-types --enable-multivalue
+    local wasm
+    for wasm in "$OUT/assets/app/cronium_bg.wasm" "$OUT"/assets/app/parts/*.wasm; do
+      [ -e "$wasm" ] || continue
+      run_logged wasm-opt "$WASM_OPT" -Oz "$wasm" -o "$wasm" --strip-debug --strip-producers \
+        --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals \
+        --enable-reference-types --enable-multivalue
+    done
   fi
   cp "$ROOT/web/assets/start.js" "$OUT/assets/app/start.js"
   # The module, its glue and the snippets name each other, so one digest names them all.
@@ -125,7 +156,8 @@ const walk = (folder) => {
       [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
     writeFileSync(path + '.br', small);
     writeFileSync(path + '.gz', gzipSync(bytes, { level: quality === '11' ? 9 : 4 }));
-    total += small.length;
+    // Parts come later, each when one of its pages is opened.
+    if (!folder.endsWith('/parts')) total += small.length;
   }
 };
 walk(root);
@@ -139,6 +171,7 @@ if [ "$(cat "$DIST/.inputs" 2>/dev/null)" = "$now" ]; then
   exit 0
 fi
 bindgen "$(locked_bindgen)"
+[ "$what" != 'the dashboard' ] || splitter
 [ "$mode" = dev ] || optimiser
 compile
 assemble

@@ -163,6 +163,14 @@ pub fn open_tab(address: &str) {
     }
 }
 
+/// Loads the page anew.
+pub fn reload() {
+    if let Some(window) = window() {
+        // A browser that refuses keeps the page as it is.
+        let _ = window.location().reload();
+    }
+}
+
 /// Whether a point of the window lies outside of an element.
 pub fn is_outside(id: &str, x: f64, y: f64) -> bool {
     let element = document().and_then(|document| document.get_element_by_id(id));

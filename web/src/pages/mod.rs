@@ -9,19 +9,20 @@ pub mod input;
 mod monitoring;
 mod not_found;
 mod overview;
+mod parts;
 mod root;
 mod run;
 pub mod runs;
 
-pub use account::Account;
 pub use enter::{ResetPassword, SignIn, SignUp};
-pub use event_editor::{EventEditor, EventNew};
 pub use events::Events;
 pub use first_run::FirstRun;
 pub use input::RunAsked;
 pub use monitoring::Monitoring;
 pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
+
+pub use parts::{Account, EventEditor, EventNew};
 pub use root::Root;
 pub use run::Run;
 pub use runs::Runs;

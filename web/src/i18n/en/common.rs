@@ -130,4 +130,10 @@ pub(super) const TEXTS: Texts = &[
     ("time.minutes", "{n}m ago"),
     ("time.hours", "{n}h ago"),
     ("time.days", "{n}d ago"),
+    ("part.failed", "This page did not arrive"),
+    (
+        "part.failed_text",
+        "The connection may have been lost, or Cronium was updated meanwhile.",
+    ),
+    ("part.reload", "Reload"),
 ];

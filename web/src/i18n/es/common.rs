@@ -130,4 +130,10 @@ pub(super) const TEXTS: Texts = &[
     ("time.minutes", "hace {n} min"),
     ("time.hours", "hace {n} h"),
     ("time.days", "hace {n} d"),
+    ("part.failed", "Esta página no ha llegado"),
+    (
+        "part.failed_text",
+        "Puede que se haya perdido la conexión o que Cronium se haya actualizado entretanto.",
+    ),
+    ("part.reload", "Recargar"),
 ];

@@ -72,7 +72,9 @@ async fn ask(email: String) -> Result<(), Refusal> {
 
 async fn set(token: String, new_password: String) -> Result<(), Refusal> {
     let input = ResetPasswordInput { token, new_password };
-    let answer = api::run(ResetPasswordMutation::build(SetVariables { input })).await?.reset_password;
+    let answer = api::run(ResetPasswordMutation::build(SetVariables { input }))
+        .await?
+        .reset_password;
     settled(answer.changed.then_some(()), answer.user_errors)
 }
 

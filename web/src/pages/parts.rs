@@ -1,0 +1,93 @@
+//! Pages that not everybody opens come in parts of their own, each fetched when its first page is opened, so that
+//! the first visit stays small. The build cuts the module at the loaders that are named here: whatever only a
+//! part's page needs is in the part.
+
+use dioxus::prelude::*;
+use wasm_split::{LazyLoader, lazy_loader};
+
+use super::{account, event_editor};
+use crate::browser;
+use crate::i18n::{Locale, t};
+use crate::params::Params;
+use crate::routes::Route;
+use crate::ui::{Icon, Skeleton};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Account,
+    Editor,
+}
+
+static ACCOUNT: LazyLoader<Route, Element> =
+    lazy_loader!(extern "account" fn account_part(route: Route) -> Element);
+
+fn account_part(route: Route) -> Element {
+    match route {
+        Route::Account { locale } => rsx! { account::Account { locale } },
+        _ => rsx! {},
+    }
+}
+
+static EDITOR: LazyLoader<Route, Element> =
+    lazy_loader!(extern "editor" fn editor_part(route: Route) -> Element);
+
+fn editor_part(route: Route) -> Element {
+    match route {
+        Route::EventNew { locale, query } => rsx! { event_editor::EventNew { locale, query } },
+        Route::EventEditor { locale, id, query } => rsx! { event_editor::EventEditor { locale, id, query } },
+        _ => rsx! {},
+    }
+}
+
+impl Part {
+    fn loader(self) -> &'static LazyLoader<Route, Element> {
+        match self {
+            Self::Account => &ACCOUNT,
+            Self::Editor => &EDITOR,
+        }
+    }
+}
+
+/// The page of an address, as soon as its part is there.
+#[component]
+fn PageOf(part: Part, route: Route) -> Element {
+    let there = use_resource(move || part.loader().load());
+    match there() {
+        None => rsx! { Skeleton {} },
+        Some(true) => rsx! { Arrived { part, route } },
+        Some(false) => rsx! {
+            div { class: "empty", role: "alert",
+                Icon { name: "alert" }
+                p { class: "title", {t("part.failed")} }
+                p { {t("part.failed_text")} }
+                div { class: "acts",
+                    button { class: "btn", r#type: "button", onclick: move |_| browser::reload(), Icon { name: "retry" } {t("part.reload")} }
+                }
+            }
+        },
+    }
+}
+
+#[component]
+fn Arrived(part: Part, route: Route) -> Element {
+    // It was loaded: this is drawn only then.
+    part.loader().call(route).unwrap_or_else(|_| rsx! {})
+}
+
+/// The account page.
+#[component]
+pub fn Account(locale: Locale) -> Element {
+    rsx! { PageOf { part: Part::Account, route: Route::Account { locale } } }
+}
+
+/// The page of an event that is not there yet.
+#[component]
+pub fn EventNew(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Editor, route: Route::EventNew { locale, query } } }
+}
+
+/// The page of an event.
+#[component]
+pub fn EventEditor(locale: Locale, id: String, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Editor, route: Route::EventEditor { locale, id, query } } }
+}
