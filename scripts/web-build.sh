@@ -69,8 +69,9 @@ optimiser() {
 }
 
 compile() {
-  # What belongs to which page is seen from the relocations.
-  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C link-arg=--emit-relocs"
+  # What belongs to which page is seen from the relocations. A linker that merges equal strings would give two
+  # symbols one place, and what only a part needs is wiped from the main module: -O0 keeps them apart.
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C link-arg=--emit-relocs -C link-arg=-O0"
   local options=(-p cronium-web "${artefact[@]}" --locked --target wasm32-unknown-unknown --profile wasm)
   if [ "$mode" = dev ]; then
     options+=(--config profile.wasm.lto=false --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
