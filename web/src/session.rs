@@ -8,6 +8,7 @@ use dioxus::prelude::*;
 
 use crate::api::{self, ApiError, ApiErrorKind, schema};
 use crate::browser;
+use crate::i18n::t;
 
 /// The person who is signed in.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -18,6 +19,69 @@ pub struct Viewer {
     pub name: String,
     pub role: UserRole,
     pub locale: String,
+    pub permissions: Vec<Scope>,
+}
+
+impl Viewer {
+    /// Whether the person's role allows it.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.permissions.contains(&scope)
+    }
+}
+
+/// A permission.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    ReadEvents,
+    CreateEvents,
+    ChangeEvents,
+    RunEvents,
+    ReadJobs,
+    CancelJobs,
+    AllResources,
+    ReadSystem,
+    ManageAccount,
+    ManageUsers,
+    ManageRoles,
+    ManageSettings,
+    ReadAuditLog,
+}
+
+impl Scope {
+    pub const ALL: [Self; 13] = [
+        Self::ReadEvents,
+        Self::CreateEvents,
+        Self::ChangeEvents,
+        Self::RunEvents,
+        Self::ReadJobs,
+        Self::CancelJobs,
+        Self::AllResources,
+        Self::ReadSystem,
+        Self::ManageAccount,
+        Self::ManageUsers,
+        Self::ManageRoles,
+        Self::ManageSettings,
+        Self::ReadAuditLog,
+    ];
+
+    /// What it allows, in words.
+    pub fn words(self) -> String {
+        t(match self {
+            Self::ReadEvents => "scope.read_events",
+            Self::CreateEvents => "scope.create_events",
+            Self::ChangeEvents => "scope.change_events",
+            Self::RunEvents => "scope.run_events",
+            Self::ReadJobs => "scope.read_jobs",
+            Self::CancelJobs => "scope.cancel_jobs",
+            Self::AllResources => "scope.all_resources",
+            Self::ReadSystem => "scope.read_system",
+            Self::ManageAccount => "scope.manage_account",
+            Self::ManageUsers => "scope.manage_users",
+            Self::ManageRoles => "scope.manage_roles",
+            Self::ManageSettings => "scope.manage_settings",
+            Self::ReadAuditLog => "scope.read_audit_log",
+        })
+    }
 }
 
 /// What a person may do in general.

@@ -138,6 +138,7 @@ mod tests {
             name: name.to_owned(),
             role: UserRole::Admin,
             locale: "en".to_owned(),
+            permissions: Vec::new(),
         };
         assert_eq!(initials(&viewer("Marta de la Rosa")), "MD");
         assert_eq!(initials(&viewer(" ")), "R");
