@@ -6,8 +6,8 @@ use dioxus::prelude::*;
 use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
-    Account, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview, ResetPassword,
-    Root, Run, Runs, SignIn, SignUp,
+    Account, AuditLog, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview,
+    ResetPassword, Roles, Root, Run, Runs, SettingsPage, SignIn, SignUp, Users,
 };
 use crate::params::Params;
 
@@ -44,6 +44,14 @@ pub enum Route {
                 Monitoring { locale: Locale },
                 #[route("/account")]
                 Account { locale: Locale },
+                #[route("/users?:..query")]
+                Users { locale: Locale, query: Params },
+                #[route("/roles")]
+                Roles { locale: Locale },
+                #[route("/settings")]
+                SettingsPage { locale: Locale },
+                #[route("/audit?:..query")]
+                AuditLog { locale: Locale, query: Params },
                 #[route("/:..path")]
                 Missing { locale: Locale, path: Vec<String> },
             #[end_layout]
@@ -79,6 +87,10 @@ impl Route {
             },
             Self::Monitoring { .. } => Self::Monitoring { locale: to },
             Self::Account { .. } => Self::Account { locale: to },
+            Self::Users { query, .. } => Self::Users { locale: to, query },
+            Self::Roles { .. } => Self::Roles { locale: to },
+            Self::SettingsPage { .. } => Self::SettingsPage { locale: to },
+            Self::AuditLog { query, .. } => Self::AuditLog { locale: to, query },
             Self::Missing { path, .. } => Self::Missing { locale: to, path },
             Self::Root {} => Self::Overview {
                 locale: to,
@@ -123,6 +135,10 @@ mod tests {
             "/en/events/new",
             "/es/monitoring",
             "/en/account",
+            "/en/users?status=ACTIVE",
+            "/es/roles",
+            "/en/settings",
+            "/es/audit?outcome=DENIED",
             "/es/sign-up?token=abc",
             "/en/reset-password?token=abc",
         ] {

@@ -8,6 +8,7 @@ use dioxus::prelude::*;
 use wasm_bindgen::JsCast as _;
 
 use super::Theme;
+use super::shell::admin_places;
 use crate::api::{self, Json, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
@@ -158,6 +159,11 @@ fn commands(locale: Locale) -> Vec<Item> {
         go("key", "account.page", "", Route::Account { locale }),
         go("spark", "nav.first_run", "", Route::FirstRun { locale }),
     ];
+    items.extend(
+        admin_places(locale, None)
+            .into_iter()
+            .map(|place| go(place.icon, place.key, "", place.to)),
+    );
     items.extend(Theme::ALL.into_iter().map(|theme| Item {
         mark: Mark::Icon(theme.icon()),
         text: format!("{}: {}", t("theme.title"), t(theme.key())),

@@ -13,7 +13,7 @@ use crate::i18n::{Locale, group_digits, t};
 use crate::pages::RunAsked;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::session::{self, Session};
+use crate::session::{self, Scope, Session};
 use crate::status;
 use crate::ui::{BrandMark, ErrorNotice, Icon, JobStatus, Skeleton, StatusDot, use_query};
 
@@ -90,7 +90,9 @@ fn PageFrame(locale: Locale) -> Element {
         | Route::EventNew { .. }
         | Route::EventEditor { .. }
         | Route::Runs { .. }
-        | Route::Run { .. } => "main main-flush",
+        | Route::Run { .. }
+        | Route::Users { .. }
+        | Route::AuditLog { .. } => "main main-flush",
         _ => "main",
     };
     rsx! {
@@ -120,11 +122,64 @@ fn Brand(locale: Locale) -> Element {
     }
 }
 
-struct Place {
-    icon: &'static str,
-    key: &'static str,
-    to: Route,
+pub(super) struct Place {
+    pub icon: &'static str,
+    pub key: &'static str,
+    pub to: Route,
     here: bool,
+}
+
+/// The pages of the administration, as far as the person may open them.
+pub(super) fn admin_places(locale: Locale, route: Option<&Route>) -> Vec<Place> {
+    let viewer = session::viewer();
+    let may = |scope| viewer.as_ref().is_some_and(|viewer| viewer.may(scope));
+    let all = [
+        (
+            may(Scope::ManageUsers),
+            Place {
+                icon: "admin",
+                key: "nav.users",
+                to: Route::Users {
+                    locale,
+                    query: Params::default(),
+                },
+                here: matches!(route, Some(Route::Users { .. })),
+            },
+        ),
+        (
+            may(Scope::ManageRoles),
+            Place {
+                icon: "key",
+                key: "nav.roles",
+                to: Route::Roles { locale },
+                here: matches!(route, Some(Route::Roles { .. })),
+            },
+        ),
+        (
+            may(Scope::ManageSettings),
+            Place {
+                icon: "tool",
+                key: "nav.settings",
+                to: Route::SettingsPage { locale },
+                here: matches!(route, Some(Route::SettingsPage { .. })),
+            },
+        ),
+        (
+            may(Scope::ReadAuditLog),
+            Place {
+                icon: "history",
+                key: "nav.audit",
+                to: Route::AuditLog {
+                    locale,
+                    query: Params::default(),
+                },
+                here: matches!(route, Some(Route::AuditLog { .. })),
+            },
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(may, place)| may.then_some(place))
+        .collect()
 }
 
 fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
@@ -183,9 +238,10 @@ fn Navigation(locale: Locale) -> Element {
     let route = use_route::<Route>();
     let counts = counts::read();
     let (operate, system) = places(locale, &route);
+    let admin = admin_places(locale, Some(&route));
     rsx! {
         nav { class: "side-scroll", "aria-label": t("nav.main"),
-            for (title, group) in [("nav.operate", operate), ("nav.system", system)] {
+            for (title, group) in [("nav.operate", operate), ("nav.system", system), ("nav.admin", admin)].into_iter().filter(|(_, group)| !group.is_empty()) {
                 div { key: "{title}", class: "nav-group",
                     p { class: "nav-title", {t(title)} }
                     ul { "aria-label": t(title),

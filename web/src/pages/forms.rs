@@ -18,12 +18,7 @@ impl Faults {
         match refusal {
             Refusal::Refused(errors) if errors.iter().all(|error| !error.path().is_empty()) => {
                 browser::focus_invalid();
-                Self(
-                    errors
-                        .iter()
-                        .map(|error| (error.path(), error.words()))
-                        .collect(),
-                )
+                Self(errors.iter().map(|error| (error.path(), error.words())).collect())
             }
             _ => {
                 say(t(title), refusal);
@@ -34,7 +29,10 @@ impl Faults {
 
     /// What is wrong with one field, or with what is in it.
     pub fn at(&self, path: &str) -> Option<String> {
-        let within = |at: &str| at.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let within = |at: &str| {
+            at.strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         let found = self.0.iter().find(|(at, _)| within(at));
         found.map(|(_, words)| words.clone())
     }
@@ -100,7 +98,12 @@ pub fn Choice(
 
 /// A box that is ticked or not.
 #[component]
-pub fn Tick(on: bool, label: String, #[props(default)] disabled: bool, onchange: EventHandler<bool>) -> Element {
+pub fn Tick(
+    on: bool,
+    label: String,
+    #[props(default)] disabled: bool,
+    onchange: EventHandler<bool>,
+) -> Element {
     rsx! {
         label { class: "check",
             input { r#type: "checkbox", checked: on, disabled, onchange: move |event| onchange.call(event.checked()) }

@@ -1,6 +1,7 @@
 //! Every page. A page loads its data, and shows it with the parts of `ui`.
 
 mod account;
+mod admin;
 mod enter;
 mod event_editor;
 mod events;
@@ -24,7 +25,7 @@ pub use monitoring::Monitoring;
 pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 
-pub use parts::{Account, EventEditor, EventNew};
+pub use parts::{Account, AuditLog, EventEditor, EventNew, Roles, SettingsPage, Users};
 pub use root::Root;
 pub use run::Run;
 pub use runs::Runs;

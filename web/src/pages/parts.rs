@@ -5,7 +5,7 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, event_editor};
+use super::{account, admin, event_editor};
 use crate::browser;
 use crate::i18n::{Locale, t};
 use crate::params::Params;
@@ -15,6 +15,7 @@ use crate::ui::{Icon, Skeleton};
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Account,
+    Admin,
     Editor,
 }
 
@@ -24,6 +25,19 @@ static ACCOUNT: LazyLoader<Route, Element> =
 fn account_part(route: Route) -> Element {
     match route {
         Route::Account { locale } => rsx! { account::Account { locale } },
+        _ => rsx! {},
+    }
+}
+
+static ADMIN: LazyLoader<Route, Element> =
+    lazy_loader!(extern "admin" fn admin_part(route: Route) -> Element);
+
+fn admin_part(route: Route) -> Element {
+    match route {
+        Route::Users { locale, query } => rsx! { admin::Users { locale, query } },
+        Route::Roles { .. } => rsx! { admin::Roles {} },
+        Route::SettingsPage { locale } => rsx! { admin::SettingsPage { locale } },
+        Route::AuditLog { locale, query } => rsx! { admin::AuditLog { locale, query } },
         _ => rsx! {},
     }
 }
@@ -43,6 +57,7 @@ impl Part {
     fn loader(self) -> &'static LazyLoader<Route, Element> {
         match self {
             Self::Account => &ACCOUNT,
+            Self::Admin => &ADMIN,
             Self::Editor => &EDITOR,
         }
     }
@@ -90,4 +105,28 @@ pub fn EventNew(locale: Locale, query: Params) -> Element {
 #[component]
 pub fn EventEditor(locale: Locale, id: String, query: Params) -> Element {
     rsx! { PageOf { part: Part::Editor, route: Route::EventEditor { locale, id, query } } }
+}
+
+/// People with an account.
+#[component]
+pub fn Users(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Admin, route: Route::Users { locale, query } } }
+}
+
+/// What each role allows.
+#[component]
+pub fn Roles(locale: Locale) -> Element {
+    rsx! { PageOf { part: Part::Admin, route: Route::Roles { locale } } }
+}
+
+/// Settings of the installation.
+#[component]
+pub fn SettingsPage(locale: Locale) -> Element {
+    rsx! { PageOf { part: Part::Admin, route: Route::SettingsPage { locale } } }
+}
+
+/// What was changed and what was refused.
+#[component]
+pub fn AuditLog(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Admin, route: Route::AuditLog { locale, query } } }
 }

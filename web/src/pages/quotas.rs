@@ -19,7 +19,12 @@ pub enum QuotaKind {
 }
 
 impl QuotaKind {
-    const ALL: [Self; 4] = [Self::Events, Self::JobsPerMonth, Self::ConcurrentJobs, Self::LogRetentionDays];
+    const ALL: [Self; 4] = [
+        Self::Events,
+        Self::JobsPerMonth,
+        Self::ConcurrentJobs,
+        Self::LogRetentionDays,
+    ];
 
     fn key(self) -> &'static str {
         match self {
@@ -119,7 +124,11 @@ enum Typed {
 }
 
 fn typed(limits: &[QuotaLimit], kind: QuotaKind) -> Typed {
-    match limits.iter().find(|limit| limit.kind == kind).map(|limit| limit.limit) {
+    match limits
+        .iter()
+        .find(|limit| limit.kind == kind)
+        .map(|limit| limit.limit)
+    {
         None => Typed::Unset,
         Some(None) => Typed::Unlimited,
         Some(Some(number)) => Typed::Number(number.to_string()),
@@ -179,7 +188,12 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
         }
     };
     // The API names a limit by its place among those that are sent.
-    let place = move |kind: usize| values.read()[..kind].iter().filter(|one| **one != Typed::Unset).count();
+    let place = move |kind: usize| {
+        values.read()[..kind]
+            .iter()
+            .filter(|one| **one != Typed::Unset)
+            .count()
+    };
     rsx! {
         form { class: "form", novalidate: true, onsubmit: submit,
             for (at, kind) in QuotaKind::ALL.into_iter().enumerate() {

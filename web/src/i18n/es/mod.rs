@@ -1,5 +1,6 @@
 //! Spanish.
 
+mod admin;
 mod common;
 mod events;
 mod log;
@@ -11,6 +12,7 @@ use super::Texts;
 
 pub(super) const ALL: &[Texts] = &[
     common::TEXTS,
+    admin::TEXTS,
     signin::TEXTS,
     overview::TEXTS,
     events::TEXTS,

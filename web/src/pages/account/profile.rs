@@ -151,4 +151,3 @@ pub fn Looks(locale: Locale) -> Element {
         }
     }
 }
-

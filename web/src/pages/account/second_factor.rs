@@ -113,13 +113,17 @@ async fn begin() -> Result<Drawn, Refusal> {
 
 async fn confirm(code: String, password: String) -> Result<Vec<String>, Refusal> {
     let input = ConfirmTotpInput { code, password };
-    let answer = api::run(ConfirmTotp::build(ConfirmVariables { input })).await?.confirm_totp;
+    let answer = api::run(ConfirmTotp::build(ConfirmVariables { input }))
+        .await?
+        .confirm_totp;
     settled(answer.recovery_codes, answer.user_errors)
 }
 
 async fn disable(code: String, password: String) -> Result<(), Refusal> {
     let input = DisableTotpInput { code, password };
-    let answer = api::run(DisableTotp::build(DisableVariables { input })).await?.disable_totp;
+    let answer = api::run(DisableTotp::build(DisableVariables { input }))
+        .await?
+        .disable_totp;
     settled(answer.disabled.then_some(()), answer.user_errors)
 }
 

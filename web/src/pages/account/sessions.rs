@@ -74,24 +74,42 @@ struct RevokedSession {
 
 async fn load() -> Result<Vec<Session>, ApiError> {
     let answer = api::run(OwnSessions::build(())).await?;
-    Ok(answer.viewer.map(|viewer| viewer.sessions.nodes).unwrap_or_default())
+    Ok(answer
+        .viewer
+        .map(|viewer| viewer.sessions.nodes)
+        .unwrap_or_default())
 }
 
 async fn revoke(id: cynic::Id) -> Result<(), Refusal> {
     let input = RevokeSessionInput { id };
-    let answer = api::run(RevokeSession::build(RevokeVariables { input })).await?.revoke_session;
+    let answer = api::run(RevokeSession::build(RevokeVariables { input }))
+        .await?
+        .revoke_session;
     settled(answer.session.map(|_| ()), answer.user_errors)
 }
 
 /// Browser and system in short, as far as the header of the client says them.
 fn client(user_agent: &str) -> String {
     // Each browser also names those that it descends from, so the youngest is looked for first.
-    let browser = [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]
-        .into_iter()
-        .find(|(mark, _)| user_agent.contains(mark));
-    let system = [("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iPadOS"), ("Mac OS X", "macOS"), ("Windows", "Windows"), ("Linux", "Linux")]
-        .into_iter()
-        .find(|(mark, _)| user_agent.contains(mark));
+    let browser = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]
+    .into_iter()
+    .find(|(mark, _)| user_agent.contains(mark));
+    let system = [
+        ("Android", "Android"),
+        ("iPhone", "iOS"),
+        ("iPad", "iPadOS"),
+        ("Mac OS X", "macOS"),
+        ("Windows", "Windows"),
+        ("Linux", "Linux"),
+    ]
+    .into_iter()
+    .find(|(mark, _)| user_agent.contains(mark));
     match (browser, system) {
         (Some((_, browser)), Some((_, system))) => format!("{browser} · {system}"),
         (Some((_, browser)), None) => browser.to_owned(),
@@ -166,7 +184,10 @@ mod tests {
     fn a_client_is_known_by_its_youngest_name() {
         let edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36 Edg/120.0";
         assert_eq!(client(edge), "Edge · Windows");
-        assert_eq!(client("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"), "Firefox · Linux");
+        assert_eq!(
+            client("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"),
+            "Firefox · Linux"
+        );
         assert_eq!(client("curl/8.5"), "curl/8.5");
     }
 }

@@ -106,17 +106,24 @@ struct RevokeApiTokenPayload {
 
 async fn load() -> Result<Vec<ApiToken>, ApiError> {
     let answer = api::run(OwnTokens::build(())).await?;
-    Ok(answer.viewer.map(|viewer| viewer.api_tokens.nodes).unwrap_or_default())
+    Ok(answer
+        .viewer
+        .map(|viewer| viewer.api_tokens.nodes)
+        .unwrap_or_default())
 }
 
 async fn create(input: CreateApiTokenInput) -> Result<String, Refusal> {
-    let made = api::run(CreateApiToken::build(CreateVariables { input })).await?.create_api_token;
+    let made = api::run(CreateApiToken::build(CreateVariables { input }))
+        .await?
+        .create_api_token;
     settled(made.secret, made.user_errors)
 }
 
 async fn revoke(id: cynic::Id) -> Result<ApiToken, Refusal> {
     let input = RevokeApiTokenInput { id };
-    let answer = api::run(RevokeApiToken::build(RevokeVariables { input })).await?.revoke_api_token;
+    let answer = api::run(RevokeApiToken::build(RevokeVariables { input }))
+        .await?
+        .revoke_api_token;
     settled(answer.api_token, answer.user_errors)
 }
 
@@ -163,7 +170,13 @@ fn Row(token: ApiToken, now: Signal<f64>, onchange: EventHandler) -> Element {
     let id = token.id.clone();
     let may = token.scopes.as_ref().map_or_else(
         || t("tokens.all"),
-        |scopes| scopes.iter().map(|scope| scope.words()).collect::<Vec<_>>().join(", "),
+        |scopes| {
+            scopes
+                .iter()
+                .map(|scope| scope.words())
+                .collect::<Vec<_>>()
+                .join(", ")
+        },
     );
     rsx! {
         li { class: "between",
@@ -206,8 +219,15 @@ fn NewToken(onclose: EventHandler) -> Element {
     let mut secret = use_signal(|| None::<String>);
     let mut wrong = use_signal(Faults::default);
     let mut busy = use_signal(|| false);
-    let own = session::viewer().map(|viewer| viewer.permissions).unwrap_or_default();
-    let expiries = [("7", "tokens.days_7"), ("30", "tokens.days_30"), ("90", "tokens.days_90"), ("365", "tokens.days_365")];
+    let own = session::viewer()
+        .map(|viewer| viewer.permissions)
+        .unwrap_or_default();
+    let expiries = [
+        ("7", "tokens.days_7"),
+        ("30", "tokens.days_30"),
+        ("90", "tokens.days_90"),
+        ("365", "tokens.days_365"),
+    ];
     if let Some(secret) = secret() {
         return rsx! {
             Dialog { id: "token-made", title: t("tokens.made"), onclose,

@@ -1,0 +1,14 @@
+//! The installation's people and rules: users, roles, settings, audit log.
+
+mod audit;
+mod invite;
+mod person;
+mod role;
+mod roles;
+mod settings;
+mod users;
+
+pub use audit::AuditLog;
+pub use roles::Roles;
+pub use settings::SettingsPage;
+pub use users::Users;

@@ -1,0 +1,110 @@
+//! What each role allows, side by side.
+
+use cynic::QueryBuilder as _;
+use dioxus::prelude::*;
+
+use super::role::EditRole;
+use super::users::role_words;
+use crate::api::{self, ApiError, schema};
+use crate::i18n::{t, tn};
+use crate::layout::{Crumb, use_crumbs};
+use crate::session::Scope;
+use crate::ui::{ErrorNotice, Icon, Skeleton, use_query};
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query")]
+struct RolesQuery {
+    roles: Vec<Role>,
+}
+
+crate::api::listed!(Query RolesQuery, ());
+
+/// A role with what it allows.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct Role {
+    pub id: cynic::Id,
+    pub name: String,
+    pub description: String,
+    pub built_in: bool,
+    pub permissions: Vec<Scope>,
+    pub user_count: Option<i32>,
+}
+
+impl Role {
+    pub fn words(&self) -> String {
+        role_words(&self.name, self.built_in)
+    }
+}
+
+async fn load() -> Result<Vec<Role>, ApiError> {
+    Ok(api::run(RolesQuery::build(())).await?.roles)
+}
+
+/// The matrix of roles.
+#[component]
+pub fn Roles() -> Element {
+    use_crumbs(vec![Crumb::here(t("nav.roles"))]);
+    let mut query = use_query(load);
+    // The role that is being changed; without an id, a new one.
+    let mut editing = use_signal(|| None::<Option<Role>>);
+    let known = (query.data)();
+    rsx! {
+        div { class: "pane",
+            div { class: "pane-head",
+                h2 { {t("nav.roles")} }
+                button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| editing.set(Some(None)), Icon { name: "plus" } {t("roles.new")} }
+            }
+            if let Some(roles) = known {
+                div { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("nav.roles"),
+                    table { class: "table roles",
+                        thead {
+                            tr {
+                                th { {t("roles.permission")} }
+                                for role in roles.iter().cloned() {
+                                    th { key: "{role.id.inner()}", class: "role", scope: "col",
+                                        span { title: "{role.description}", {role.words()} }
+                                        span { class: "sub", {tn("roles.people", u64::try_from(role.user_count.unwrap_or(0)).unwrap_or(0))} }
+                                        button { class: "btn btn-sm", r#type: "button", "aria-label": "{t(\"users.change\")}: {role.words()}",
+                                            onclick: move |_| editing.set(Some(Some(role.clone()))),
+                                            {if role.built_in { t("quota.title") } else { t("users.change") }}
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        tbody {
+                            for scope in Scope::ALL {
+                                tr { key: "{scope:?}",
+                                    th { scope: "row", {scope.words()} }
+                                    for role in &roles {
+                                        td { key: "{role.id.inner()}", class: "role",
+                                            if role.permissions.contains(&scope) {
+                                                Icon { name: "check" }
+                                                span { class: "sr", {t("yes")} }
+                                            } else {
+                                                span { class: "dim", "aria-hidden": "true", "–" }
+                                                span { class: "sr", {t("no")} }
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            } else if let Some(error) = (query.error)() {
+                ErrorNotice { error, onretry: move |()| query.reload() }
+            } else {
+                Skeleton { lines: 8 }
+            }
+        }
+        if let Some(role) = editing() {
+            EditRole { role,
+                onclose: move |()| {
+                    editing.set(None);
+                    query.reload();
+                },
+            }
+        }
+    }
+}
