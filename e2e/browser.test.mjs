@@ -1,12 +1,10 @@
 // The dashboard in a real browser, found by role and label as a person or a screen reader finds it.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { Product, launchBrowser, output, until } from "./harness.mjs";
+import { inspect, wrong } from "./inspect.mjs";
 
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PATIENCE = 20_000;
 
 const broken = [];
@@ -34,46 +32,7 @@ async function go(path) {
   await main().waitFor();
 }
 
-/** Waits until skeletons are gone and nothing moves. */
-async function settled() {
-  await page.waitForFunction(() => !document.querySelector('[aria-busy="true"], .skeleton'), null, { timeout: PATIENCE });
-  await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect?.getComputedTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {}))));
-}
-
-async function look(name) {
-  const found = [];
-  for (const colorScheme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme });
-    for (const width of [1440, 390]) {
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await settled();
-      await page.screenshot({ path: join(output, `${name}-${width}-${colorScheme}.png`), animations: "disabled" });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      if (wide > 0) found.push(`${width} ${colorScheme}: the page is ${wide} px too wide`);
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-      for (const v of violations) {
-        found.push(`${width} ${colorScheme}: ${v.id} (${v.impact}) ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 160)).slice(0, 3).join(" | ")}`);
-      }
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-  await page.emulateMedia({ colorScheme: "light" });
-  assert.deepEqual(found, []);
-}
-
-/** Asserts that a field is marked as wrong, says why to a screen reader, and has the focus if it should. */
-async function wrong(field, says, { focused = false } = {}) {
-  await field.and(page.locator('[aria-invalid="true"]')).waitFor();
-  const found = await field.evaluate(async (one) => {
-    // The focus follows with the next drawing.
-    for (let at = 0; at < 60 && document.activeElement !== one; at += 1) await new Promise((drawn) => requestAnimationFrame(drawn));
-    const notes = (one.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "");
-    return { note: notes.join(" "), focused: document.activeElement === one };
-  });
-  assert.match(found.note, says);
-  if (focused) assert.ok(found.focused, `the focus is not at the field that says ${says}`);
-}
+const look = (name) => inspect(page, name);
 
 /** Scrolls the log from end to end, a step a frame; gives the lengths of frames in ms, sorted. */
 const sweep = (steps) => log().evaluate(async (list, count) => {

@@ -27,6 +27,19 @@ impl Faults {
         }
     }
 
+    /// The same, where the form asks for the person's own present password.
+    pub fn of_confirmation(title: &str, refusal: &Refusal) -> Self {
+        let mut faults = Self::of(title, refusal);
+        if let Refusal::Refused(errors) = refusal {
+            for (fault, error) in faults.0.iter_mut().zip(errors) {
+                if fault.0 == "password" {
+                    fault.1 = error.words_at("currentPassword");
+                }
+            }
+        }
+        faults
+    }
+
     /// What is wrong with one field, or with what is in it.
     pub fn at(&self, path: &str) -> Option<String> {
         let within = |at: &str| {

@@ -159,6 +159,7 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
     let mut values = use_signal(|| QuotaKind::ALL.map(|kind| typed(&limits, kind)));
     let mut wrong = use_signal(Faults::default);
     let mut busy = use_signal(|| false);
+    let widest = subject.installation.is_some();
     let submit = move |event: FormEvent| {
         event.prevent_default();
         let subject = subject.clone();
@@ -188,17 +189,18 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
         }
     };
     // The API names a limit by its place among those that are sent.
-    let place = move |kind: usize| {
-        values.read()[..kind]
-            .iter()
-            .filter(|one| **one != Typed::Unset)
-            .count()
+    let error = move |kind: usize| {
+        let values = values.read();
+        let sent = values[..kind].iter().filter(|one| **one != Typed::Unset).count();
+        (values[kind] != Typed::Unset)
+            .then(|| wrong.read().at(&format!("limits.{sent}")))
+            .flatten()
     };
     rsx! {
         form { class: "form", novalidate: true, onsubmit: submit,
             for (at, kind) in QuotaKind::ALL.into_iter().enumerate() {
                 Field { key: "{kind:?}", id: "{id}-{kind.key()}", label: kind_words(kind),
-                    error: (values.read()[at] != Typed::Unset).then(|| wrong.read().at(&format!("limits.{}", place(at)))).flatten(),
+                    error: error(at),
                     div { class: "toolbar",
                         select { class: "select fit", id: "{id}-{kind.key()}",
                             onchange: move |event| {
@@ -209,11 +211,16 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
                                 };
                             },
                             option { value: "unset", selected: values.read()[at] == Typed::Unset, "{unset}" }
-                            option { value: "unlimited", selected: values.read()[at] == Typed::Unlimited, {t("quota.none")} }
+                            // Where nothing is wider, nothing set is no limit.
+                            if !widest {
+                                option { value: "unlimited", selected: values.read()[at] == Typed::Unlimited, {t("quota.none")} }
+                            }
                             option { value: "number", selected: matches!(values.read()[at], Typed::Number(_)), {t("quota.at_most")} }
                         }
                         if let Typed::Number(text) = values.read()[at].clone() {
                             input { class: "input fit num", inputmode: "numeric", "aria-label": "{kind_words(kind)}: {t(\"quota.at_most\")}", value: "{text}",
+                                "aria-invalid": error(at).is_some().then_some("true"),
+                                "aria-describedby": error(at).is_some().then(|| format!("{id}-{}-note", kind.key())),
                                 oninput: move |event| values.write()[at] = Typed::Number(event.value()),
                             }
                         }

@@ -214,7 +214,7 @@ fn SetUp(drawn: Drawn, onclose: EventHandler, onsaved: EventHandler<Vec<String>>
             busy.set(true);
             match confirm(code().trim().to_owned(), password()).await {
                 Ok(codes) => onsaved.call(codes),
-                Err(refusal) => wrong.set(Faults::of("account.not_saved", &refusal)),
+                Err(refusal) => wrong.set(Faults::of_confirmation("account.not_saved", &refusal)),
             }
             busy.set(false);
         });
@@ -295,7 +295,7 @@ fn TakeAway(onclose: EventHandler) -> Element {
                     busy.set(true);
                     match disable(code().trim().to_owned(), password()).await {
                         Ok(()) => onclose.call(()),
-                        Err(refusal) => wrong.set(Faults::of("account.not_saved", &refusal)),
+                        Err(refusal) => wrong.set(Faults::of_confirmation("account.not_saved", &refusal)),
                     }
                     busy.set(false);
                 },

@@ -236,7 +236,7 @@ pub fn AuditLog(locale: Locale, query: ReadSignal<Params>) -> Element {
                         " "
                         {found.problem.clone().unwrap_or_default()}
                     }
-                    span { class: "sub mono", "{found.hash}" }
+                    span { class: "sub mono block hash", "{found.hash}" }
                 }
             }
         }
@@ -316,14 +316,14 @@ fn Row(locale: Locale, entry: AuditEntry, now: Signal<f64>) -> Element {
                     }
                 }
             }
-            td {
+            td { class: "who",
                 if let Some(actor) = &entry.actor {
                     Link { to: narrowed("actor", &actor.id), "{who}" }
                 } else {
                     "{who}"
                 }
                 if let Some(address) = &entry.address {
-                    span { class: "sub mono", "{address}" }
+                    span { class: "sub mono block", "{address}" }
                 }
             }
             td { class: "md",

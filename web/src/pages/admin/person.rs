@@ -90,7 +90,7 @@ pub fn EditPerson(user: User, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
                 Choice { id: "person-status", label: t("overview.col.status"), value: status, error: wrong.read().at("status"), hint: t("users.status_hint"),
                     choices: UserStatus::ALL.iter().map(|one| (one.name().to_owned(), one.words())).collect::<Vec<_>>() }
             }
-            details { class: "ev-out",
+            details { class: "more",
                 summary { {t("quota.title")} }
                 QuotaForm { id: "person-quota", subject: QuotaSubject { user: Some(id), ..QuotaSubject::default() }, unset: t("quota.of_role") }
             }

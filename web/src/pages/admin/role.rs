@@ -176,7 +176,7 @@ pub fn EditRole(role: Option<Role>, onclose: EventHandler) -> Element {
                 }
             }
             if let Some(id) = id {
-                details { class: "ev-out", open: built_in,
+                details { class: "more", open: built_in,
                     summary { {t("quota.title")} }
                     QuotaForm { id: "role-quota", subject: QuotaSubject { role: Some(id), ..QuotaSubject::default() }, unset: t("quota.of_installation") }
                 }

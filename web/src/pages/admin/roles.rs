@@ -40,6 +40,15 @@ async fn load() -> Result<Vec<Role>, ApiError> {
     Ok(api::run(RolesQuery::build(())).await?.roles)
 }
 
+/// What can be done with a role: of a built-in one only its limits can be set.
+fn act(role: &Role) -> String {
+    t(if role.built_in {
+        "quota.title"
+    } else {
+        "users.change"
+    })
+}
+
 /// The matrix of roles.
 #[component]
 pub fn Roles() -> Element {
@@ -52,7 +61,9 @@ pub fn Roles() -> Element {
         div { class: "pane",
             div { class: "pane-head",
                 h2 { {t("nav.roles")} }
-                button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| editing.set(Some(None)), Icon { name: "plus" } {t("roles.new")} }
+                span { class: "end",
+                    button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| editing.set(Some(None)), Icon { name: "plus" } {t("roles.new")} }
+                }
             }
             if let Some(roles) = known {
                 div { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("nav.roles"),
@@ -64,9 +75,12 @@ pub fn Roles() -> Element {
                                     th { key: "{role.id.inner()}", class: "role", scope: "col",
                                         span { title: "{role.description}", {role.words()} }
                                         span { class: "sub", {tn("roles.people", u64::try_from(role.user_count.unwrap_or(0)).unwrap_or(0))} }
-                                        button { class: "btn btn-sm", r#type: "button", "aria-label": "{t(\"users.change\")}: {role.words()}",
-                                            onclick: move |_| editing.set(Some(Some(role.clone()))),
-                                            {if role.built_in { t("quota.title") } else { t("users.change") }}
+                                        button { class: "btn btn-sm", r#type: "button", "aria-label": format!("{}: {}", act(&role), role.words()),
+                                            onclick: {
+                                                let role = role.clone();
+                                                move |_| editing.set(Some(Some(role.clone())))
+                                            },
+                                            {act(&role)}
                                         }
                                     }
                                 }

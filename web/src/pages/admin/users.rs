@@ -221,7 +221,7 @@ pub fn Users(locale: Locale, query: ReadSignal<Params>) -> Element {
                                     td { span { class: "cell-main", StatusDot { status: user.status.status() } {user.status.words()} } }
                                     td { class: "md", if user.totp_enabled == Some(true) { {t("yes")} } else { span { class: "dim", {t("no")} } } }
                                     td { class: "md num dim", if let Some(at) = user.last_sign_in_at { TimeAgo { at, now } } else { {t("users.never")} } }
-                                    td { class: "num",
+                                    td { class: "act",
                                         button { class: "btn btn-sm", r#type: "button", "aria-label": "{t(\"users.change\")}: {user.email}",
                                             onclick: move |_| doing.set(Doing::Changing(user.clone())),
                                             {t("users.change")}

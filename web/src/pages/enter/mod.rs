@@ -107,7 +107,14 @@ impl Outcome {
 
     fn refused(refusal: &Refusal) -> Self {
         let wrong = match refusal {
-            Refusal::Refused(errors) => errors.iter().map(|e| (e.path(), e.words())).collect(),
+            Refusal::Refused(errors) => errors
+                .iter()
+                .map(|error| match error.path() {
+                    // Here it is a new one, not the one that does not fit.
+                    path if path == "password" => (path, error.words_at("newPassword")),
+                    path => (path, error.words()),
+                })
+                .collect(),
             Refusal::Failed(error) => {
                 let words = match error.kind {
                     ApiErrorKind::Offline => t("signin.offline"),

@@ -246,13 +246,18 @@ impl UserError {
             .map(String::as_str)
             .filter(|part| part.parse::<usize>().is_err())
             .collect();
+        self.words_at(&names.join("."))
+    }
+
+    /// The same, in the words for another field: one name means several things in several forms.
+    pub fn words_at(&self, name: &str) -> String {
         let code = match self.code {
             UserErrorCode::Required => "required",
             UserErrorCode::TooLong => "too_long",
             UserErrorCode::Taken => "taken",
             _ => "invalid",
         };
-        known(&format!("refused.{}.{code}", names.join("."))).unwrap_or_else(|| self.message.clone())
+        known(&format!("refused.{name}.{code}")).unwrap_or_else(|| self.message.clone())
     }
 }
 
