@@ -115,7 +115,7 @@ describe("people", { concurrency: false }, () => {
 
   test("somebody is invited by the keyboard alone", async () => {
     await admin.getByRole("link", { name: "Users" }).click();
-    await button(admin, "Invite").focus();
+    await admin.getByRole("button", { name: "Invite", exact: true, disabled: false }).focus();
     await admin.keyboard.press("Enter");
     await dialog(admin).waitFor();
     const reach = async (target) => {
@@ -173,6 +173,7 @@ describe("people", { concurrency: false }, () => {
     await inspect(guest, "second-factor");
     await dialog(guest).getByRole("textbox", { name: "Code" }).fill(totp(secret));
     await button(guest, "Turn on").click();
+    await dialog(guest).getByRole("listitem").first().waitFor();
     recovery = await dialog(guest).getByRole("listitem").allTextContents();
     assert.ok(recovery.length >= 8, `${recovery.length} recovery codes`);
     await inspect(guest, "recovery-codes");

@@ -189,7 +189,9 @@ pub fn Users(locale: Locale, query: ReadSignal<Params>) -> Element {
                 onchange: go,
             }
             span { class: "end",
-                button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| doing.set(Doing::Inviting), Icon { name: "plus" } {t("users.invite")} }
+                button { class: "btn btn-primary btn-sm", r#type: "button",
+                    // The dialog offers the roles that came with the list.
+                    disabled: held.is_none(), onclick: move |_| doing.set(Doing::Inviting), Icon { name: "plus" } {t("users.invite")} }
             }
         }
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.users"),
