@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use cynic::{MutationBuilder as _, QueryBuilder as _};
 use dioxus::prelude::*;
+use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, ApiErrorKind, schema};
 use crate::browser;
-use crate::i18n::t;
+use crate::i18n::{known, t};
 
 /// The person who is signed in.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -17,7 +18,7 @@ pub struct Viewer {
     pub id: cynic::Id,
     pub email: String,
     pub name: String,
-    pub role: UserRole,
+    pub assigned_role: RoleName,
     pub locale: String,
     pub permissions: Vec<Scope>,
 }
@@ -84,13 +85,22 @@ impl Scope {
     }
 }
 
-/// What a person may do in general.
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserRole {
-    Admin,
-    Operator,
-    Editor,
-    Viewer,
+/// How a role is called.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Role")]
+pub struct RoleName {
+    pub name: String,
+    pub built_in: bool,
+}
+
+impl RoleName {
+    /// Its name; of a built-in one in the language of the page.
+    pub fn words(&self) -> String {
+        self.built_in
+            .then(|| known(&format!("account.role.{}", self.name.to_lowercase())))
+            .flatten()
+            .unwrap_or_else(|| self.name.clone())
+    }
 }
 
 /// What the server says of itself to anybody.
@@ -202,6 +212,15 @@ pub async fn load() -> Result<(), ApiError> {
         None => Session::Anonymous { ended },
     };
     Ok(())
+}
+
+/// The server closes what a session had open when that ends: whoever sits here is to learn it now, not at their
+/// next click. Where the server is away, this says so.
+pub async fn watch() {
+    let mut losses = api::losses();
+    while losses.next().await.is_some() {
+        let _ = load().await;
+    }
 }
 
 /// Ends the session at the server and here.

@@ -9,7 +9,6 @@ use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, Feed, Timestamp, schema};
 use crate::browser;
-use crate::session;
 
 /// The state of the installation at a moment.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -114,13 +113,7 @@ pub async fn follow() {
                     *STATUS_LIVE.write() = true;
                     took(answer.system_status);
                 }
-                Feed::Down => {
-                    *STATUS_LIVE.write() = false;
-                    // The server closes what a session had open when that ends: whoever sits here is to learn it
-                    // now, not at their next click. Where the server is away, this says so.
-                    let _ = session::load().await;
-                }
-                Feed::Failed(_) => *STATUS_LIVE.write() = false,
+                Feed::Down | Feed::Failed(_) => *STATUS_LIVE.write() = false,
             }
         }
         *STATUS_LIVE.write() = false;

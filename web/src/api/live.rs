@@ -87,6 +87,7 @@ impl Drop for Socket {
 
 thread_local! {
     static CLIENT: RefCell<Client> = RefCell::default();
+    static LOSSES: RefCell<Vec<UnboundedSender<()>>> = RefCell::default();
 }
 
 /// A running subscription: a stream of [`Feed`]. Dropping it ends it at the server too.
@@ -182,6 +183,13 @@ pub fn restart() {
     if had {
         connect();
     }
+}
+
+/// Tells of each connection that was lost, also one over which nothing flowed.
+pub fn losses() -> UnboundedReceiver<()> {
+    let (out, inner) = unbounded();
+    LOSSES.with_borrow_mut(|all| all.push(out));
+    inner
 }
 
 /// Whether results should flow and the connection for them is gone.
@@ -328,6 +336,7 @@ fn lost(generation: u64) {
         client.generation += 1;
         client.socket = None;
         client.acknowledged = false;
+        LOSSES.with_borrow_mut(|all| all.retain(|out| out.unbounded_send(()).is_ok()));
         for entry in client.entries.values() {
             let _ = entry.out.unbounded_send(Raw::Down);
         }

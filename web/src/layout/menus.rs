@@ -6,7 +6,7 @@ use dioxus::prelude::*;
 use super::theme::Theme;
 use crate::i18n::{Locale, t, tf};
 use crate::routes::Route;
-use crate::session::{self, UserRole, Viewer};
+use crate::session::{self, Viewer};
 use crate::ui::{Icon, toast_error};
 
 /// The choice of language: the same page in another one.
@@ -72,16 +72,6 @@ fn initials(viewer: &Viewer) -> String {
     letters.to_uppercase()
 }
 
-/// The key of a role's name.
-pub fn role_key(role: UserRole) -> &'static str {
-    match role {
-        UserRole::Admin => "account.role.admin",
-        UserRole::Operator => "account.role.operator",
-        UserRole::Editor => "account.role.editor",
-        UserRole::Viewer => "account.role.viewer",
-    }
-}
-
 /// Who is signed in, and the way out.
 #[component]
 pub(super) fn AccountMenu(locale: Locale, viewer: Viewer) -> Element {
@@ -102,7 +92,7 @@ pub(super) fn AccountMenu(locale: Locale, viewer: Viewer) -> Element {
         }
         div { class: "menu menu-pop", id: "menu-account", "popover": "auto",
             p { class: "menu-title", "{name}" }
-            p { class: "menu-title", "{viewer.email} · " {t(role_key(viewer.role))} }
+            p { class: "menu-title", "{viewer.email} · " {viewer.assigned_role.words()} }
             div { class: "menu-sep", role: "separator" }
             div { role: "menu", "aria-label": "{label}",
                 Link { class: "menu-item", role: "menuitem", to: Route::Account { locale },
@@ -136,7 +126,10 @@ mod tests {
             id: cynic::Id::new("1"),
             email: "root@example.org".to_owned(),
             name: name.to_owned(),
-            role: UserRole::Admin,
+            assigned_role: session::RoleName {
+                name: "ADMIN".to_owned(),
+                built_in: true,
+            },
             locale: "en".to_owned(),
             permissions: Vec::new(),
         };

@@ -11,6 +11,6 @@ mod shell;
 mod theme;
 
 pub use crumbs::{Crumb, use_crumbs};
-pub use menus::{LanguageMenu, ThemeMenu, role_key};
+pub use menus::{LanguageMenu, ThemeMenu};
 pub use shell::{LocaleFrame, Shell};
 pub use theme::Theme;

@@ -79,6 +79,7 @@ pub fn Shell(locale: Locale) -> Element {
 #[component]
 fn PageFrame(locale: Locale) -> Element {
     use_future(status::follow);
+    use_future(session::watch);
     use_keys(locale);
     let route = use_route::<Route>();
     use_resource(use_reactive((&route,), |_| counts::load()));

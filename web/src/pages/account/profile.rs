@@ -5,7 +5,7 @@ use dioxus::prelude::*;
 
 use crate::api::{self, schema};
 use crate::i18n::{Locale, t};
-use crate::layout::{Theme, role_key};
+use crate::layout::Theme;
 use crate::pages::forms::Faults;
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
 use crate::pages::runs::say;
@@ -98,7 +98,7 @@ pub fn Profile(viewer: Viewer) -> Element {
                     dt { {t("signin.email")} }
                     dd { "{viewer.email}" }
                     dt { {t("account.role")} }
-                    dd { {t(role_key(viewer.role))} }
+                    dd { {viewer.assigned_role.words()} }
                 }
                 div {
                     button { class: "btn", r#type: "submit", disabled: busy() || unchanged, "aria-busy": if busy() { "true" }, {t("event.save")} }

@@ -4,11 +4,10 @@ use cynic::QueryBuilder as _;
 use dioxus::prelude::*;
 
 use super::role::EditRole;
-use super::users::role_words;
 use crate::api::{self, ApiError, schema};
 use crate::i18n::{t, tn};
 use crate::layout::{Crumb, use_crumbs};
-use crate::session::Scope;
+use crate::session::{RoleName, Scope};
 use crate::ui::{ErrorNotice, Icon, Skeleton, use_query};
 
 #[derive(cynic::QueryFragment)]
@@ -32,7 +31,8 @@ pub struct Role {
 
 impl Role {
     pub fn words(&self) -> String {
-        role_words(&self.name, self.built_in)
+        let Self { name, built_in, .. } = self.clone();
+        RoleName { name, built_in }.words()
     }
 }
 

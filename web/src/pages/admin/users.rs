@@ -8,13 +8,14 @@ use dioxus::prelude::*;
 use super::invite::Invite;
 use super::person::EditPerson;
 use crate::api::{self, ApiError, Timestamp, schema};
-use crate::i18n::{Locale, known, t};
+use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
 use crate::pages::runs::Pager;
 use crate::pages::runs::data::{PAGE, PageInfo, Place};
 use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::RoleName;
 use crate::ui::{Empty, ErrorNotice, Icon, JobStatus, Skeleton, StatusDot, TimeAgo, use_now, use_query};
 
 #[derive(cynic::InputObject, Clone, Debug, PartialEq)]
@@ -75,16 +76,9 @@ pub struct RoleRef {
 impl RoleRef {
     /// Its name; of a built-in one in the language of the page.
     pub fn words(&self) -> String {
-        role_words(&self.name, self.built_in)
+        let Self { name, built_in, .. } = self.clone();
+        RoleName { name, built_in }.words()
     }
-}
-
-/// The name of a role; of a built-in one in the language of the page.
-pub fn role_words(name: &str, built_in: bool) -> String {
-    built_in
-        .then(|| known(&format!("account.role.{}", name.to_lowercase())))
-        .flatten()
-        .unwrap_or_else(|| name.to_owned())
 }
 
 /// Where an account is in its life.

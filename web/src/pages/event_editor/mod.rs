@@ -32,7 +32,7 @@ use crate::log::dom::{self, use_listener};
 use crate::pages::runs::data::Permission;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::session::{self, UserRole};
+use crate::session::{self, Scope};
 use crate::ui::{Empty, ErrorNotice, Icon, Skeleton, use_query};
 
 /// A new event.
@@ -108,7 +108,7 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
             .is_some_and(|event| event.viewer_can.contains(&permission))
     };
     let may_create =
-        saved.is_none() && session::viewer().is_some_and(|viewer| viewer.role != UserRole::Viewer);
+        saved.is_none() && session::viewer().is_some_and(|viewer| viewer.may(Scope::CreateEvents));
     let (may_change, may_run) = (
         may_create || may(Permission::Change),
         may_create || may(Permission::Run),
