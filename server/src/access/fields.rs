@@ -25,6 +25,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "event", Need::All(&[ReadEvents])),
     ("Query", "events", Need::All(&[ReadEvents])),
     ("Query", "execution", Need::All(&[ReadJobs])),
+    ("Query", "invites", Need::All(&[ManageUsers])),
     ("Query", "job", Need::All(&[ReadJobs])),
     ("Query", "jobs", Need::All(&[ReadJobs])),
     // What kind of node it is decides what is needed.
@@ -52,13 +53,21 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
     ("Mutation", "refreshToken", Need::Nothing),
     ("Mutation", "requestPasswordReset", Need::Nothing),
+    ("Mutation", "resendInvite", Need::All(&[ManageUsers])),
     ("Mutation", "resetPassword", Need::Nothing),
+    ("Mutation", "resetUserTotp", Need::All(&[ManageUsers])),
     ("Mutation", "restoreEventVersion", Need::All(&[ChangeEvent])),
     ("Mutation", "retryJob", Need::All(&[RunEvent, ReadJobs])),
     (
         "Mutation",
         "revokeApiToken",
         Need::Any(&[ChangeOwnProfile, ManageUsers]),
+    ),
+    ("Mutation", "revokeInvite", Need::All(&[ManageUsers])),
+    (
+        "Mutation",
+        "revokeOtherSessions",
+        Need::All(&[ChangeOwnProfile]),
     ),
     (
         "Mutation",

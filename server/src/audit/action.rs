@@ -47,6 +47,10 @@ pub enum AuditAction {
     UseRecoveryCode,
     /// Somebody was invited.
     InviteUser,
+    /// An invitation was sent again, with a new link.
+    ResendInvite,
+    /// An invitation was taken back.
+    RevokeInvite,
     /// Settings were changed.
     UpdateSettings,
     /// The limits of a person, a role or the installation were set.
@@ -109,7 +113,8 @@ impl TargetKind {
             Self::Role => NodeKind::Role,
             Self::Event => NodeKind::Event,
             Self::Job => NodeKind::Job,
-            Self::Invitation | Self::Settings => return None,
+            Self::Invitation => NodeKind::Invite,
+            Self::Settings => return None,
         })
     }
 }

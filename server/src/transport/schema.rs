@@ -8,8 +8,8 @@ use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
 use crate::identity::{
-    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation,
-    PeopleQuery,
+    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, InvitesMutation, InvitesQuery,
+    LinksMutation, PeopleMutation, PeopleQuery,
 };
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
@@ -39,6 +39,7 @@ pub struct Query(
     ExplainQuery,
     SettingsQuery,
     QuotasQuery,
+    InvitesQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -54,6 +55,7 @@ pub struct Mutation(
     SettingsMutation,
     MailMutation,
     QuotasMutation,
+    InvitesMutation,
 );
 
 /// Watching.
