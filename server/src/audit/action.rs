@@ -53,6 +53,8 @@ pub enum AuditAction {
     RevokeInvite,
     /// Settings were changed.
     UpdateSettings,
+    /// Sealed values were put under another master key.
+    RotateEncryptionKey,
     /// The limits of a person, a role or the installation were set.
     SetQuota,
     /// Something was refused.

@@ -41,12 +41,7 @@ impl Identity {
     }
 
     /// An invitation that was not used, if the actor may give what it gives.
-    async fn open_invite(
-        &self,
-        tx: &DatabaseTransaction,
-        op: &Op,
-        id: InviteId,
-    ) -> Result<(LinkRow, Held)> {
+    async fn open_invite(&self, tx: &DatabaseTransaction, op: &Op, id: InviteId) -> Result<(LinkRow, Held)> {
         let row = store::lock_invite(tx, id).await?;
         let row = row.ok_or(Error::NotFound("invitation"))?;
         if row.used_at.is_some() {
@@ -102,7 +97,8 @@ impl Identity {
         store::renew(&tx, &row).await?;
         let url = self.mail.page(locale, &format!("sign-up?token={secret}"));
         if settings.smtp.is_some() {
-            self.mail_invite(&tx, grant.user(), &row.email, locale, &url).await?;
+            self.mail_invite(&tx, grant.user(), &row.email, locale, &url)
+                .await?;
         }
         let target = Target::new(TargetKind::Invitation, row.id, row.email.clone());
         let change = Change::new(AuditAction::ResendInvite, target).to(json!({ "role": held.name }));

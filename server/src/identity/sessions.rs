@@ -103,7 +103,8 @@ impl Identity {
         let tx = self.kernel.db.begin().await?;
         let ended = store::remove_of(&tx, grant.user(), op.session()).await?;
         if ended > 0 {
-            let change = Change::new(AuditAction::RevokeSession, account(&me)).to(json!({ "sessions": ended }));
+            let change =
+                Change::new(AuditAction::RevokeSession, account(&me)).to(json!({ "sessions": ended }));
             self.audit.record(&tx, op, change).await?;
         }
         tx.commit().await?;

@@ -16,6 +16,7 @@ use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
+use crate::keys::{KeysMutation, KeysQuery};
 use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
 use crate::quotas::{QuotasMutation, QuotasQuery};
@@ -40,6 +41,7 @@ pub struct Query(
     SettingsQuery,
     QuotasQuery,
     InvitesQuery,
+    KeysQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -56,6 +58,7 @@ pub struct Mutation(
     MailMutation,
     QuotasMutation,
     InvitesMutation,
+    KeysMutation,
 );
 
 /// Watching.

@@ -196,9 +196,7 @@ impl InvitesMutation {
         let result = match InviteId::parse(&input.id) {
             Ok(id) => {
                 let identity = ctx.data::<Identity>()?;
-                identity
-                    .resend_invite(op(ctx)?, id, locale(&input.locale))
-                    .await
+                identity.resend_invite(op(ctx)?, id, locale(&input.locale)).await
             }
             Err(e) => Err(e),
         };

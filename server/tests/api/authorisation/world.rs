@@ -84,6 +84,15 @@ impl World {
         made["data"]["saveRole"]["role"]["id"].clone()
     }
 
+    async fn invite(&self, email: &str) -> Value {
+        let invite = "mutation ($e: String!) { inviteUser(input: { email: $e }) { userErrors { code } } }";
+        let admin = &self.admin.token;
+        self.test().graphql(admin, invite, json!({ "e": email })).await;
+        let find = "query ($e: String!) { invites(first: 1, filter: { text: $e }) { nodes { id } } }";
+        let found = self.test().graphql(admin, find, json!({ "e": email })).await;
+        found["data"]["invites"]["nodes"][0]["id"].clone()
+    }
+
     async fn session(&self, email: &str) -> String {
         let op = self.test().op("").await;
         let signed_in = self
@@ -194,6 +203,7 @@ impl World {
             "token": token,
             "session": session["id"],
             "role": self.role(&format!("Role {n}")).await,
+            "invite": self.invite(&format!("guest{n}@example.test")).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),
             "email": self.owner.email,
