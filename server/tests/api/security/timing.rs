@@ -1,0 +1,112 @@
+//! Nobody learns from an answer, nor from how long it takes, who has an account: distributions are compared.
+
+use std::time::{Duration, Instant};
+
+use cronium_entity::enums::UserRole;
+use serde_json::{Value, json};
+
+use super::{accounts, email};
+use crate::support::served::Served;
+
+const SAMPLES: usize = 60;
+
+async fn timed(served: &Served, document: &str, email: &str) -> (Duration, Value) {
+    let body = json!({ "query": document, "variables": { "e": email } });
+    let begun = Instant::now();
+    let response = served
+        .client
+        .post(served.url("/graphql"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let answer = response.json().await.unwrap();
+    (begun.elapsed(), answer)
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1000.0
+}
+
+/// The medians for addresses with an account and without, asked in turns, in ms; the answers are the same.
+async fn medians(served: &Served, document: &str, settled: impl AsyncFn(i64)) -> (f64, f64) {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for n in 0..SAMPLES {
+        // None of them often enough to be throttled.
+        let one = timed(served, document, &email(n)).await;
+        // What an answer leaves to be done afterwards is over before the next request.
+        settled(i64::try_from(n).unwrap() + 1).await;
+        let other = timed(served, document, &format!("nobody{n}@example.test")).await;
+        assert_eq!(one.1, other.1);
+        assert_eq!(one.1["errors"], Value::Null, "{}", one.1);
+        known.push(one.0);
+        unknown.push(other.0);
+    }
+    let found = (median(known), median(unknown));
+    eprintln!(
+        "medians with and without an account: {:.2} and {:.2} ms",
+        found.0, found.1
+    );
+    found
+}
+
+#[tokio::test]
+async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
+    let served = Served::start().await;
+    accounts(&served.test, SAMPLES).await;
+    let document = "mutation ($e: String!) { signIn(input: { email: $e, password: \"a wrong password\" }) {
+        viewer { id } userErrors { code message field } } }";
+    let (known, unknown) = medians(&served, document, async |_| {}).await;
+    assert!(
+        (0.75..1.34).contains(&(known / unknown)),
+        "{known} and {unknown} ms"
+    );
+}
+
+/// An installation that sends mail, to a server that is not there: what is written stays.
+async fn with_mail() -> Served {
+    let served = Served::start().await;
+    accounts(&served.test, SAMPLES).await;
+    let admin = served.test.sign_in(UserRole::Admin).await;
+    let set = "mutation { updateSettings(input: { registration: OPEN, smtp: { host: \"127.0.0.1\", port: 9, security: NONE,
+        from: \"cronium@example.test\" } }) { userErrors { code } } }";
+    let set = served.test.graphql(&admin, set, json!({})).await;
+    assert_eq!(set["data"]["updateSettings"]["userErrors"], json!([]));
+    served
+}
+
+/// Waits until so many mails were written.
+async fn written(served: &Served, mails: i64) {
+    let sql = "SELECT count(*) FROM mails";
+    let pool = &served.test.app.kernel.pool;
+    let all = async {
+        while sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await.unwrap() < mails {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all)
+        .await
+        .expect("the mail was written");
+}
+
+/// Both of them differ by less than this, in ms: a mail takes longer to write.
+const BOUND: f64 = 2.0;
+
+#[tokio::test]
+async fn a_forgotten_password_takes_as_long_for_an_unknown_address() {
+    let served = with_mail().await;
+    let document = "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted userErrors { code } } }";
+    let (known, unknown) = medians(&served, document, async |mails| written(&served, mails).await).await;
+    assert!((known - unknown).abs() < BOUND, "{known} and {unknown} ms");
+}
+
+#[tokio::test]
+async fn signing_up_takes_as_long_for_an_address_with_an_account() {
+    let served = with_mail().await;
+    let document =
+        "mutation ($e: String!) { signUp(input: { email: $e, name: \"N\" }) { status userErrors { code } } }";
+    // The unknown address before has its mail too.
+    let (known, unknown) = medians(&served, document, async |n| written(&served, 2 * n - 1).await).await;
+    assert!((known - unknown).abs() < BOUND, "{known} and {unknown} ms");
+}
