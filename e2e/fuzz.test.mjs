@@ -12,7 +12,7 @@ import { Product, output, root } from "./harness.mjs";
 const SECONDS = Number(process.env.CRONIUM_FUZZ_SECONDS ?? 75);
 const SEED = process.env.CRONIUM_FUZZ_SEED ?? "20260301";
 const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
-const program = process.env.CRONIUM_ST ?? join(cache, "tools/python/bin/st");
+const program = join(cache, "tools/python/bin/st");
 
 let product;
 let tokens;

@@ -33,7 +33,7 @@
 //! | introspection, suggestions | `contract::the_schema_is_read_by_whom_the_operator_lets` |
 //! | cross-site requests: GET, form, text/plain, WebSocket | `security::csrf`, `transport::a_socket_with_a_cookie_needs_our_own_origin` |
 //! | a panic in a resolver | `panics` |
-//! | generated documents | `scripts/fuzz-api.sh` |
+//! | generated documents | `e2e/fuzz.test.mjs` |
 
 mod csrf;
 mod injection;
