@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Product, output, root } from "./harness.mjs";
 
-const SECONDS = Number(process.env.CRONIUM_FUZZ_SECONDS ?? 75);
+const SECONDS = Number(process.env.CRONIUM_FUZZ_SECONDS ?? 60);
 const SEED = process.env.CRONIUM_FUZZ_SEED ?? "20260301";
 const cache = process.env.CRONIUM_CACHE ?? join(homedir(), ".cache/cronium");
 const program = join(cache, "tools/python/bin/st");

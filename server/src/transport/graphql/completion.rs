@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    const SDL: &str = "type Query { must: Thing! may: Thing } interface Node { id: ID! }
+    const SDL: &str = "schema { query: Query } type Query { must: Thing! may: Thing } interface Node { id: ID! }
         type Thing implements Node { id: ID! sub: Thing! maybe: Thing list: [Thing!]! holes: [Thing] node: Node! }";
 
     fn completed(text: &str, data: Value, path: &[PathSegment]) -> serde_json::Value {
