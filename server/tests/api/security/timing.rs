@@ -101,13 +101,3 @@ async fn a_forgotten_password_takes_as_long_for_an_unknown_address() {
     let (known, unknown) = medians(&served, document, async |mails| written(&served, mails).await).await;
     assert_alike(known, unknown);
 }
-
-#[tokio::test]
-async fn signing_up_takes_as_long_for_an_address_with_an_account() {
-    let served = with_mail().await;
-    let document =
-        "mutation ($e: String!) { signUp(input: { email: $e, name: \"N\" }) { status userErrors { code } } }";
-    // The unknown address before has its mail too.
-    let (known, unknown) = medians(&served, document, async |n| written(&served, 2 * n - 1).await).await;
-    assert_alike(known, unknown);
-}
