@@ -89,6 +89,18 @@ clients() {
   have python3 || apt_install "Python" python3
 }
 
+# What generates documents against the API's schema, in an environment of its own: exactly these versions.
+generator() {
+  local wanted="$ROOT/e2e/fuzz/requirements.txt" home="$CRONIUM_CACHE/tools/python"
+  cmp -s "$wanted" "$home/requirements.txt" && [ -x "$home/bin/st" ] && return
+  python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install "Python's environments" python3-venv
+  say "Fetching Schemathesis for the tests"
+  run_logged python-venv python3 -m venv --clear "$home"
+  run_logged python-packages "$home/bin/pip" install --quiet --no-input --disable-pip-version-check \
+    --require-hashes --only-binary :all: -r "$wanted"
+  cp "$wanted" "$home/requirements.txt"
+}
+
 driven_browser() {
   if ! have cargo-deny; then
     say "Building cargo-deny (once, some minutes)"
@@ -109,7 +121,7 @@ node_and_npm
 postgres
 docker_engine
 case "$extra" in
-  --tests) nextest && valkey && clients && driven_browser ;;
+  --tests) nextest && valkey && clients && generator && driven_browser ;;
   --browser) driven_browser ;;
 esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

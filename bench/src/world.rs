@@ -72,9 +72,13 @@ impl World {
         let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
         let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
         app::migrate(&kernel).await.map_err(told)?;
-        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
-        let signer = Signer::load(&kernel, &master).await.map_err(told)?;
-        let app = App::new(kernel.clone(), signer, &master, "http://127.0.0.1");
+        let keys = Keys {
+            master: KeyRing::new(vec![MasterKey::new([7; 32])]),
+            master_file: None,
+            internal: String::new(),
+        };
+        let signer = Signer::load(&kernel, &keys.master).await.map_err(told)?;
+        let app = App::new(kernel.clone(), signer, &keys, "http://127.0.0.1");
         let new = NewUser {
             email: EMAIL.into(),
             name: "Bench".into(),
@@ -89,7 +93,7 @@ impl World {
         let event = app.events.create(&op, nothing()).await.map_err(told)?;
         let config = config(setting);
         let keys = Keys {
-            master,
+            master: keys.master,
             master_file: None,
             internal: INTERNAL_KEY.into(),
         };

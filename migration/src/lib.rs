@@ -13,6 +13,7 @@ mod m0007_access;
 mod m0008_audit;
 mod m0009_accounts;
 mod m0013_quotas;
+mod m0014_invites;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_audit::Migration),
             Box::new(m0009_accounts::Migration),
             Box::new(m0013_quotas::Migration),
+            Box::new(m0014_invites::Migration),
         ]
     }
 }

@@ -13,16 +13,16 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{self, Audit};
 use crate::config::Config;
 use crate::config::keys::Keys;
-use crate::events::{EventLoader, Events, UserLoader, VersionLoader};
+use crate::events::{EventLoader, Events, VersionLoader};
 use crate::explain::Explain;
 use crate::happenings;
-use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader, TotpLoader};
+use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader, TotpLoader, UserLoader};
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
 use crate::kernel::pulse::Pulse;
-use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Result};
+use crate::keys::MasterKeys;
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
 use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
@@ -39,6 +39,7 @@ use crate::transport::schema::{self, Schema};
 pub struct App {
     pub kernel: Kernel,
     pub audit: Audit,
+    pub keys: MasterKeys,
     pub mail: Mail,
     pub quotas: Quotas,
     pub identity: Identity,
@@ -102,8 +103,10 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 
 impl App {
     /// `public_url` is where people find the dashboard: links in mails lead there.
-    pub fn new(kernel: Kernel, signer: Signer, master: &KeyRing, public_url: &str) -> Self {
+    pub fn new(kernel: Kernel, signer: Signer, keys: &Keys, public_url: &str) -> Self {
+        let master = &keys.master;
         let audit = Audit::new(kernel.clone(), master.clone());
+        let keys = MasterKeys::new(kernel.clone(), audit.clone(), keys);
         let settings = Settings::new(kernel.clone(), audit.clone(), master.clone());
         let mail = Mail::new(kernel.clone(), settings.clone(), master.clone(), public_url);
         let identity = Identity::new(
@@ -136,6 +139,7 @@ impl App {
             .data(quotas.clone())
             .data(DataLoader::new(LimitsLoader(quotas.clone()), tokio::spawn))
             .data(DataLoader::new(UsageLoader(quotas.clone()), tokio::spawn))
+            .data(keys.clone())
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
@@ -154,6 +158,7 @@ impl App {
         Self {
             kernel,
             audit,
+            keys,
             mail,
             quotas,
             identity,

@@ -47,8 +47,14 @@ pub enum AuditAction {
     UseRecoveryCode,
     /// Somebody was invited.
     InviteUser,
+    /// An invitation was sent again, with a new link.
+    ResendInvite,
+    /// An invitation was taken back.
+    RevokeInvite,
     /// Settings were changed.
     UpdateSettings,
+    /// Sealed values were put under another master key.
+    RotateEncryptionKey,
     /// The limits of a person, a role or the installation were set.
     SetQuota,
     /// Something was refused.
@@ -109,7 +115,8 @@ impl TargetKind {
             Self::Role => NodeKind::Role,
             Self::Event => NodeKind::Event,
             Self::Job => NodeKind::Job,
-            Self::Invitation | Self::Settings => return None,
+            Self::Invitation => NodeKind::Invite,
+            Self::Settings => return None,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::config::keys::Keys;
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Op, Result};
 use crate::keys::{MasterKeys, any_sealed};
 
 use super::database::Database;
@@ -18,7 +19,8 @@ async fn with_keys<T>(config: &Config, act: impl AsyncFnOnce(&MasterKeys) -> Res
             ));
         }
         let keys = Keys::load(config, false)?;
-        act(&MasterKeys::new(database.kernel.clone(), &keys)).await
+        let audit = Audit::new(database.kernel.clone(), keys.master.clone());
+        act(&MasterKeys::new(database.kernel.clone(), audit, &keys)).await
     };
     let done = done.await;
     database.close().await;
@@ -27,7 +29,7 @@ async fn with_keys<T>(config: &Config, act: impl AsyncFnOnce(&MasterKeys) -> Res
 
 /// Makes a new master key and wraps every sealed value anew.
 pub async fn change(config: &Config) -> Result<ExitCode> {
-    let changed = with_keys(config, async |keys| keys.change().await).await?;
+    let changed = with_keys(config, async |keys| keys.change(&Op::default(), None).await).await?;
     println!(
         "The present master key is {}; {} values were wrapped anew.",
         changed.present, changed.wrapped

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::config::keys::{Keys, kept};
 use crate::jobs::queue::Signer;
 use crate::kernel::{Error, Result};
-use crate::keys::{MasterKeys, any_sealed};
+use crate::keys::any_sealed;
 use crate::supervise::Orchestrator;
 use crate::transport::health::Probes;
 
@@ -69,14 +69,14 @@ async fn run(
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let app = App::new(database.kernel.clone(), signer, &keys.master, &url);
+    let app = App::new(database.kernel.clone(), signer, keys, &url);
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if let Some(cluster) = database.cluster.clone() {
         tasks.spawn(cluster.watch(stop.clone()));
     }
     app.start_workers(&tasks, &stop);
-    let master = MasterKeys::new(app.kernel.clone(), keys);
+    let master = app.keys.clone();
     tasks.spawn(app::every(WRAP, stop.clone(), "wrapping anew", move || {
         let master = master.clone();
         async move { master.wrap_anew().await.map(drop) }

@@ -4,7 +4,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::access::{Action, Permission, can};
-use crate::identity::User;
+use crate::identity::{User, UserLoader};
 use crate::jobs::{Job, JobFilter, jobs_of, last_job_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
@@ -16,7 +16,7 @@ use super::input::{
     CreateEventInput, DeleteEventInput, EventFilter, EventOrder, EventStatus, EventType, NetworkMode,
     RestoreEventVersionInput, SetEventStatusInput, UpdateEventInput,
 };
-use super::loader::{UserLoader, VersionLoader};
+use super::loader::VersionLoader;
 use super::model::{Definition, EnvVar as EnvVarValue, Target};
 use super::service::Events;
 use super::store::{EventRow, VersionRow, cursor};

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use async_graphql::dataloader::Loader;
 use uuid::Uuid;
 
-use crate::identity::{Identity, User};
 use crate::kernel::Kernel;
-use crate::kernel::ids::UserId;
 
 use super::store::{self, EventRow, VersionRow};
 
@@ -40,19 +38,5 @@ impl Loader<Uuid> for EventLoader {
             .await
             .map_err(|e| e.private_text())?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-    }
-}
-
-/// Loads people by id: who may see a node may see the names on it.
-#[derive(Debug)]
-pub struct UserLoader(pub Identity);
-
-impl Loader<UserId> for UserLoader {
-    type Value = User;
-    type Error = String;
-
-    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, User>, String> {
-        let rows = self.0.users(keys).await.map_err(|e| e.private_text())?;
-        Ok(rows.into_iter().map(|row| (UserId(row.id), User(row))).collect())
     }
 }

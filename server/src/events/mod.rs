@@ -9,7 +9,7 @@ mod store;
 
 pub use graphql::{Event, EventVersion, EventsMutation, EventsQuery, person};
 pub use input::{ContainerTargetInput, EnvVarInput, EventType, OrderDirection};
-pub use loader::{EventLoader, UserLoader, VersionLoader};
+pub use loader::{EventLoader, VersionLoader};
 pub use model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
 pub use service::{Events, NewEvent};
 pub use store::{EventRow, VersionRow};

@@ -12,8 +12,8 @@ use crate::kernel::{Error, Op, Result};
 
 use super::password;
 use super::service::{Identity, account, secret_hash};
-use super::store::Row;
 use super::store::factors as store;
+use super::store::{self as users, Row};
 use super::totp::{self, RECOVERY_CODES, SECRET};
 
 fn context(user: UserId) -> String {
@@ -100,6 +100,30 @@ impl Identity {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Removes the second factor of somebody who lost it, for those who manage accounts. Nothing is removed twice:
+    /// asking again changes nothing.
+    pub async fn reset_totp(&self, op: &Op, id: UserId) -> Result<Row> {
+        access::allow(op, Action::ManageUsers)?;
+        if op.user() == Some(id) {
+            // Whoever took over a session could otherwise remove what stands in their way.
+            let message = "Remove your own second factor with your password and a code.";
+            return Err(Error::field(UserErrorCode::Forbidden, "id", message));
+        }
+        let tx = self.kernel.db.begin().await?;
+        let (row, _) = users::lock(&tx, id).await?;
+        if !self.permissions_of(&tx, &row).await?.within(op.permissions()) {
+            let message = "This account may do more than you: you can't change it.";
+            return Err(Error::field(UserErrorCode::Forbidden, "id", message));
+        }
+        if store::remove(&tx, id).await? {
+            self.audit
+                .record(&tx, op, Change::new(AuditAction::DisableTotp, account(&row)))
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(row)
     }
 
     /// Those of the users who sign in with a second factor.

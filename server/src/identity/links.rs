@@ -22,7 +22,7 @@ use super::store::links::{self as store, LinkRow};
 use super::store::{self as users, Row, tokens};
 
 /// How long each link works.
-fn life(kind: LinkKind) -> TimeDelta {
+pub(super) fn life(kind: LinkKind) -> TimeDelta {
     match kind {
         LinkKind::Reset => TimeDelta::hours(1),
         LinkKind::SignUp => TimeDelta::hours(24),
@@ -61,7 +61,7 @@ struct NewLink<'a> {
     by: Option<UserId>,
 }
 
-fn over() -> Error {
+pub(super) fn over() -> Error {
     let message = "This link was used, is too old, or is not whole: ask for a new one.";
     Error::field(UserErrorCode::Invalid, "token", message)
 }
@@ -210,17 +210,7 @@ impl Identity {
         let (row, secret) = self.link(&tx, new).await?;
         let url = self.mail.page(locale, &format!("sign-up?token={secret}"));
         if settings.smtp.is_some() {
-            let by = users::by_ids(&tx, [grant.user()]).await?.pop();
-            let by = by.map(|user| user.name).unwrap_or_default();
-            let letter = Letter::new(
-                &email,
-                locale,
-                Subject::Invite {
-                    link: url.clone(),
-                    by,
-                },
-            );
-            self.mail.write(&tx, &letter).await?;
+            self.mail_invite(&tx, grant.user(), &email, locale, &url).await?;
         }
         let target = Target::new(TargetKind::Invitation, row.id, email.clone());
         let change = Change::new(AuditAction::InviteUser, target).to(json!({ "role": held.name }));

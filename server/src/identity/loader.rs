@@ -6,6 +6,7 @@ use async_graphql::dataloader::Loader;
 
 use crate::kernel::ids::{ApiTokenId, RoleId, UserId};
 
+use super::graphql::User;
 use super::roles::Role;
 use super::service::Identity;
 use super::store::tokens::TokenRow;
@@ -34,6 +35,20 @@ impl Loader<RoleId> for RoleMembersLoader {
 
     async fn load(&self, _: &[RoleId]) -> Result<HashMap<RoleId, i64>, String> {
         self.0.role_members().await.map_err(|e| e.private_text())
+    }
+}
+
+/// Loads people by id: who may see a node may see the names on it.
+#[derive(Debug)]
+pub struct UserLoader(pub Identity);
+
+impl Loader<UserId> for UserLoader {
+    type Value = User;
+    type Error = String;
+
+    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, User>, String> {
+        let rows = self.0.users(keys).await.map_err(|e| e.private_text())?;
+        Ok(rows.into_iter().map(|row| (UserId(row.id), User(row))).collect())
     }
 }
 

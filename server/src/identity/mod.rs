@@ -2,6 +2,7 @@
 
 mod factors;
 mod graphql;
+mod invites;
 mod links;
 mod loader;
 mod model;
@@ -18,8 +19,9 @@ mod totp;
 pub use graphql::admin::{PeopleMutation, PeopleQuery, Role};
 pub use graphql::credentials::{ApiToken, CredentialsMutation, Session, token_of};
 pub use graphql::factors::FactorsMutation;
+pub use graphql::invites::{Invite, InvitesMutation, InvitesQuery};
 pub use graphql::links::LinksMutation;
 pub use graphql::{IdentityMutation, IdentityQuery, SignInMethod, User, UserRole};
-pub use loader::{ApiTokenLoader, RoleLoader, RoleMembersLoader, TotpLoader};
+pub use loader::{ApiTokenLoader, RoleLoader, RoleMembersLoader, TotpLoader, UserLoader};
 pub use service::{Identity, NewUser, SignedIn};
 pub use store::Row as UserRow;

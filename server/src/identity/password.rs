@@ -1,7 +1,13 @@
-//! Password hashing: Argon2id with 19 MiB and two passes (OWASP's minimum), off the async threads.
+//! Password hashing: Argon2id with 19 MiB and two passes (OWASP's minimum), off the async threads, and only as many at
+//! a time as there are processors: five hundred people who sign in at once must not take ten gigabytes.
+
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::kernel::{Error, Result};
 
@@ -14,9 +20,29 @@ pub const MAX_LENGTH: usize = 256;
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// More at a time would take more memory and be no quicker.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(processors.clamp(1, 8))
+});
+/// Who has waited this long for a turn is told to come again.
+const WAIT: Duration = Duration::from_secs(15);
+const COME_AGAIN_SECS: u64 = 5;
+
+/// Waits for a turn. It belongs to the work, not to who asked for it: those who hang up leave their work behind.
+async fn turn() -> Result<SemaphorePermit<'static>> {
+    let turn = tokio::time::timeout(WAIT, TURNS.acquire()).await;
+    let busy = |_| Error::RateLimited {
+        retry_after_secs: COME_AGAIN_SECS,
+    };
+    turn.map_err(busy)?.map_err(Error::internal)
+}
+
 /// The PHC string of a new password.
 pub async fn hash(password: String) -> Result<String> {
+    let turn = turn().await?;
     let hashed = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         Argon2::default()
             .hash_password(password.as_bytes())
             .map(|hash| hash.to_string())
@@ -29,7 +55,9 @@ pub async fn hash(password: String) -> Result<String> {
 
 /// Whether the password is the one; without a stored hash never, after the same work.
 pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
+    let turn = turn().await?;
     let verified = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let known = stored.is_some();
         let text = stored.unwrap_or_else(|| NOBODY.to_owned());
         PasswordHash::new(&text).map(|hash| {

@@ -31,6 +31,7 @@ pub struct Role {
     pub description: String,
     pub permissions: Permissions,
     pub updated_at: Option<Timestamp>,
+    pub version: Option<i32>,
 }
 
 impl From<UserRole> for Role {
@@ -48,6 +49,7 @@ impl From<UserRole> for Role {
             description: description.into(),
             permissions: roles::permissions(role),
             updated_at: None,
+            version: None,
         }
     }
 }
@@ -61,6 +63,7 @@ impl From<RoleRow> for Role {
             name: row.name,
             description: row.description,
             updated_at: Some(row.updated_at),
+            version: Some(row.version),
         }
     }
 }
@@ -109,7 +112,13 @@ impl Identity {
     }
 
     /// Makes a custom role, or changes one: for its people with their next request.
-    pub async fn save_role(&self, op: &Op, id: Option<RoleId>, content: RoleContent) -> Result<Role> {
+    pub async fn save_role(
+        &self,
+        op: &Op,
+        id: Option<RoleId>,
+        expected: Option<i32>,
+        content: RoleContent,
+    ) -> Result<Role> {
         access::allow(op, Action::ManageRoles)?;
         let content = RoleContent {
             name: content.name.trim().to_owned(),
@@ -158,6 +167,10 @@ impl Identity {
             let message = "This role allows more than you may do yourself.";
             return Err(Error::field(UserErrorCode::Forbidden, "id", message));
         }
+        if expected.is_some() && expected != old.as_ref().map(|old| old.version) {
+            let message = "The role was changed meanwhile: load it again.";
+            return Err(Error::field(UserErrorCode::Conflict, "expectedVersion", message));
+        }
         if old.is_none() && store::count(&tx).await? >= MOST {
             let message = format!("There are {MOST} custom roles already.");
             return Err(Error::field(UserErrorCode::LimitReached, "", message));
@@ -171,6 +184,7 @@ impl Identity {
             permissions: content.permissions.names(),
             created_at: old.as_ref().map_or(now, |old| old.created_at),
             updated_at: now,
+            version: old.as_ref().map_or(1, |old| old.version + 1),
         };
         let action = if old.is_some() {
             AuditAction::UpdateRole

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use sea_orm::TransactionTrait as _;
+use serde_json::json;
 
 use crate::access::{self, Action};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
@@ -11,7 +12,7 @@ use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Result, Timestamp};
 
 use super::model;
-use super::service::{Identity, secret_hash};
+use super::service::{Identity, account, secret_hash};
 use super::store::sessions::{self as store, Holder, SessionRow};
 use super::store::{by_ids, tokens};
 use super::tokens::PREFIX;
@@ -93,6 +94,21 @@ impl Identity {
             .await?;
         tx.commit().await?;
         Ok(row)
+    }
+
+    /// Ends every session of the actor but the one that this request came with; with an API token all of them.
+    pub async fn revoke_other_sessions(&self, op: &Op) -> Result<u64> {
+        let grant = access::allow(op, Action::ChangeOwnProfile)?;
+        let me = self.me(grant.user()).await?;
+        let tx = self.kernel.db.begin().await?;
+        let ended = store::remove_of(&tx, grant.user(), op.session()).await?;
+        if ended > 0 {
+            let change =
+                Change::new(AuditAction::RevokeSession, account(&me)).to(json!({ "sessions": ended }));
+            self.audit.record(&tx, op, change).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
     }
 }
 

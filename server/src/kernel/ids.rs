@@ -20,6 +20,7 @@ pub enum NodeKind {
     ApiToken = 21,
     Role = 22,
     AuditEntry = 23,
+    Invite = 25,
 }
 
 impl NodeKind {
@@ -35,6 +36,7 @@ impl NodeKind {
             21 => Self::ApiToken,
             22 => Self::Role,
             23 => Self::AuditEntry,
+            25 => Self::Invite,
             _ => return None,
         })
     }
@@ -108,6 +110,7 @@ typed_id!(SessionId, Session, "session");
 typed_id!(ApiTokenId, ApiToken, "API token");
 typed_id!(RoleId, Role, "role");
 typed_id!(AuditEntryId, AuditEntry, "audit entry");
+typed_id!(InviteId, Invite, "invitation");
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::audit::{Audit, AuditEntry};
 use crate::events::{Event, EventVersion, Events};
-use crate::identity::{ApiToken, Identity, Role, Session, User};
+use crate::identity::{ApiToken, Identity, Invite, Role, Session, User};
 use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, api, op};
@@ -28,6 +28,7 @@ pub enum Node {
     ApiToken(ApiToken),
     Role(Role),
     AuditEntry(AuditEntry),
+    Invite(Invite),
 }
 
 /// Any node by its id.
@@ -159,6 +160,14 @@ async fn of_kind(
             roles.map(|roles| {
                 let roles = roles.into_iter();
                 roles.map(|role| (role.id.0, Node::Role(Role(role)))).collect()
+            })
+        }
+        NodeKind::Invite => {
+            let rows = ctx.data::<Identity>()?.invites_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Invite(Invite(row))))
+                    .collect()
             })
         }
         NodeKind::AuditEntry => {

@@ -8,14 +8,15 @@ use crate::audit::AuditQuery;
 use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
 use crate::identity::{
-    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, LinksMutation, PeopleMutation,
-    PeopleQuery,
+    CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, InvitesMutation, InvitesQuery,
+    LinksMutation, PeopleMutation, PeopleQuery,
 };
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api};
 use crate::kernel::scalars::Duration;
+use crate::keys::{KeysMutation, KeysQuery};
 use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
 use crate::quotas::{QuotasMutation, QuotasQuery};
@@ -39,6 +40,8 @@ pub struct Query(
     ExplainQuery,
     SettingsQuery,
     QuotasQuery,
+    InvitesQuery,
+    KeysQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -54,6 +57,8 @@ pub struct Mutation(
     SettingsMutation,
     MailMutation,
     QuotasMutation,
+    InvitesMutation,
+    KeysMutation,
 );
 
 /// Watching.

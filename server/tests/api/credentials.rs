@@ -60,6 +60,42 @@ async fn a_token_is_shown_once_and_only_its_hash_is_kept() {
 }
 
 #[tokio::test]
+async fn all_other_sessions_end_at_once_and_nobody_elses() {
+    const OTHERS: &str = "mutation { revokeOtherSessions { revokedCount userErrors { code } } }";
+    let test = TestApp::start().await;
+    let (me, other) = (
+        test.person(UserRole::Editor).await,
+        test.person(UserRole::Editor).await,
+    );
+    let mut elsewhere = Vec::new();
+    for _ in 0..3 {
+        let op = test.op("").await;
+        let session = test
+            .app
+            .identity
+            .sign_in(&op, &me.email, PASSWORD.into(), None)
+            .await;
+        elsewhere.push(session.ok().unwrap().token);
+    }
+    let ended = test.graphql(&me.token, OTHERS, json!({})).await;
+    assert_eq!(
+        ended["data"]["revokeOtherSessions"],
+        json!({ "revokedCount": 3, "userErrors": [] })
+    );
+    for token in &elsewhere {
+        assert!(!test.works(token).await);
+    }
+    assert!(test.works(&me.token).await && test.works(&other.token).await);
+    let again = test.graphql(&me.token, OTHERS, json!({})).await;
+    assert_eq!(again["data"]["revokeOtherSessions"]["revokedCount"], 0);
+    // A token is no session: all of them end.
+    let (_, token) = api_token(&test, &me.token, json!({})).await;
+    let ended = test.graphql(&token, OTHERS, json!({})).await;
+    assert_eq!(ended["data"]["revokeOtherSessions"]["revokedCount"], 1);
+    assert!(!test.works(&me.token).await && test.works(&token).await);
+}
+
+#[tokio::test]
 async fn a_token_allows_what_its_scopes_say_and_no_more() {
     let test = TestApp::start().await;
     let me = test.sign_in(UserRole::Editor).await;

@@ -256,6 +256,150 @@ async fn an_invitation_is_worth_what_its_writer_may_give_when_it_is_used() {
 }
 
 #[tokio::test]
+async fn invitations_are_listed_sent_again_and_taken_back() {
+    const LIST: &str = "query ($f: InviteFilter) { invites(filter: $f, first: 10) { totalCount nodes {
+        id email status role { name } invitedBy { id } } } }";
+    const RESEND: &str = "mutation ($id: ID!) { resendInvite(input: { id: $id }) { invitation { email url } userErrors { code field } } }";
+    const REVOKE: &str =
+        "mutation ($id: ID!) { revokeInvite(input: { id: $id }) { deletedId userErrors { code field } } }";
+    let post = Post::start().await;
+    let admin = &post.admin;
+    let list =
+        async |filter: Value| post.ask(&admin.token, LIST, json!({ "f": filter })).await["nodes"].clone();
+    let mut first = Vec::new();
+    for email in ["a@example.test", "b_b@example.test", "c@example.test"] {
+        post.ask(
+            &admin.token,
+            INVITE,
+            json!({ "i": { "email": email, "role": "ADMIN" } }),
+        )
+        .await;
+        first.push(post.next().await.token());
+        post.test.clock.advance(TimeDelta::seconds(1));
+    }
+    let all = list(json!({})).await;
+    let emails: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["email"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        emails,
+        ["c@example.test", "b_b@example.test", "a@example.test"],
+        "newest first"
+    );
+    assert_eq!(
+        (
+            &all[0]["status"],
+            &all[0]["role"]["name"],
+            &all[0]["invitedBy"]["id"]
+        ),
+        (&json!("OPEN"), &json!("ADMIN"), &json!(admin.id))
+    );
+    assert_eq!(list(json!({ "text": "b_b@" })).await.as_array().unwrap().len(), 1);
+    assert_eq!(
+        list(json!({ "text": "_@" })).await,
+        json!([]),
+        "a pattern is only text"
+    );
+    // Again: the new link works, the old one no more. By somebody else, whose it is then.
+    let second = post.test.person(UserRole::Admin).await;
+    let again = post
+        .ask(&second.token, RESEND, json!({ "id": all[2]["id"] }))
+        .await;
+    let mail = post.next().await;
+    assert!(
+        again["invitation"]["url"]
+            .as_str()
+            .unwrap()
+            .ends_with(&mail.token())
+    );
+    assert_eq!(
+        list(json!({ "text": "a@" })).await[0]["invitedBy"]["id"],
+        second.id
+    );
+    let use_it = async |token: &str| {
+        let input = json!({ "i": { "token": token, "name": "N", "password": NEW } });
+        post.ask("", SIGN_UP, input).await["status"].clone()
+    };
+    assert_eq!(use_it(&first[0]).await, Value::Null);
+    assert_eq!(use_it(&mail.token()).await, "ACTIVE");
+    let used = json!([{ "code": "CONFLICT", "field": ["id"] }]);
+    for document in [RESEND, REVOKE] {
+        let refused = post
+            .ask(&admin.token, document, json!({ "id": all[2]["id"] }))
+            .await;
+        assert_eq!(refused["userErrors"], used);
+    }
+    assert_eq!(
+        list(json!({ "status": "USED" })).await[0]["email"],
+        "a@example.test"
+    );
+    // Taken back.
+    let gone = post
+        .ask(&admin.token, REVOKE, json!({ "id": all[0]["id"] }))
+        .await;
+    assert_eq!(gone["deletedId"], all[0]["id"]);
+    assert_eq!(use_it(&first[2]).await, Value::Null);
+    let twice = post
+        .ask(&admin.token, REVOKE, json!({ "id": all[0]["id"] }))
+        .await;
+    assert_eq!(twice["userErrors"][0]["code"], "NOT_FOUND");
+    // Too old, and still there to be sent again; for thirty days.
+    post.test.clock.advance(TimeDelta::days(8));
+    post.test.app.identity.tidy().await.unwrap();
+    assert_eq!(list(json!({ "status": "OPEN" })).await, json!([]));
+    let old = list(json!({ "status": "EXPIRED" })).await;
+    assert_eq!(old[0]["email"], "b_b@example.test");
+    assert_eq!(use_it(&first[1]).await, Value::Null);
+    post.test.clock.advance(TimeDelta::days(30));
+    post.test.app.identity.tidy().await.unwrap();
+    let later = post.test.person(UserRole::Admin).await;
+    assert_eq!(post.ask(&later.token, LIST, json!({})).await["nodes"], json!([]));
+}
+
+#[tokio::test]
+async fn who_manages_people_takes_back_and_sends_no_invitation_above_themselves() {
+    let post = Post::start().await;
+    let role =
+        "mutation { saveRole(input: { name: \"Desk\", permissions: [MANAGE_USERS] }) { role { id } } }";
+    let role = post.ask(&post.admin.token, role, json!({})).await["role"]["id"].clone();
+    let desk = post.test.person(UserRole::Viewer).await;
+    let give =
+        "mutation ($u: ID!, $r: ID!) { updateUser(input: { id: $u, roleId: $r }) { userErrors { code } } }";
+    post.ask(&post.admin.token, give, json!({ "u": desk.id, "r": role }))
+        .await;
+    post.ask(
+        &post.admin.token,
+        INVITE,
+        json!({ "i": { "email": "a@example.test", "role": "ADMIN" } }),
+    )
+    .await;
+    let token = post.next().await.token();
+    let id = post
+        .ask(&desk.token, "{ invites(first: 1) { nodes { id } } }", json!({}))
+        .await["nodes"][0]["id"]
+        .clone();
+    for document in [
+        "mutation ($id: ID!) { resendInvite(input: { id: $id }) { userErrors { code field } } }",
+        "mutation ($id: ID!) { revokeInvite(input: { id: $id }) { userErrors { code field } } }",
+    ] {
+        let refused = post.ask(&desk.token, document, json!({ "id": id })).await;
+        assert_eq!(
+            refused["userErrors"],
+            json!([{ "code": "FORBIDDEN", "field": ["id"] }])
+        );
+    }
+    let input = json!({ "i": { "token": token, "name": "N", "password": NEW } });
+    assert_eq!(
+        post.ask("", SIGN_UP, input).await["status"],
+        "ACTIVE",
+        "it was left alone"
+    );
+}
+
+#[tokio::test]
 async fn signing_up_follows_the_mode() {
     let post = Post::start().await;
     let begin = async |email: &str| {

@@ -26,6 +26,7 @@ mod people;
 mod queue;
 mod quotas;
 mod refresh;
+mod security;
 mod support;
 mod totp;
 mod transport;

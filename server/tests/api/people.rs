@@ -169,6 +169,35 @@ async fn a_custom_role_allows_what_it_says_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn a_role_that_was_changed_meanwhile_is_not_overwritten() {
+    let test = TestApp::start().await;
+    let admin = test.sign_in(UserRole::Admin).await;
+    let made = save(&test, &admin, json!({ "name": "Ops", "permissions": [] })).await;
+    let input = |version: i32, name: &str| json!({ "id": made["role"]["id"], "expectedVersion": version, "name": name, "permissions": [] });
+    let (one, two) = join(
+        save(&test, &admin, input(1, "One")),
+        save(&test, &admin, input(1, "Two")),
+    )
+    .await;
+    let refused: Vec<_> = [&one, &two]
+        .into_iter()
+        .filter(|saved| saved["role"].is_null())
+        .collect();
+    assert_eq!(refused.len(), 1, "{one} {two}");
+    assert_eq!(error(refused[0]), ("CONFLICT", &json!(["expectedVersion"])));
+    let versions = test
+        .graphql(&admin, "{ roles { builtIn version } }", json!({}))
+        .await["data"]["roles"]
+        .clone();
+    assert_eq!(versions[4], json!({ "builtIn": false, "version": 2 }));
+    assert_eq!(versions[0]["version"], Value::Null);
+    assert_eq!(
+        save(&test, &admin, input(2, "Three")).await["userErrors"],
+        json!([])
+    );
+}
+
+#[tokio::test]
 async fn names_of_roles_are_unique_and_built_in_roles_stay() {
     let test = TestApp::start().await;
     let admin = test.sign_in(UserRole::Admin).await;

@@ -214,6 +214,50 @@ async fn codes_are_not_guessed_from_many_addresses() {
 }
 
 #[tokio::test]
+async fn an_administrator_removes_a_lost_factor_of_somebody_weaker_and_never_their_own() {
+    const RESET: &str = "mutation ($id: ID!) { resetUserTotp(input: { id: $id }) { user { id totpEnabled } userErrors { code field } } }";
+    let test = TestApp::start().await;
+    let (me, _, _) = enabled(&test).await;
+    let admin = test.person(UserRole::Admin).await;
+    let reset = async |token: &str, id: &str| {
+        test.graphql(token, RESET, json!({ "id": id })).await["data"]["resetUserTotp"].clone()
+    };
+    let refused = json!({ "user": null, "userErrors": [{ "code": "FORBIDDEN", "field": ["id"] }] });
+    assert_eq!(reset(&admin.token, &admin.id).await, refused, "one's own");
+    // Somebody who manages accounts and may do little else.
+    let role =
+        "mutation { saveRole(input: { name: \"Desk\", permissions: [MANAGE_USERS] }) { role { id } } }";
+    let role = test.graphql(&admin.token, role, json!({})).await["data"]["saveRole"]["role"]["id"].clone();
+    let desk = test.person(UserRole::Viewer).await;
+    let give =
+        "mutation ($u: ID!, $r: ID!) { updateUser(input: { id: $u, roleId: $r }) { userErrors { code } } }";
+    test.graphql(&admin.token, give, json!({ "u": desk.id, "r": role }))
+        .await;
+    assert_eq!(
+        reset(&desk.token, &me.id).await,
+        refused,
+        "somebody who may do more"
+    );
+    assert_eq!(sign_in(&test, &me, None).await["code"], "REQUIRED");
+    for _ in 0..2 {
+        let done = reset(&admin.token, &me.id).await;
+        assert_eq!(
+            done,
+            json!({ "user": { "id": me.id, "totpEnabled": false }, "userErrors": [] })
+        );
+    }
+    assert_eq!(sign_in(&test, &me, None).await, me.id);
+    let log =
+        "{ auditLog(first: 100, filter: { actions: [DISABLE_TOTP] }) { nodes { actorEmail targetName } } }";
+    let log = test.graphql(&admin.token, log, json!({})).await["data"]["auditLog"]["nodes"].clone();
+    assert_eq!(
+        log,
+        json!([{ "actorEmail": admin.email, "targetName": me.email }]),
+        "once"
+    );
+}
+
+#[tokio::test]
 async fn the_operator_of_the_machine_lets_somebody_in_who_lost_everything() {
     let test = TestApp::start().await;
     let (me, _, _) = enabled(&test).await;

@@ -66,6 +66,11 @@ impl Role {
     async fn updated_at(&self) -> Option<Timestamp> {
         self.0.updated_at
     }
+
+    /// Give it to `saveRole`; null for a built-in one.
+    async fn version(&self) -> Option<i32> {
+        self.0.version
+    }
 }
 
 /// Narrows a list of people; all given conditions hold.
@@ -149,6 +154,8 @@ pub struct UpdateUserPayload {
 pub struct SaveRoleInput {
     /// Global id of the role to change; absent: a new one.
     pub id: Option<ID>,
+    /// Refused when the role changed since this version.
+    pub expected_version: Option<i32>,
     /// 1 to 100 characters, unlike any other role's.
     pub name: String,
     /// What it is for: at most 500 characters.
@@ -252,7 +259,12 @@ impl PeopleMutation {
             permissions: input.permissions.into_iter().collect(),
         };
         let result = match input.id.as_ref().map(RoleId::parse).transpose() {
-            Ok(id) => ctx.data::<Identity>()?.save_role(op(ctx)?, id, content).await,
+            Ok(id) => {
+                let identity = ctx.data::<Identity>()?;
+                identity
+                    .save_role(op(ctx)?, id, input.expected_version, content)
+                    .await
+            }
             Err(e) => Err(e),
         };
         let (role, user_errors) = payload(ctx, result)?;

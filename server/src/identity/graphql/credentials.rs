@@ -209,6 +209,15 @@ pub struct RevokeSessionPayload {
     user_errors: Vec<UserError>,
 }
 
+/// Result of revokeOtherSessions.
+#[derive(SimpleObject)]
+pub struct RevokeOtherSessionsPayload {
+    /// How many sessions were ended.
+    revoked_count: Option<i32>,
+    /// What the user can mend.
+    user_errors: Vec<UserError>,
+}
+
 /// Mutations of sessions and API tokens.
 #[derive(Debug, Default)]
 pub struct CredentialsMutation;
@@ -228,6 +237,17 @@ impl CredentialsMutation {
         let (session, user_errors) = payload(ctx, result)?;
         Ok(RevokeSessionPayload {
             session: session.map(Session),
+            user_errors,
+        })
+    }
+
+    /// Ends all of the viewer's sessions but the one that this request came with. What is open with them closes
+    /// within 5 s.
+    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> ApiResult<RevokeOtherSessionsPayload> {
+        let result = ctx.data::<Identity>()?.revoke_other_sessions(op(ctx)?).await;
+        let (ended, user_errors) = payload(ctx, result)?;
+        Ok(RevokeOtherSessionsPayload {
+            revoked_count: ended.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
             user_errors,
         })
     }

@@ -1,10 +1,12 @@
 //! The second factor in the API.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::kernel::api::{ApiResult, UserError, op, payload};
+use crate::kernel::ids::UserId;
 
 use super::super::service::Identity;
+use super::User;
 
 /// Result of beginTotp.
 #[derive(SimpleObject)]
@@ -53,6 +55,22 @@ pub struct DisableTotpPayload {
     user_errors: Vec<UserError>,
 }
 
+/// Whose second factor is lost.
+#[derive(Debug, InputObject)]
+pub struct ResetUserTotpInput {
+    /// Global id of the person.
+    pub id: ID,
+}
+
+/// Result of resetUserTotp.
+#[derive(SimpleObject)]
+pub struct ResetUserTotpPayload {
+    /// The person, who signs in with the password alone now.
+    user: Option<User>,
+    /// What the user can mend.
+    user_errors: Vec<UserError>,
+}
+
 /// Mutations of the second factor.
 #[derive(Debug, Default)]
 pub struct FactorsMutation;
@@ -97,6 +115,23 @@ impl FactorsMutation {
         let (disabled, user_errors) = payload(ctx, result)?;
         Ok(DisableTotpPayload {
             disabled: disabled.is_some(),
+            user_errors,
+        })
+    }
+
+    /// Removes the second factor of another person, who lost it. Needs MANAGE_USERS.
+    async fn reset_user_totp(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose.")] input: ResetUserTotpInput,
+    ) -> ApiResult<ResetUserTotpPayload> {
+        let result = match UserId::parse(&input.id) {
+            Ok(id) => ctx.data::<Identity>()?.reset_totp(op(ctx)?, id).await,
+            Err(e) => Err(e),
+        };
+        let (user, user_errors) = payload(ctx, result)?;
+        Ok(ResetUserTotpPayload {
+            user: user.map(User),
             user_errors,
         })
     }

@@ -7,7 +7,7 @@ use crate::kernel::api::{ApiResult, UserError, op, payload};
 use crate::kernel::error::{Error, UserErrorCode};
 use crate::kernel::ids::RoleId;
 
-use super::super::links::SignUp;
+use super::super::links::{Invitation as Made, SignUp};
 use super::super::model;
 use super::super::service::Identity;
 use super::UserRole;
@@ -71,6 +71,16 @@ pub struct Invitation {
     url: String,
     /// When the link stops working.
     expires_at: Timestamp,
+}
+
+impl From<Made> for Invitation {
+    fn from(made: Made) -> Self {
+        Self {
+            email: made.email,
+            url: made.url,
+            expires_at: made.expires_at,
+        }
+    }
 }
 
 /// Result of inviteUser.
@@ -182,11 +192,7 @@ impl LinksMutation {
         };
         let (made, user_errors) = payload(ctx, result)?;
         Ok(InviteUserPayload {
-            invitation: made.map(|made| Invitation {
-                email: made.email,
-                url: made.url,
-                expires_at: made.expires_at,
-            }),
+            invitation: made.map(Into::into),
             user_errors,
         })
     }
@@ -223,6 +229,6 @@ impl LinksMutation {
     }
 }
 
-fn locale(asked: &str) -> &'static str {
+pub(super) fn locale(asked: &str) -> &'static str {
     if asked == "es" { "es" } else { "en" }
 }

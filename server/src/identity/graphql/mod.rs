@@ -21,6 +21,7 @@ use credentials::{ApiToken, Session};
 pub mod admin;
 pub mod credentials;
 pub mod factors;
+pub mod invites;
 pub mod links;
 
 /// What a person may do in general.

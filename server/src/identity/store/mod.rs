@@ -113,13 +113,18 @@ pub struct Filter {
     pub status: Option<UserStatus>,
 }
 
+/// The pattern of what contains a text, as it is.
+fn containing(text: &str) -> String {
+    format!(
+        "%{}%",
+        text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+    )
+}
+
 fn filtered(filter: &Filter) -> Select<user::Entity> {
     let mut query = user::Entity::find();
     if let Some(text) = filter.text.as_deref().map(str::trim).filter(|t| !t.is_empty()) {
-        let like = format!(
-            "%{}%",
-            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-        );
+        let like = containing(text);
         let name = Expr::col(user::Column::Name).ilike(like.clone());
         query = query.filter(
             Condition::any()

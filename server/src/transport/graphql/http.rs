@@ -277,6 +277,7 @@ impl Gateway {
             return Answer::refusal(StatusCode::BAD_REQUEST, media, error);
         }
         let op = incoming.op.clone();
+        let asked = incoming.prepared.asked;
         let request = incoming.prepared.request.data(incoming.op).data(cookies);
         let request = request::with_balance(request, incoming.balance);
         let run = AssertUnwindSafe(self.engine.execute(request)).catch_unwind();
@@ -291,7 +292,7 @@ impl Gateway {
                 return Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, media, error);
             }
         };
-        self.finish(&mut response, &op);
+        self.finish(&mut response, &op, &asked);
         let status = if media == Media::Graphql && request::ran_nothing(&response) {
             StatusCode::BAD_REQUEST
         } else {

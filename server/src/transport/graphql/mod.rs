@@ -2,6 +2,7 @@
 //! carry a request, not what it means.
 
 pub mod auth;
+mod completion;
 pub mod documents;
 pub mod engine;
 mod explorer;

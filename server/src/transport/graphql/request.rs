@@ -15,6 +15,7 @@ use crate::kernel::api::{ResponseCookies, to_graphql};
 use crate::kernel::{Actor, Error, Op};
 
 use super::Gateway;
+use super::completion::{Asked, complete};
 use super::introspection::without_suggestions;
 use super::limits::Refusal;
 use super::parameters::Parameters;
@@ -26,6 +27,7 @@ pub struct Prepared {
     pub request: Request,
     pub kind: OperationType,
     pub cost: u64,
+    pub asked: Asked,
 }
 
 /// An error of the request itself: nothing ran.
@@ -95,12 +97,13 @@ pub fn guarded(
     gateway: Gateway,
     responses: BoxStream<'static, Response>,
     op: Op,
+    asked: Asked,
 ) -> impl Stream<Item = Result<Response, ServerError>> {
     AssertUnwindSafe(responses)
         .catch_unwind()
         .map(move |response| match response {
             Ok(mut response) => {
-                gateway.finish(&mut response, &op);
+                gateway.finish(&mut response, &op, &asked);
                 Ok(response)
             }
             Err(panic) => Err(panicked(&op, &*panic)),
@@ -142,12 +145,17 @@ impl Gateway {
         };
         let kind = operation.node.ty;
         let mut request = Request::new(found.text.as_ref()).variables(variables);
+        let asked = Asked {
+            text: found.text.as_ref().into(),
+            operation: parameters.operation_name.clone(),
+        };
         request.operation_name = parameters.operation_name;
         request.set_parsed_query(document);
         Ok(Prepared {
             request,
             kind,
             cost: measured.cost,
+            asked,
         })
     }
 
@@ -170,7 +178,8 @@ impl Gateway {
     }
 
     /// What every response goes through before it is sent.
-    pub fn finish(&self, response: &mut Response, op: &Op) {
+    pub fn finish(&self, response: &mut Response, op: &Op, asked: &Asked) {
+        complete(response, &self.shapes, asked);
         coded(response, op.request_id);
         if self.introspection.check(&op.actor).is_err() {
             without_suggestions(response);

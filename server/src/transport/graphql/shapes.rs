@@ -17,6 +17,8 @@ use crate::kernel::{Error, Result};
 pub struct Shape {
     /// Name of the type, without lists and bangs.
     pub returns: String,
+    /// The whole type.
+    pub ty: Type,
     /// The default of its `first`.
     pub default_rows: Option<u64>,
     /// Whether a page of it holds plain values (lines of a log), not nodes.
@@ -44,6 +46,7 @@ fn shape(field: &FieldDefinition) -> Shape {
     let default = first.and_then(|a| a.node.default_value.as_ref());
     Shape {
         returns: name(&field.ty.node).to_owned(),
+        ty: field.ty.node.clone(),
         default_rows: default.and_then(|value| match &value.node {
             Value::Number(number) => number.as_u64(),
             _ => None,

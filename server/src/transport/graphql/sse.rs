@@ -37,7 +37,7 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
     let request = prepared.request.data(op.clone()).data(gateway.cookies());
     let request = request::with_balance(request, balance);
     let responses = gateway.engine.execute_stream(request);
-    let responses = request::guarded(gateway.clone(), responses, op);
+    let responses = request::guarded(gateway.clone(), responses, op, prepared.asked);
     let ended = ws::session_end(gateway, credentials, actor);
     let responses = responses
         .map(|response| next(&response.unwrap_or_else(|error| GraphqlResponse::from_errors(vec![error]))));

@@ -357,7 +357,7 @@ impl Connection {
         let request = prepared.request.data(op.clone()).data(self.gateway.cookies());
         let request = request::with_balance(request, balance);
         let responses = self.gateway.engine.execute_stream(request);
-        let responses = request::guarded(self.gateway.clone(), responses, op);
+        let responses = request::guarded(self.gateway.clone(), responses, op, prepared.asked);
         // Held until the task is registered, so that one that ends at once still finds itself.
         let mut running = self.running.lock();
         let task = tokio::spawn(operation.run(responses));

@@ -75,6 +75,13 @@ pub const CASES: &[Case] = &[
         (Admin, Done),
     ),
     case(
+        "Query.encryptionKeys",
+        "{ encryptionKeys { id } }",
+        UNKNOWN,
+        (Stranger, Refused("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
         "Query.event",
         "query ($event: ID!) { event(id: $event) { id } }",
         UNKNOWN,
@@ -94,6 +101,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, Null),
         (Owner, With("execution")),
+    ),
+    case(
+        "Query.invites",
+        "{ invites(first: 100) { nodes { id } } }",
+        UNKNOWN,
+        (Stranger, Refused("FORBIDDEN")),
+        (Admin, With("invite")),
     ),
     case(
         "Query.job",
@@ -118,8 +132,8 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Query.nodes",
-        "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!) {
-         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role]) { id } }",
+        "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!, $invite: ID!) {
+         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite]) { id } }",
         UNKNOWN,
         (Stranger, Nulls),
         (Admin, With("session")),
@@ -271,6 +285,20 @@ pub const CASES: &[Case] = &[
         (Owner, Done),
     ),
     case(
+        "Mutation.resendInvite",
+        "mutation ($invite: ID!) { resendInvite(input: { id: $invite }) { invitation { email } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
+        "Mutation.resetUserTotp",
+        "mutation ($bare: ID!) { resetUserTotp(input: { id: $bare }) { user { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, With("bare")),
+    ),
+    case(
         "Mutation.resetPassword",
         "mutation ($password: String!) { resetPassword(input: { token: \"guess\", newPassword: $password }) {
          userErrors { code } } }",
@@ -301,11 +329,33 @@ pub const CASES: &[Case] = &[
         (Owner, With("token")),
     ),
     case(
+        "Mutation.revokeInvite",
+        "mutation ($invite: ID!) { revokeInvite(input: { id: $invite }) { deletedId userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, With("invite")),
+    ),
+    case(
+        "Mutation.revokeOtherSessions",
+        "mutation { revokeOtherSessions { revokedCount userErrors { code } } }",
+        UNKNOWN,
+        (Bare, UserError("FORBIDDEN")),
+        (Owner, Done),
+    ),
+    case(
         "Mutation.revokeSession",
         "mutation ($session: ID!) { revokeSession(input: { id: $session }) { session { id } userErrors { code } } }",
         UNKNOWN,
         (Stranger, UserError("NOT_FOUND")),
         (Owner, With("session")),
+    ),
+    case(
+        "Mutation.rotateEncryptionKey",
+        "mutation { rotateEncryptionKey(input: {}) { keyId userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        // The key of these tests is not in a file.
+        (Admin, UserError("UNSUPPORTED")),
     ),
     case(
         "Mutation.runEvent",

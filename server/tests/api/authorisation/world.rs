@@ -84,6 +84,18 @@ impl World {
         made["data"]["saveRole"]["role"]["id"].clone()
     }
 
+    /// To a role that allows nothing, so that whoever manages users may take it back.
+    async fn invite(&self, email: &str, role: &Value) -> Value {
+        let invite = "mutation ($e: String!, $r: ID!) { inviteUser(input: { email: $e, roleId: $r }) { userErrors { code } } }";
+        let admin = &self.admin.token;
+        self.test()
+            .graphql(admin, invite, json!({ "e": email, "r": role }))
+            .await;
+        let find = "query ($e: String!) { invites(first: 1, filter: { text: $e }) { nodes { id } } }";
+        let found = self.test().graphql(admin, find, json!({ "e": email })).await;
+        found["data"]["invites"]["nodes"][0]["id"].clone()
+    }
+
     async fn session(&self, email: &str) -> String {
         let op = self.test().op("").await;
         let signed_in = self
@@ -185,6 +197,7 @@ impl World {
             .iter()
             .find(|session| session["current"] == false)
             .unwrap();
+        let role = self.role(&format!("Role {n}")).await;
         json!({
             "event": id,
             "version": seen["data"]["event"]["version"]["id"],
@@ -193,7 +206,8 @@ impl World {
             "execution": done["executions"][0]["id"],
             "token": token,
             "session": session["id"],
-            "role": self.role(&format!("Role {n}")).await,
+            "role": role,
+            "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),
             "email": self.owner.email,

@@ -10,6 +10,7 @@ use async_graphql::{Request, Variables};
 use chrono::{TimeZone as _, Utc};
 use cronium_entity::enums::UserRole;
 use cronium_server::app::{self, App};
+use cronium_server::config::keys::Keys;
 use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::api::ResponseCookies;
@@ -109,11 +110,19 @@ impl TestApp {
 
     /// On a database that is there already.
     pub async fn on(pool: PgPool) -> Self {
+        let keys = Keys {
+            master: KeyRing::new(vec![MasterKey::new([7; 32])]),
+            master_file: None,
+            internal: String::new(),
+        };
+        Self::with_keys(pool, &keys).await
+    }
+
+    pub async fn with_keys(pool: PgPool, keys: &Keys) -> Self {
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
-        let master = KeyRing::new(vec![MasterKey::new([7; 32])]);
-        let signer = Signer::load(&kernel, &master).await.expect("signing key");
-        let app = Box::new(App::new(kernel, signer, &master, "https://cronium.test/"));
+        let signer = Signer::load(&kernel, &keys.master).await.expect("signing key");
+        let app = Box::new(App::new(kernel, signer, keys, "https://cronium.test/"));
         Self { app, clock }
     }
 
