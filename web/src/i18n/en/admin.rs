@@ -190,4 +190,18 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.update_settings", "Settings changed"),
     ("audit.action.update_user", "Account changed"),
     ("audit.action.use_recovery_code", "Recovery code used"),
+    ("sessions.end_others", "Sign out everywhere else"),
+    ("sessions.ended_n.one", "{n} session ended"),
+    ("sessions.ended_n.other", "{n} sessions ended"),
+    (
+        "users.totp_hint",
+        "For somebody who has lost the app and the recovery codes.",
+    ),
+    ("users.totp_reset", "Remove the second factor"),
+    ("users.totp_reset_done", "Second factor removed"),
+    ("invites.open.one", "{n} open invitation"),
+    ("invites.open.other", "{n} open invitations"),
+    ("invites.again", "Send again"),
+    ("invites.revoke", "Take back"),
+    ("invites.revoked", "Invitation taken back"),
 ];

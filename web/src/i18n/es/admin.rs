@@ -193,4 +193,18 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.update_settings", "Ajustes cambiados"),
     ("audit.action.update_user", "Cuenta cambiada"),
     ("audit.action.use_recovery_code", "Código de recuperación usado"),
+    ("sessions.end_others", "Cerrar las demás sesiones"),
+    ("sessions.ended_n.one", "{n} sesión cerrada"),
+    ("sessions.ended_n.other", "{n} sesiones cerradas"),
+    (
+        "users.totp_hint",
+        "Para quien ha perdido la aplicación y los códigos de recuperación.",
+    ),
+    ("users.totp_reset", "Quitar el segundo factor"),
+    ("users.totp_reset_done", "Segundo factor quitado"),
+    ("invites.open.one", "{n} invitación abierta"),
+    ("invites.open.other", "{n} invitaciones abiertas"),
+    ("invites.again", "Enviar otra vez"),
+    ("invites.revoke", "Retirar"),
+    ("invites.revoked", "Invitación retirada"),
 ];

@@ -6,7 +6,7 @@ use cynic::{MutationBuilder as _, QueryBuilder as _};
 use dioxus::prelude::*;
 
 use crate::api::{self, ApiError, Timestamp, schema};
-use crate::i18n::t;
+use crate::i18n::{t, tn};
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
 use crate::pages::runs::say;
 use crate::ui::{ErrorNotice, Skeleton, TimeAgo, toast, use_now, use_query};
@@ -72,6 +72,27 @@ struct RevokedSession {
     id: cynic::Id,
 }
 
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Mutation")]
+struct RevokeOtherSessions {
+    revoke_other_sessions: RevokeOtherSessionsPayload,
+}
+
+crate::api::listed!(Mutation RevokeOtherSessions, ());
+
+#[derive(cynic::QueryFragment)]
+struct RevokeOtherSessionsPayload {
+    revoked_count: Option<i32>,
+    user_errors: Vec<UserError>,
+}
+
+async fn revoke_others() -> Result<i32, Refusal> {
+    let answer = api::run(RevokeOtherSessions::build(()))
+        .await?
+        .revoke_other_sessions;
+    settled(answer.revoked_count, answer.user_errors)
+}
+
 async fn load() -> Result<Vec<Session>, ApiError> {
     let answer = api::run(OwnSessions::build(())).await?;
     Ok(answer
@@ -127,6 +148,23 @@ pub fn Sessions() -> Element {
         section {
             h2 { {t("sessions.title")} }
             if let Some(sessions) = (query.data)() {
+                div { class: "stack",
+                if sessions.len() > 1 {
+                    div {
+                        button { class: "btn", r#type: "button", disabled: ending().is_some(),
+                            onclick: move |_| async move {
+                                ending.set(Some(String::new()));
+                                match revoke_others().await {
+                                    Ok(count) => toast(JobStatus::Succeeded, tn("sessions.ended_n", u64::try_from(count).unwrap_or(0)), ""),
+                                    Err(refusal) => say(t("account.not_saved"), &refusal),
+                                }
+                                ending.set(None);
+                                query.reload();
+                            },
+                            {t("sessions.end_others")}
+                        }
+                    }
+                }
                 ul { class: "rows lined",
                     for session in sessions {
                         li { key: "{session.id.inner()}", class: "between",
@@ -166,6 +204,7 @@ pub fn Sessions() -> Element {
                             }
                         }
                     }
+                }
                 }
             } else if let Some(error) = (query.error)() {
                 ErrorNotice { error, onretry: move |()| query.reload() }

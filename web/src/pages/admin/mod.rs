@@ -2,6 +2,7 @@
 
 mod audit;
 mod invite;
+mod invites;
 mod person;
 mod role;
 mod roles;

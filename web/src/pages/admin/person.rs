@@ -9,6 +9,7 @@ use crate::i18n::t;
 use crate::pages::forms::{Choice, Entry, Faults};
 use crate::pages::quotas::{QuotaForm, QuotaSubject};
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
+use crate::pages::runs::say;
 use crate::ui::{Dialog, toast};
 
 #[derive(cynic::InputObject)]
@@ -43,6 +44,39 @@ async fn update(input: UpdateUserInput) -> Result<User, Refusal> {
     let answer = api::run(UpdateUser::build(UpdateVariables { input }))
         .await?
         .update_user;
+    settled(answer.user, answer.user_errors)
+}
+
+#[derive(cynic::InputObject)]
+struct ResetUserTotpInput {
+    id: cynic::Id,
+}
+
+#[derive(cynic::QueryVariables)]
+struct ResetTotpVariables {
+    input: ResetUserTotpInput,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Mutation", variables = "ResetTotpVariables")]
+struct ResetUserTotp {
+    #[arguments(input: $input)]
+    reset_user_totp: ResetUserTotpPayload,
+}
+
+crate::api::listed!(Mutation ResetUserTotp, ResetTotpVariables);
+
+#[derive(cynic::QueryFragment)]
+struct ResetUserTotpPayload {
+    user: Option<User>,
+    user_errors: Vec<UserError>,
+}
+
+async fn reset_totp(id: cynic::Id) -> Result<User, Refusal> {
+    let input = ResetUserTotpInput { id };
+    let answer = api::run(ResetUserTotp::build(ResetTotpVariables { input }))
+        .await?
+        .reset_user_totp;
     settled(answer.user, answer.user_errors)
 }
 
@@ -89,6 +123,29 @@ pub fn EditPerson(user: User, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
                     choices: roles.iter().map(|role| (role.id.inner().to_owned(), role.words())).collect::<Vec<_>>() }
                 Choice { id: "person-status", label: t("overview.col.status"), value: status, error: wrong.read().at("status"), hint: t("users.status_hint"),
                     choices: UserStatus::ALL.iter().map(|one| (one.name().to_owned(), one.words())).collect::<Vec<_>>() }
+            }
+            if user.totp_enabled == Some(true) {
+                div { class: "more",
+                    p { class: "hint", {t("users.totp_hint")} }
+                    button { class: "btn btn-danger", r#type: "button",
+                        onclick: {
+                            let id = user.id.clone();
+                            move |_| {
+                                let id = id.clone();
+                                async move {
+                                    match reset_totp(id).await {
+                                        Ok(user) => {
+                                            toast(JobStatus::Succeeded, t("users.totp_reset_done"), user.email);
+                                            onclose.call(());
+                                        }
+                                        Err(refusal) => say(t("account.not_saved"), &refusal),
+                                    }
+                                }
+                            }
+                        },
+                        {t("users.totp_reset")}
+                    }
+                }
             }
             details { class: "more",
                 summary { {t("quota.title")} }

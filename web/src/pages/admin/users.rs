@@ -6,6 +6,7 @@ use cynic::QueryBuilder as _;
 use dioxus::prelude::*;
 
 use super::invite::Invite;
+use super::invites::Invites;
 use super::person::EditPerson;
 use crate::api::{self, ApiError, Timestamp, schema};
 use crate::i18n::{Locale, t};
@@ -167,8 +168,10 @@ pub fn Users(locale: Locale, query: ReadSignal<Params>) -> Element {
     let params = query();
     let held = page.data.read();
     let roles = held.as_ref().map(|held| held.roles.clone()).unwrap_or_default();
+    let mut changes = use_signal(|| 0_u32);
     let close = move |()| {
         doing.set(Doing::Nothing);
+        changes += 1;
         page.reload();
     };
     rsx! {
@@ -188,6 +191,7 @@ pub fn Users(locale: Locale, query: ReadSignal<Params>) -> Element {
                     disabled: held.is_none(), onclick: move |_| doing.set(Doing::Inviting), Icon { name: "plus" } {t("users.invite")} }
             }
         }
+        Invites { locale, changes }
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.users"),
             if let Some(error) = (page.error)() {
                 ErrorNotice { error, onretry: move |()| page.reload() }
