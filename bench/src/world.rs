@@ -78,7 +78,7 @@ impl World {
             internal: String::new(),
         };
         let signer = Signer::load(&kernel, &keys.master).await.map_err(told)?;
-        let app = App::new(kernel.clone(), signer, &keys, "http://127.0.0.1");
+        let app = App::new(kernel.clone(), signer, &keys, "http://127.0.0.1").map_err(told)?;
         let new = NewUser {
             email: EMAIL.into(),
             name: "Bench".into(),

@@ -12,6 +12,7 @@ pub mod idempotency_key;
 pub mod job;
 pub mod log_chunk;
 pub mod mail;
+pub mod oidc_link;
 pub mod orchestrator;
 pub mod outbox;
 pub mod role;

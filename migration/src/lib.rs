@@ -14,6 +14,7 @@ mod m0008_audit;
 mod m0009_accounts;
 mod m0013_quotas;
 mod m0014_invites;
+mod m0015_oidc;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_accounts::Migration),
             Box::new(m0013_quotas::Migration),
             Box::new(m0014_invites::Migration),
+            Box::new(m0015_oidc::Migration),
         ]
     }
 }

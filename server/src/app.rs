@@ -16,7 +16,9 @@ use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, VersionLoader};
 use crate::explain::Explain;
 use crate::happenings;
-use crate::identity::{ApiTokenLoader, Identity, RoleLoader, RoleMembersLoader, TotpLoader, UserLoader};
+use crate::identity::{
+    ApiTokenLoader, Identity, OidcLinksLoader, RoleLoader, RoleMembersLoader, TotpLoader, UserLoader,
+};
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
@@ -25,6 +27,7 @@ use crate::kernel::{Error, Kernel, Result};
 use crate::keys::MasterKeys;
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
+use crate::oidc::{self, Oidc};
 use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
@@ -43,6 +46,7 @@ pub struct App {
     pub mail: Mail,
     pub quotas: Quotas,
     pub identity: Identity,
+    pub oidc: Oidc,
     pub events: Events,
     pub jobs: Jobs,
     pub logs: Logs,
@@ -103,7 +107,7 @@ pub async fn grant_wakeups(kernel: &Kernel, password: &str) -> Result<()> {
 
 impl App {
     /// `public_url` is where people find the dashboard: links in mails lead there.
-    pub fn new(kernel: Kernel, signer: Signer, keys: &Keys, public_url: &str) -> Self {
+    pub fn new(kernel: Kernel, signer: Signer, keys: &Keys, public_url: &str) -> Result<Self> {
         let master = &keys.master;
         let audit = Audit::new(kernel.clone(), master.clone());
         let keys = MasterKeys::new(kernel.clone(), audit.clone(), keys);
@@ -116,6 +120,13 @@ impl App {
             mail.clone(),
             master.clone(),
         );
+        let oidc = Oidc::new(
+            kernel.clone(),
+            audit.clone(),
+            identity.clone(),
+            master.clone(),
+            public_url,
+        )?;
         let quotas = Quotas::new(kernel.clone(), audit.clone());
         let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
@@ -131,6 +142,7 @@ impl App {
             .data(mail.clone())
             .data(audit.clone())
             .data(identity.clone())
+            .data(oidc.clone())
             .data(events.clone())
             .data(jobs.clone())
             .data(logs.clone())
@@ -143,6 +155,7 @@ impl App {
             .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
+            .data(DataLoader::new(OidcLinksLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(TotpLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(ApiTokenLoader(identity.clone()), tokio::spawn))
             .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
@@ -155,20 +168,21 @@ impl App {
                 tokio::spawn,
             ))
             .finish();
-        Self {
+        Ok(Self {
             kernel,
             audit,
             keys,
             mail,
             quotas,
             identity,
+            oidc,
             events,
             jobs,
             logs,
             queue,
             pulse: Pulse::default(),
             schema,
-        }
+        })
     }
 
     /// Reconcilers and wake-ups; each is idempotent, so that starting them is recovery.
@@ -190,6 +204,7 @@ impl App {
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
         let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
         let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
+        let oidc = self.oidc.clone();
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
@@ -197,9 +212,11 @@ impl App {
             move || {
                 let (kernel, quotas) = (kernel.clone(), quotas.clone());
                 let (jobs, identity) = (jobs.clone(), identity.clone());
+                let oidc = oidc.clone();
                 async move {
                     logs::make_partitions(&kernel).await?;
                     identity.tidy().await?;
+                    oidc.tidy().await?;
                     quotas.tidy().await?;
                     logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
@@ -218,8 +235,10 @@ impl App {
         };
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
         let (kernel, secure) = (self.kernel.clone(), config.https());
+        let gateway = self.gateway(config)?;
         Ok(crate::transport::health::router(probes)
-            .merge(graphql::router(self.gateway(config)?))
+            .merge(oidc::router(self.oidc.clone(), gateway.clone()))
+            .merge(graphql::router(gateway))
             .merge(agent::router(agents))
             .merge(audit::router(
                 kernel.clone(),

@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod keys;
 pub mod logs;
 pub mod mail;
+pub mod oidc;
 pub mod postgres;
 pub mod quotas;
 pub mod settings;

@@ -53,6 +53,12 @@ pub enum AuditAction {
     RevokeInvite,
     /// Settings were changed.
     UpdateSettings,
+    /// The OpenID Connect provider's settings were changed or removed.
+    UpdateOidcProvider,
+    /// An account is open to whoever the OpenID Connect provider vouches for.
+    LinkOidc,
+    /// An account is no longer open to whoever the OpenID Connect provider vouches for.
+    UnlinkOidc,
     /// Sealed values were put under another master key.
     RotateEncryptionKey,
     /// The limits of a person, a role or the installation were set.

@@ -69,7 +69,7 @@ async fn run(
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let app = App::new(database.kernel.clone(), signer, keys, &url);
+    let app = App::new(database.kernel.clone(), signer, keys, &url)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     if let Some(cluster) = database.cluster.clone() {

@@ -354,7 +354,7 @@ impl Identity {
     }
 
     /// An invitation gives what its writer may give today: not what they might when they wrote it.
-    async fn still_may_give(
+    pub(super) async fn still_may_give(
         &self,
         tx: &DatabaseTransaction,
         link: &LinkRow,

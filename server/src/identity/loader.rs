@@ -9,6 +9,7 @@ use crate::kernel::ids::{ApiTokenId, RoleId, UserId};
 use super::graphql::User;
 use super::roles::Role;
 use super::service::Identity;
+use super::store::oidc::OidcLinkRow;
 use super::store::tokens::TokenRow;
 
 /// Loads custom roles by id.
@@ -77,5 +78,23 @@ impl Loader<ApiTokenId> for ApiTokenLoader {
     async fn load(&self, keys: &[ApiTokenId]) -> Result<HashMap<ApiTokenId, TokenRow>, String> {
         let rows = self.0.tokens_by_ids(keys).await.map_err(|e| e.private_text())?;
         Ok(rows.into_iter().map(|row| (ApiTokenId(row.id), row)).collect())
+    }
+}
+
+/// Loads the links of people with a provider.
+#[derive(Debug)]
+pub struct OidcLinksLoader(pub Identity);
+
+impl Loader<UserId> for OidcLinksLoader {
+    type Value = Vec<OidcLinkRow>;
+    type Error = String;
+
+    async fn load(&self, keys: &[UserId]) -> Result<HashMap<UserId, Vec<OidcLinkRow>>, String> {
+        let rows = self.0.oidc_links_of(keys).await.map_err(|e| e.private_text())?;
+        let mut links: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows {
+            links.entry(UserId(row.user_id)).or_default().push(row);
+        }
+        Ok(links)
     }
 }

@@ -58,6 +58,8 @@ pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
     let turn = turn().await?;
     let verified = tokio::task::spawn_blocking(move || {
         let _turn = turn;
+        // Empty: an account without a password, whose people come by a provider.
+        let stored = stored.filter(|hash| !hash.is_empty());
         let known = stored.is_some();
         let text = stored.unwrap_or_else(|| NOBODY.to_owned());
         PasswordHash::new(&text).map(|hash| {
@@ -88,5 +90,6 @@ mod tests {
         );
         assert!(!verify("wrong".into(), Some(stored)).await.unwrap());
         assert!(!verify("anything".into(), None).await.unwrap());
+        assert!(!verify(String::new(), Some(String::new())).await.unwrap());
     }
 }

@@ -85,6 +85,14 @@ impl Identity {
         Ok(built_in.chain(custom.into_iter().map(Role::from)).collect())
     }
 
+    /// A role of either sort.
+    pub async fn role(&self, id: RoleId) -> Result<Option<Role>> {
+        match model::built_in(id) {
+            Some(role) => Ok(Some(role.into())),
+            None => Ok(self.roles_by_ids(&[id]).await?.pop()),
+        }
+    }
+
     /// A role node.
     pub async fn roles_seen(&self, op: &Op, ids: &[RoleId]) -> Result<Vec<Role>> {
         if may_read(op).is_err() {

@@ -8,7 +8,7 @@ use cronium_entity::enums::{UserRole, UserStatus};
 use cronium_entity::session;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use sea_orm::TransactionTrait as _;
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
@@ -204,6 +204,26 @@ impl Identity {
 
     /// Signs in whoever has proven who they are.
     async fn begin_session(&self, op: &Op, user: Row, code: Option<&str>) -> Result<SignedIn> {
+        let tx = self.kernel.db.begin().await?;
+        // Read again, locked: an account that is disabled at this moment gets no session that outlives it.
+        if !store::is_active(&tx, UserId(user.id)).await? {
+            return Err(wrong_password());
+        }
+        self.second_factor(&tx, op, &user, code).await?;
+        let how = json!({ "method": "PASSWORD" });
+        let signed_in = self.insert_session(&tx, op, user, how).await?;
+        tx.commit().await?;
+        Ok(signed_in)
+    }
+
+    /// A new session, with a secret that nobody knew before; `how` is for the log.
+    pub(super) async fn insert_session(
+        &self,
+        tx: &DatabaseTransaction,
+        op: &Op,
+        user: Row,
+        how: serde_json::Value,
+    ) -> Result<SignedIn> {
         let now = self.kernel.now();
         let token = self.kernel.entropy.token();
         let expires_at = now + SESSION;
@@ -219,12 +239,6 @@ impl Identity {
             user_agent: agent.map(|text| text.chars().take(USER_AGENT).collect()),
         };
         let target = Target::new(TargetKind::Session, row.id, user.email.clone());
-        let tx = self.kernel.db.begin().await?;
-        // Read again, locked: an account that is disabled at this moment gets no session that outlives it.
-        if !store::is_active(&tx, UserId(user.id)).await? {
-            return Err(wrong_password());
-        }
-        self.second_factor(&tx, op, &user, code).await?;
         // For the log: it begins with this session, and asks for nothing yet.
         let actor = Actor::User {
             id: UserId(user.id),
@@ -233,12 +247,11 @@ impl Identity {
         };
         let op = Op { actor, ..op.clone() };
         let session = SessionId(row.id);
-        store::sessions::insert(&tx, row).await?;
-        store::save_sign_in(&tx, UserId(user.id), now).await?;
+        store::sessions::insert(tx, row).await?;
+        store::save_sign_in(tx, UserId(user.id), now).await?;
         self.audit
-            .record(&tx, &op, Change::new(AuditAction::SignIn, target))
+            .record(tx, &op, Change::new(AuditAction::SignIn, target).to(how))
             .await?;
-        tx.commit().await?;
         tracing::info!(user = %user.id, "signed in");
         Ok(SignedIn {
             user,

@@ -21,6 +21,7 @@ pub enum NodeKind {
     Role = 22,
     AuditEntry = 23,
     Invite = 25,
+    OidcLink = 24,
 }
 
 impl NodeKind {
@@ -37,6 +38,7 @@ impl NodeKind {
             22 => Self::Role,
             23 => Self::AuditEntry,
             25 => Self::Invite,
+            24 => Self::OidcLink,
             _ => return None,
         })
     }
@@ -111,6 +113,7 @@ typed_id!(ApiTokenId, ApiToken, "API token");
 typed_id!(RoleId, Role, "role");
 typed_id!(AuditEntryId, AuditEntry, "audit entry");
 typed_id!(InviteId, Invite, "invitation");
+typed_id!(OidcLinkId, OidcLink, "link to a provider");
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ pub const PLACES: &[Place] = &[
         table: "settings",
         id: "key",
         column: "value",
-        only: &["payload-signing-key", "general", "access-token-key"],
+        only: &["payload-signing-key", "general", "access-token-key", "oidc"],
     },
     Place {
         table: "audit_head",

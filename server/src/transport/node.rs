@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::audit::{Audit, AuditEntry};
 use crate::events::{Event, EventVersion, Events};
-use crate::identity::{ApiToken, Identity, Invite, Role, Session, User};
+use crate::identity::{ApiToken, Identity, Invite, OidcLink, Role, Session, User};
 use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, api, op};
@@ -29,6 +29,7 @@ pub enum Node {
     Role(Role),
     AuditEntry(AuditEntry),
     Invite(Invite),
+    OidcLink(OidcLink),
 }
 
 /// Any node by its id.
@@ -167,6 +168,14 @@ async fn of_kind(
             rows.map(|rows| {
                 rows.into_iter()
                     .map(|row| (row.id, Node::Invite(Invite(row))))
+                    .collect()
+            })
+        }
+        NodeKind::OidcLink => {
+            let rows = ctx.data::<Identity>()?.oidc_links_seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::OidcLink(OidcLink(row))))
                     .collect()
             })
         }

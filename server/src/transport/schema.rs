@@ -9,7 +9,7 @@ use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
 use crate::identity::{
     CredentialsMutation, FactorsMutation, IdentityMutation, IdentityQuery, InvitesMutation, InvitesQuery,
-    LinksMutation, PeopleMutation, PeopleQuery,
+    LinksMutation, OidcLinksMutation, PeopleMutation, PeopleQuery, SignInMethod,
 };
 use crate::insight::{InsightQuery, InsightSubscription};
 use crate::jobs::{JobsMutation, JobsQuery, JobsSubscription};
@@ -19,6 +19,7 @@ use crate::kernel::scalars::Duration;
 use crate::keys::{KeysMutation, KeysQuery};
 use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
+use crate::oidc::{Oidc, OidcMutation, OidcQuery, OidcSignIn};
 use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
@@ -42,6 +43,7 @@ pub struct Query(
     QuotasQuery,
     InvitesQuery,
     KeysQuery,
+    OidcQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -59,6 +61,8 @@ pub struct Mutation(
     QuotasMutation,
     InvitesMutation,
     KeysMutation,
+    OidcMutation,
+    OidcLinksMutation,
 );
 
 /// Watching.
@@ -112,7 +116,9 @@ pub struct ServerInfo {
     /// Languages of scripts.
     languages: Vec<EventType>,
     /// Ways to sign in.
-    sign_in_methods: Vec<crate::identity::SignInMethod>,
+    sign_in_methods: Vec<SignInMethod>,
+    /// The OpenID Connect provider; null: there is none.
+    oidc: Option<OidcSignIn>,
     /// Who may make an account for themselves.
     registration: RegistrationMode,
     /// Limits.
@@ -154,11 +160,14 @@ impl InfoQuery {
     async fn server_info(&self, ctx: &async_graphql::Context<'_>) -> ApiResult<ServerInfo> {
         let first_run = api(ctx, ctx.data::<crate::app::FirstRun>()?.pending().await)?;
         let settings = api(ctx, ctx.data::<Settings>()?.load().await)?;
+        let oidc = api(ctx, ctx.data::<Oidc>()?.load().await)?;
+        let by_provider = oidc.is_some().then_some(SignInMethod::Oidc);
         Ok(ServerInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             first_run,
             languages: vec![EventType::Bash, EventType::Python, EventType::Nodejs],
-            sign_in_methods: vec![crate::identity::SignInMethod::Password],
+            sign_in_methods: [SignInMethod::Password].into_iter().chain(by_provider).collect(),
+            oidc: oidc.map(Into::into),
             registration: settings.registration.into(),
             limits: ServerLimits {
                 source_bytes: 1 << 20,

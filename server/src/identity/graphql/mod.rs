@@ -11,18 +11,20 @@ use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::{Error, Timestamp};
 use crate::quotas::Quota;
 
-use super::loader::{RoleLoader, TotpLoader};
+use super::loader::{OidcLinksLoader, RoleLoader, TotpLoader};
 use super::refresh::Tokens;
-use super::service::Identity;
+use super::service::{Identity, SignedIn};
 use super::store::{self, Row};
 use admin::Role;
 use credentials::{ApiToken, Session};
+use oidc::OidcLink;
 
 pub mod admin;
 pub mod credentials;
 pub mod factors;
 pub mod invites;
 pub mod links;
+pub mod oidc;
 
 /// What a person may do in general.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -101,6 +103,25 @@ impl User {
         }
         let loader = ctx.data::<DataLoader<TotpLoader>>()?;
         Ok(Some(loaded(ctx, loader.load_one(id).await)?.is_some()))
+    }
+
+    /// Whether the account has a password: one made by an OpenID Connect provider has none until it is reset. Null for
+    /// those who may not know.
+    async fn has_password(&self, ctx: &Context<'_>) -> ApiResult<Option<bool>> {
+        let op = op(ctx)?;
+        let known = op.user() == Some(UserId(self.0.id)) || decide(op, Action::ManageUsers).is_ok();
+        Ok(known.then(|| !self.0.password_hash.is_empty()))
+    }
+
+    /// Accounts at OpenID Connect providers that open this one; null for those who may not know.
+    async fn oidc_links(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<OidcLink>>> {
+        let (op, id) = (op(ctx)?, UserId(self.0.id));
+        if op.user() != Some(id) && decide(op, Action::ManageUsers).is_err() {
+            return Ok(None);
+        }
+        let loader = ctx.data::<DataLoader<OidcLinksLoader>>()?;
+        let links = loaded(ctx, loader.load_one(id).await)?.unwrap_or_default();
+        Ok(Some(links.into_iter().map(OidcLink).collect()))
     }
 
     /// The last sign-in; null for those who may not know.
@@ -193,6 +214,8 @@ async fn role_of(ctx: &Context<'_>, row: &Row) -> ApiResult<Role> {
 pub enum SignInMethod {
     /// E-mail address and password.
     Password,
+    /// An OpenID Connect provider: see `serverInfo.oidc`.
+    Oidc,
 }
 
 /// E-mail address and password.
@@ -231,6 +254,37 @@ pub struct SignInPayload {
 }
 
 impl SignInPayload {
+    /// Nobody is signed in.
+    pub fn refused(user_errors: Vec<UserError>) -> Self {
+        Self {
+            user_errors,
+            ..Self::default()
+        }
+    }
+
+    /// A session of a browser.
+    pub fn with_cookie(ctx: &Context<'_>, signed_in: SignedIn, return_token: bool) -> Self {
+        if let Some(cookies) = ctx.data_opt::<ResponseCookies>() {
+            cookies.session(Some(&signed_in.token), signed_in.expires_at);
+        }
+        Self {
+            viewer: Some(User(signed_in.user)),
+            access_token_expires_at: return_token.then_some(signed_in.expires_at),
+            access_token: return_token.then_some(signed_in.token),
+            refresh_token: None,
+            expires_at: Some(signed_in.expires_at),
+            user_errors: Vec::new(),
+        }
+    }
+
+    /// A session of a frontend elsewhere.
+    pub async fn with_tokens(ctx: &Context<'_>, signed_in: SignedIn) -> ApiResult<Self> {
+        let id = UserId(signed_in.user.id);
+        let tokens = ctx.data::<Identity>()?.tokens_for(id, signed_in.session).await;
+        let tokens = api(ctx, tokens)?;
+        Ok(Self::refreshable(signed_in.user, tokens, signed_in.expires_at))
+    }
+
     fn refreshable(user: Row, tokens: Tokens, expires_at: Timestamp) -> Self {
         Self {
             viewer: Some(User(user)),
@@ -320,33 +374,11 @@ impl IdentityMutation {
             .sign_in(op(ctx)?, &input.email, input.password, input.code.as_deref())
             .await;
         let (signed_in, user_errors) = payload(ctx, result)?;
-        let Some(signed_in) = signed_in else {
-            return Ok(SignInPayload {
-                user_errors,
-                ..SignInPayload::default()
-            });
-        };
-        if input.refreshable {
-            let id = UserId(signed_in.user.id);
-            let tokens = ctx.data::<Identity>()?.tokens_for(id, signed_in.session).await;
-            let tokens = api(ctx, tokens)?;
-            return Ok(SignInPayload::refreshable(
-                signed_in.user,
-                tokens,
-                signed_in.expires_at,
-            ));
+        match signed_in {
+            Some(signed_in) if input.refreshable => SignInPayload::with_tokens(ctx, signed_in).await,
+            Some(signed_in) => Ok(SignInPayload::with_cookie(ctx, signed_in, input.return_token)),
+            None => Ok(SignInPayload::refused(user_errors)),
         }
-        if let Some(cookies) = ctx.data_opt::<ResponseCookies>() {
-            cookies.session(Some(&signed_in.token), signed_in.expires_at);
-        }
-        Ok(SignInPayload {
-            viewer: Some(User(signed_in.user)),
-            access_token_expires_at: input.return_token.then_some(signed_in.expires_at),
-            access_token: input.return_token.then_some(signed_in.token),
-            refresh_token: None,
-            expires_at: Some(signed_in.expires_at),
-            user_errors,
-        })
     }
 
     /// Gives a new access token and a new refresh token for one that was not used yet. One that was used before
@@ -363,10 +395,7 @@ impl IdentityMutation {
         let (fresh, user_errors) = payload(ctx, result)?;
         Ok(match fresh {
             Some((user, tokens, expires_at)) => SignInPayload::refreshable(user, tokens, expires_at),
-            None => SignInPayload {
-                user_errors,
-                ..SignInPayload::default()
-            },
+            None => SignInPayload::refused(user_errors),
         })
     }
 

@@ -8,7 +8,7 @@ use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, Select, Statement,
+    QueryOrder as _, QuerySelect as _, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -179,4 +179,16 @@ pub async fn renew(db: &impl ConnectionTrait, row: &LinkRow) -> Result<()> {
     };
     Entity::update(changed).exec(db).await?;
     Ok(())
+}
+
+/// The newest invitation to an address that still works.
+pub async fn invitation(db: &impl ConnectionTrait, email: &str, now: Timestamp) -> Result<Option<LinkRow>> {
+    let lowered = Expr::expr(Func::lower(Expr::col(Column::Email)));
+    let query = Entity::find()
+        .filter(lowered.eq(email.to_lowercase()))
+        .filter(Column::Kind.eq(LinkKind::Invite))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now))
+        .order_by_desc(Column::CreatedAt);
+    Ok(query.one(db).await?)
 }

@@ -18,6 +18,7 @@ use crate::kernel::{Error, Result, Timestamp};
 
 pub mod factors;
 pub mod links;
+pub mod oidc;
 pub mod refresh;
 pub mod roles;
 pub mod sessions;

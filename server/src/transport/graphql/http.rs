@@ -156,6 +156,24 @@ impl Gateway {
         }
     }
 
+    /// Lets a browser through a door that is not GraphQL, for a cost; or answers that it comes too often.
+    pub async fn admit(&self, parts: &Parts, cost: u64) -> Result<Op, Response> {
+        let op = self.asked(parts);
+        let balance = self.charge(&op, cost).await;
+        let Some(balance) = balance.filter(|balance| balance.wait.is_some()) else {
+            return Ok(op);
+        };
+        let message = "Too many attempts: try again shortly.\n";
+        let mut response = (StatusCode::TOO_MANY_REQUESTS, message).into_response();
+        rate_headers(response.headers_mut(), &balance);
+        Err(response)
+    }
+
+    /// Whether people come by https.
+    pub fn secure(&self) -> bool {
+        self.origins.secure
+    }
+
     /// Everything up to running it: caller, forged requests, media type, size, parameters, limits, rate. What
     /// is refused costs the caller as much as the cheapest operation.
     pub async fn incoming(&self, request: Request, media: Media, op: &Op) -> Result<Incoming, Answer> {

@@ -139,6 +139,13 @@ pub const CASES: &[Case] = &[
         (Admin, With("session")),
     ),
     case(
+        "Query.oidcSettings",
+        "{ oidcSettings { callbackUrl provider { issuer } } }",
+        UNKNOWN,
+        (Stranger, Refused("FORBIDDEN")),
+        (Admin, Done),
+    ),
+    case(
         "Query.orchestrators",
         "{ orchestrators { id } }",
         UNKNOWN,
@@ -263,6 +270,14 @@ pub const CASES: &[Case] = &[
         (Viewer, Done),
     ),
     case(
+        "Mutation.finishOidcSignIn",
+        "mutation { finishOidcSignIn(input: { proof: \"AAAA\", code: \"123456\" }) { viewer { id } userErrors { code } } }",
+        // Anybody may ask, and nobody gets in without a proof of the provider's.
+        UserError("INVALID"),
+        (Stranger, UserError("INVALID")),
+        (Admin, UserError("INVALID")),
+    ),
+    case(
         "Mutation.inviteUser",
         "mutation ($role: ID!) { inviteUser(input: { email: \"guest@example.test\", roleId: $role }) {
          invitation { email } userErrors { code } } }",
@@ -276,6 +291,20 @@ pub const CASES: &[Case] = &[
         UserError("INVALID"),
         (Stranger, UserError("INVALID")),
         (Owner, UserError("INVALID")),
+    ),
+    case(
+        "Mutation.removeOidcLink",
+        "mutation ($link: ID!) { removeOidcLink(input: { id: $link }) { link { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("link")),
+    ),
+    case(
+        "Mutation.removeOidcProvider",
+        "mutation { removeOidcProvider(input: {}) { removed userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, Done),
     ),
     case(
         "Mutation.requestPasswordReset",
@@ -365,6 +394,14 @@ pub const CASES: &[Case] = &[
         (Owner, Done),
     ),
     case(
+        "Mutation.saveOidcProvider",
+        "mutation ($unique: String!) { saveOidcProvider(input: { issuer: \"http://127.0.0.1:9\", clientId: \"cronium\", \
+         label: $unique }) { provider { label } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, With("unique")),
+    ),
+    case(
         "Mutation.saveRole",
         "mutation ($unique: String!) { saveRole(input: { name: $unique, permissions: [] }) { role { name } userErrors { code } } }",
         UNKNOWN,
@@ -426,6 +463,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Viewer, UserError("FORBIDDEN")),
         (Owner, Done),
+    ),
+    case(
+        "Mutation.testOidcProvider",
+        "mutation { testOidcProvider { usable userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        // Nothing listens where the provider of the case above should be.
+        (Admin, UserError("UNREACHABLE")),
     ),
     case(
         "Mutation.updateEvent",

@@ -138,6 +138,23 @@ impl World {
         .unwrap();
     }
 
+    /// A link of the owner with a provider.
+    async fn oidc_link(&self, subject: &str) -> Value {
+        sqlx::query(
+            "INSERT INTO oidc_links (id, user_id, issuer, subject, email, created_at, last_used_at)
+             SELECT gen_random_uuid(), id, 'https://id.example.test', $2, email, now(), now() FROM users WHERE email = $1",
+        )
+        .bind(&self.owner.email)
+        .bind(subject)
+        .execute(&self.test().app.kernel.pool)
+        .await
+        .unwrap();
+        let ask = "{ viewer { oidcLinks { id } } }";
+        let found = self.test().graphql(&self.owner.token, ask, json!({})).await;
+        let links = found["data"]["viewer"]["oidcLinks"].as_array().unwrap().clone();
+        links.last().unwrap()["id"].clone()
+    }
+
     /// A new password that was set by a token ended the owner's session too.
     pub async fn revive(&self) {
         self.insert_session(&self.owner.token).await;
@@ -207,6 +224,7 @@ impl World {
             "token": token,
             "session": session["id"],
             "role": role,
+            "link": self.oidc_link(&format!("subject {n}")).await,
             "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),

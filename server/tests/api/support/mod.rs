@@ -122,7 +122,7 @@ impl TestApp {
         let clock = Arc::new(MockClock::at(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()));
         let kernel = Kernel::new(pool, clock.clone());
         let signer = Signer::load(&kernel, &keys.master).await.expect("signing key");
-        let app = Box::new(App::new(kernel, signer, keys, "https://cronium.test/"));
+        let app = Box::new(App::new(kernel, signer, keys, "https://cronium.test/").unwrap());
         Self { app, clock }
     }
 
