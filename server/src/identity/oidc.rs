@@ -118,10 +118,19 @@ fn address<'a>(who: &'a Vouched, rules: &Rules) -> std::result::Result<Option<&'
 impl Identity {
     /// Signs in whoever the provider vouches for: by their link, else by their address, else with an account
     /// that is made now. Everything happens together with the session, or not at all.
-    pub async fn enter(&self, op: &Op, who: &Vouched, rules: &Rules, code: Option<&str>) -> Decided<SignedIn> {
+    pub async fn enter(
+        &self,
+        op: &Op,
+        who: &Vouched,
+        rules: &Rules,
+        code: Option<&str>,
+    ) -> Decided<SignedIn> {
         let decided = self.enter_or_refuse(op, who, rules, code).await?;
         if let Err(why) = decided
-            && !matches!(why, Refused::NeedsCode | Refused::WrongCode | Refused::TooManyAttempts { .. })
+            && !matches!(
+                why,
+                Refused::NeedsCode | Refused::WrongCode | Refused::TooManyAttempts { .. }
+            )
         {
             op.denied("signIn", why.name());
         }
@@ -149,13 +158,17 @@ impl Identity {
         let id = UserId(user.id);
         let may_enter = users::is_active(&tx, id).await?;
         if user.status == UserStatus::Pending && matches!(found, Found::Made) {
-            self.link(&tx, op, &user, who).await?;
+            self.link_to(&tx, op, &user, who).await?;
             tx.commit().await?;
             return Ok(Err(Refused::Pending));
         }
         if !may_enter {
             let pending = user.status == UserStatus::Pending;
-            return Ok(Err(if pending { Refused::Pending } else { Refused::Disabled }));
+            return Ok(Err(if pending {
+                Refused::Pending
+            } else {
+                Refused::Disabled
+            }));
         }
         match found {
             Found::Linked(link) => {
@@ -167,9 +180,9 @@ impl Identity {
                 if !store::of_users(&tx, &[id]).await?.is_empty() {
                     return Ok(Err(Refused::LinkedElsewhere));
                 }
-                self.link(&tx, op, &user, who).await?;
+                self.link_to(&tx, op, &user, who).await?;
             }
-            Found::Made => self.link(&tx, op, &user, who).await?,
+            Found::Made => self.link_to(&tx, op, &user, who).await?,
         }
         if !rules.trusts_factor {
             match self.second_factor(&tx, op, &user, code).await {
@@ -282,7 +295,7 @@ impl Identity {
         }
     }
 
-    async fn link(&self, tx: &DatabaseTransaction, op: &Op, user: &Row, who: &Vouched) -> Result<()> {
+    async fn link_to(&self, tx: &DatabaseTransaction, op: &Op, user: &Row, who: &Vouched) -> Result<()> {
         let now = self.kernel.now();
         let row = oidc_link::Model {
             id: self.kernel.id(),
@@ -307,7 +320,10 @@ impl Identity {
     /// Those of the links that may be seen as nodes.
     pub async fn oidc_links_seen(&self, op: &Op, ids: &[OidcLinkId]) -> Result<Vec<OidcLinkRow>> {
         let rows = store::by_ids(&self.kernel.db, ids).await?;
-        Ok(rows.into_iter().filter(|row| sees(op, UserId(row.user_id))).collect())
+        Ok(rows
+            .into_iter()
+            .filter(|row| sees(op, UserId(row.user_id)))
+            .collect())
     }
 
     /// Removes a link: one's own, unless it is the last way in, or anybody's for those who manage users.
@@ -377,7 +393,10 @@ mod tests {
             role: RoleId(uuid::Uuid::nil()),
             trusts_factor: false,
         };
-        assert_eq!(address(&who("me@Example.TEST", true), &rules), Ok(Some("me@Example.TEST")));
+        assert_eq!(
+            address(&who("me@Example.TEST", true), &rules),
+            Ok(Some("me@Example.TEST"))
+        );
         for (email, verified, why) in [
             ("me@example.test", false, Refused::EmailUnverified),
             ("me@evil.test", true, Refused::WrongDomain),

@@ -135,9 +135,8 @@ impl SaveOidcProviderInput {
         };
         let viewer = cronium_entity::enums::UserRole::Viewer;
         let role = match &self.role_id {
-            Some(id) => RoleId::parse(id).map_err(|_| {
-                Error::field(UserErrorCode::NotFound, "roleId", "There is no such role.")
-            })?,
+            Some(id) => RoleId::parse(id)
+                .map_err(|_| Error::field(UserErrorCode::NotFound, "roleId", "There is no such role."))?,
             None => crate::access::roles::id_of(viewer),
         };
         let domains = plain(self.allowed_domains);

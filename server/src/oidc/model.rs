@@ -83,21 +83,43 @@ impl Provider {
         let mut require = |holds, field: &str, message: &str| {
             checks.require(holds, UserErrorCode::Invalid, field, message);
         };
-        let issuer = "Enter the provider's address, as https://id.example.com. Plain http is for this machine only.";
+        let issuer =
+            "Enter the provider's address, as https://id.example.com. Plain http is for this machine only.";
         require(is_issuer(&self.issuer), "issuer", issuer);
         let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         let client = plain(&self.client_id) && self.client_id.len() <= 200;
-        require(client, "clientId", "Enter the client's id, as the provider shows it.");
+        require(
+            client,
+            "clientId",
+            "Enter the client's id, as the provider shows it.",
+        );
         let secret = self.client_secret.as_deref().unwrap_or("-");
         let secret = plain(secret) && secret.len() <= 1000;
-        require(secret, "clientSecret", "This is not a client's secret: it holds spaces, or is too long.");
-        let label = (1..=40).contains(&self.label.chars().count()) && !self.label.chars().any(char::is_control);
-        require(label, "label", "Enter a name for the button, of at most 40 characters.");
+        require(
+            secret,
+            "clientSecret",
+            "This is not a client's secret: it holds spaces, or is too long.",
+        );
+        let label =
+            (1..=40).contains(&self.label.chars().count()) && !self.label.chars().any(char::is_control);
+        require(
+            label,
+            "label",
+            "Enter a name for the button, of at most 40 characters.",
+        );
         require(self.scopes.len() <= 20, "scopes", "At most 20 scopes.");
         for (at, scope) in self.scopes.iter().enumerate() {
-            require(is_scope(scope), &format!("scopes.{at}"), "This is not the name of a scope.");
+            require(
+                is_scope(scope),
+                &format!("scopes.{at}"),
+                "This is not the name of a scope.",
+            );
         }
-        require(self.domains.len() <= 100, "allowedDomains", "At most 100 domains.");
+        require(
+            self.domains.len() <= 100,
+            "allowedDomains",
+            "At most 100 domains.",
+        );
         for (at, domain) in self.domains.iter().enumerate() {
             let message = "This is not a domain: write it as example.com.";
             require(is_domain(domain), &format!("allowedDomains.{at}"), message);
@@ -137,7 +159,9 @@ mod tests {
         let mut checks = Checks::default();
         provider.check(&mut checks);
         match checks.done() {
-            Err(crate::kernel::Error::Invalid(errors)) => errors.into_iter().map(|e| e.field.join(".")).collect(),
+            Err(crate::kernel::Error::Invalid(errors)) => {
+                errors.into_iter().map(|e| e.field.join(".")).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -178,7 +202,14 @@ mod tests {
             domains: vec!["example.com".into(), "@example.com".into(), "localhost".into()],
             ..provider("https://id.example.com")
         };
-        let expected = ["clientId", "clientSecret", "label", "scopes.1", "allowedDomains.1", "allowedDomains.2"];
+        let expected = [
+            "clientId",
+            "clientSecret",
+            "label",
+            "scopes.1",
+            "allowedDomains.1",
+            "allowedDomains.2",
+        ];
         assert_eq!(fields(&wrong), expected);
     }
 

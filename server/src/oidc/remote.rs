@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreJwsSigningAlgorithm as Algorithm,
-    CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
+    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken,
+    CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
 };
 use openidconnect::url::Url;
 use openidconnect::{
-    AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _,
+    AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    SignatureVerificationError, TokenResponse as _,
 };
 use thiserror::Error;
 
@@ -132,29 +135,18 @@ impl Remote {
         })
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpTrouble> {
-        let address = request.uri().to_string();
-        if !Url::parse(&address).is_ok_and(|url| is_safe(&url)) {
-            return Err(HttpTrouble::Unsafe(address));
-        }
-        let mut response = self.http.execute(request.try_into()?).await?;
-        let mut answer = http::Response::builder().status(response.status());
-        if let Some(headers) = answer.headers_mut() {
-            *headers = std::mem::take(response.headers_mut());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MOST {
-                return Err(HttpTrouble::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(answer.body(body)?)
+    /// What sends requests for the protocol's code.
+    fn sender(
+        &self,
+    ) -> impl Fn(HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpTrouble>> + use<> {
+        let http = self.http.clone();
+        move |request| send(http.clone(), request).boxed()
     }
 
     fn held(&self, provider: &Provider, now: Timestamp) -> Option<Arc<Known>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |known: &&Arc<Known>| known.provider == *provider && now - known.at < FRESH && now >= known.at;
+        let fresh =
+            |known: &&Arc<Known>| known.provider == *provider && now - known.at < FRESH && now >= known.at;
         known.as_ref().filter(fresh).cloned()
     }
 
@@ -170,7 +162,7 @@ impl Remote {
         use openidconnect::DiscoveryError::{Request, Response};
         let unusable = |text: &str| Trouble::Unusable(text.to_owned());
         let issuer = IssuerUrl::new(provider.issuer.clone()).map_err(|e| Trouble::Unusable(words(&e)))?;
-        let http = |request| self.send(request);
+        let http = self.sender();
         let metadata = CoreProviderMetadata::discover_async(issuer, &http).await;
         let metadata = metadata.map_err(|error| match &error {
             Request(cause) => Trouble::Unreachable(words(cause)),
@@ -208,7 +200,11 @@ impl Remote {
         // Basic is the default where the provider says nothing (OpenID Connect Discovery 1.0, section 3).
         let methods = known.metadata.token_endpoint_auth_methods_supported();
         let basic = methods.is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
-        let how = if basic { AuthType::BasicAuth } else { AuthType::RequestBody };
+        let how = if basic {
+            AuthType::BasicAuth
+        } else {
+            AuthType::RequestBody
+        };
         Ok(client.set_redirect_uri(callback).set_auth_type(how))
     }
 
@@ -217,12 +213,13 @@ impl Remote {
         let known = self.known(provider, now).await?;
         let client = self.client(&known)?;
         let verifier = PkceCodeVerifier::new(away.verifier.clone());
+        let (state, nonce) = (CsrfToken::new(away.state.clone()), Nonce::new(away.nonce.clone()));
         let scopes = provider.scopes.iter().cloned().map(Scope::new);
         let (url, ..) = client
             .authorize_url(
                 CoreAuthenticationFlow::AuthorizationCode,
-                || CsrfToken::new(away.state.clone()),
-                || Nonce::new(away.nonce.clone()),
+                move || state,
+                move || nonce,
             )
             .add_scopes(scopes)
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
@@ -241,20 +238,25 @@ impl Remote {
         use openidconnect::RequestTokenError::{Request, ServerResponse};
         let known = self.known(provider, now).await?;
         let client = self.client(&known)?;
-        let http = |request| self.send(request);
+        let http = self.sender();
         let exchange = client.exchange_code(AuthorizationCode::new(code));
         let exchange = exchange.map_err(|e| Trouble::Unusable(words(&e)))?;
         let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(away.verifier.clone()));
-        let tokens = exchange.request_async(&http).await.map_err(|error| match &error {
-            Request(cause) => Trouble::Unreachable(words(cause)),
-            ServerResponse(answer) => Trouble::Refused(answer.to_string()),
-            _ => Trouble::Unusable(words(&error)),
-        })?;
+        let tokens = exchange
+            .request_async(&http)
+            .await
+            .map_err(|error| match &error {
+                Request(cause) => Trouble::Unreachable(words(cause)),
+                ServerResponse(answer) => Trouble::Refused(answer.to_string()),
+                _ => Trouble::Unusable(words(&error)),
+            })?;
         let missing = || Trouble::Unusable("no ID token came for the code".into());
         let id_token = tokens.id_token().ok_or_else(missing)?;
         match checked(&client, id_token, away, now) {
             // Keys change: whoever signs with one that is new has put it among their keys.
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
+            Err(ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey,
+            )) => {
                 let known = self.discover(provider, now).await?;
                 let client = self.client(&known)?;
                 let claims = checked(&client, id_token, away, now);
@@ -281,7 +283,7 @@ impl Remote {
         let Ok(request) = client.user_info(tokens.access_token().clone(), Some(subject)) else {
             return Ok(claims);
         };
-        let http = |request| self.send(request);
+        let http = self.sender();
         let info: CoreUserInfoClaims = request.request_async(&http).await.map_err(|error| match &error {
             Request(cause) => Trouble::Unreachable(words(cause)),
             _ => Trouble::Unusable(words(&error)),
@@ -294,6 +296,27 @@ impl Remote {
             ..claims
         })
     }
+}
+
+/// Asks once; only where secrets may go, and reads so much and no more.
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpTrouble> {
+    let address = request.uri().to_string();
+    if !Url::parse(&address).is_ok_and(|url| is_safe(&url)) {
+        return Err(HttpTrouble::Unsafe(address));
+    }
+    let mut response = http.execute(request.try_into()?).await?;
+    let mut answer = http::Response::builder().status(response.status());
+    if let Some(headers) = answer.headers_mut() {
+        *headers = std::mem::take(response.headers_mut());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MOST {
+            return Err(HttpTrouble::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(answer.body(body)?)
 }
 
 /// What an ID token says, once its signature, issuer, audience, nonce and end are right.

@@ -48,7 +48,11 @@ struct CallbackQuery {
 
 /// Name of the cookie; `__Host-` binds it to the host and to https.
 fn cookie_name(secure: bool) -> &'static str {
-    if secure { "__Host-cronium-oidc" } else { "cronium-oidc" }
+    if secure {
+        "__Host-cronium-oidc"
+    } else {
+        "cronium-oidc"
+    }
 }
 
 /// Lax: the browser comes back from another site.
@@ -60,9 +64,13 @@ fn cookie(value: &str, seconds: i64, secure: bool) -> String {
 
 fn carried<'a>(headers: &'a HeaderMap, secure: bool) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
     let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == cookie_name(secure)).map(|(_, value)| value)
+    pairs
+        .find(|(name, _)| *name == cookie_name(secure))
+        .map(|(_, value)| value)
 }
 
 /// On to another page; nothing of this answer is kept, and no page learns the address it came from.

@@ -322,17 +322,24 @@ impl Oidc {
         if provider.issuer != proof.who.issuer {
             return Err(over());
         }
+        let code = Some(code).filter(|code| !code.trim().is_empty());
         let at_code = |message: &str| Error::field(UserErrorCode::Invalid, "code", message);
-        match self.identity.enter(op, &proof.who, &rules(&provider), Some(code)).await? {
+        match self
+            .identity
+            .enter(op, &proof.who, &rules(&provider), code)
+            .await?
+        {
             Ok(signed_in) => Ok(signed_in),
             Err(Refused::NeedsCode) => {
                 let message = "Enter the code of your authenticator app, or a recovery code.";
                 Err(Error::field(UserErrorCode::Required, "code", message))
             }
-            Err(Refused::WrongCode) => {
-                Err(at_code("This code is wrong, too old, or was used. Take the present one."))
+            Err(Refused::WrongCode) => Err(at_code(
+                "This code is wrong, too old, or was used. Take the present one.",
+            )),
+            Err(Refused::TooManyAttempts { retry_after_secs }) => {
+                Err(Error::RateLimited { retry_after_secs })
             }
-            Err(Refused::TooManyAttempts { retry_after_secs }) => Err(Error::RateLimited { retry_after_secs }),
             Err(_) => Err(over()),
         }
     }

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, UserError, op, payload};
-use crate::kernel::ids::{self, OidcLinkId};
+use crate::kernel::ids::OidcLinkId;
 
 use super::super::service::Identity;
 use super::super::store::oidc::OidcLinkRow;
