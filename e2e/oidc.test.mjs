@@ -131,9 +131,10 @@ describe("the provider's settings", () => {
     const slash = await trial({ issuer: `${certified.issuer}/` });
     assert.match(slash.message, /issuer/i);
     liar.document = { token_endpoint: "http://example.com/token", authorization_endpoint: "http://example.com/auth" };
-    assert.match((await trial({ issuer: liar.issuer })).message, /not https/);
+    const plain = await trial({ issuer: liar.issuer });
     liar.document = {};
     await save();
+    assert.match(plain.message, /not https/);
   });
 });
 

@@ -109,6 +109,14 @@ pub struct ServerInfo {
     pub version: String,
     pub first_run: bool,
     pub registration: RegistrationMode,
+    pub oidc: Option<OidcSignIn>,
+}
+
+/// The way to sign in by an OpenID Connect provider.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+pub struct OidcSignIn {
+    pub label: String,
+    pub start_url: String,
 }
 
 impl ServerInfo {

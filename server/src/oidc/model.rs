@@ -79,6 +79,11 @@ impl Provider {
         }
     }
 
+    /// Whether somebody gets the role who was not invited.
+    pub fn gives_role(&self) -> bool {
+        matches!(self.registration, Registration::Open | Registration::Approval)
+    }
+
     pub fn check(&self, checks: &mut Checks) {
         let mut require = |holds, field: &str, message: &str| {
             checks.require(holds, UserErrorCode::Invalid, field, message);

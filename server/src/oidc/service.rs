@@ -162,9 +162,9 @@ impl Oidc {
         new.check(&mut checks);
         match given {
             None => checks.add(UserErrorCode::NotFound, "roleId", "There is no such role."),
-            // Whoever writes the settings gives the role to all who come.
+            // Whoever writes the settings gives the role to all who come without an invitation.
             Some(given) => checks.require(
-                given.permissions.within(op.permissions()),
+                !new.gives_role() || given.permissions.within(op.permissions()),
                 UserErrorCode::Forbidden,
                 "roleId",
                 "This role allows more than you may do yourself.",

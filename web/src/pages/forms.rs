@@ -125,9 +125,9 @@ pub fn Tick(
     }
 }
 
-/// A secret that is shown this once, with a way to take it along.
+/// A value to take along, with a way to do so.
 #[component]
-pub fn ShownOnce(id: String, label: String, value: String, hint: String) -> Element {
+pub fn CopyField(id: String, label: String, value: String, hint: String) -> Element {
     let mut copied = use_signal(|| false);
     let text = value.clone();
     rsx! {

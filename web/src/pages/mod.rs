@@ -8,6 +8,7 @@ mod events;
 mod first_run;
 mod forms;
 pub mod input;
+mod links;
 mod monitoring;
 mod not_found;
 mod overview;

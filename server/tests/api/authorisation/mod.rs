@@ -13,7 +13,7 @@ use cronium_server::access::{Action, roles};
 use cronium_server::transport::schema;
 use serde_json::{Value, json};
 
-use cases::{CASES, Case, Expect};
+use cases::{Case, Expect};
 use world::{Who, World};
 
 /// `Query.event` and so on, as the contract has them.
@@ -43,7 +43,7 @@ fn root_fields() -> BTreeSet<String> {
 fn every_root_field_has_its_cases_and_its_needs() {
     let fields = root_fields();
     assert!(fields.len() >= 40, "the contract was read: {fields:?}");
-    let cases: BTreeSet<_> = CASES.iter().map(|case| case.field.to_owned()).collect();
+    let cases: BTreeSet<_> = cases::all().map(|case| case.field.to_owned()).collect();
     assert_eq!(cases, fields, "each root field has one case here");
     let needs: BTreeSet<_> = FIELDS
         .iter()
@@ -98,7 +98,7 @@ async fn check(world: &World, case: &Case, who: Who, expect: Expect, vars: &Valu
 async fn every_root_field_refuses_nobody_and_strangers_and_serves_whose_it_is() {
     let world = World::new().await;
     let mut problems = Vec::new();
-    for case in CASES {
+    for case in cases::all() {
         let vars = world.fixtures().await;
         for (who, expect) in [(Who::Nobody, case.anonymous), case.foreign, case.permitted] {
             problems.extend(check(&world, case, who, expect, &vars).await);
@@ -122,7 +122,7 @@ fn is_forbidden(field: &str, answer: &Value) -> bool {
 async fn a_token_needs_exactly_the_scopes_that_are_said() {
     let world = World::new().await;
     let mut problems = Vec::new();
-    for case in CASES {
+    for case in cases::all() {
         let (of, name) = case.field.split_once('.').unwrap();
         let need = FIELDS
             .iter()

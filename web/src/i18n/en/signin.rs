@@ -77,4 +77,58 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("refused.email.invalid", "This is not an email address."),
     ("refused.email.required", "Enter your email address."),
+    ("signin.or", "or"),
+    ("signin.continue_with", "Continue with {name}"),
+    ("signin.code_title", "One more step"),
+    ("signin.code_lead", "Your account has a second factor."),
+    (
+        "oidc.not_configured",
+        "Signing in this way is not set up any more.",
+    ),
+    (
+        "oidc.stale",
+        "This sign-in took too long, or was begun elsewhere. Try again.",
+    ),
+    (
+        "oidc.denied",
+        "You were not signed in there. Try again, or use your password.",
+    ),
+    (
+        "oidc.unreachable",
+        "The provider does not answer. Try again shortly, or use your password.",
+    ),
+    (
+        "oidc.unusable",
+        "The provider's answer can't be used. An administrator finds the reason in the server's log.",
+    ),
+    ("oidc.failed", "Signing in failed on our side. Try again."),
+    (
+        "oidc.no_email",
+        "The provider told no email address. Ask an administrator.",
+    ),
+    (
+        "oidc.email_unverified",
+        "The provider has not verified your email address. Verify it there first.",
+    ),
+    (
+        "oidc.domain_not_allowed",
+        "Email addresses of this domain get no access here.",
+    ),
+    (
+        "oidc.closed",
+        "There is no account for you here, and none is made this way.",
+    ),
+    (
+        "oidc.needs_invitation",
+        "You need an invitation. Ask an administrator for one.",
+    ),
+    (
+        "oidc.pending",
+        "Your account waits for an administrator's approval.",
+    ),
+    ("oidc.disabled", "Your account is disabled. Ask an administrator."),
+    (
+        "oidc.linked_elsewhere",
+        "The account with your email address belongs to another sign-in at the provider. Ask an administrator.",
+    ),
 ];

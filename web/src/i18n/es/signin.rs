@@ -83,4 +83,64 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("refused.email.invalid", "Esto no es un correo electrónico."),
     ("refused.email.required", "Escriba su correo electrónico."),
+    ("signin.or", "o"),
+    ("signin.continue_with", "Continuar con {name}"),
+    ("signin.code_title", "Un paso más"),
+    ("signin.code_lead", "Tu cuenta tiene un segundo factor."),
+    (
+        "oidc.not_configured",
+        "Esta forma de entrar ya no está configurada.",
+    ),
+    (
+        "oidc.stale",
+        "Este acceso tardó demasiado o empezó en otro sitio. Inténtalo de nuevo.",
+    ),
+    (
+        "oidc.denied",
+        "No has entrado allí. Inténtalo de nuevo o usa tu contraseña.",
+    ),
+    (
+        "oidc.unreachable",
+        "El proveedor no responde. Inténtalo en un momento o usa tu contraseña.",
+    ),
+    (
+        "oidc.unusable",
+        "La respuesta del proveedor no sirve. Un administrador encontrará el motivo en el registro del servidor.",
+    ),
+    (
+        "oidc.failed",
+        "El acceso falló por nuestra parte. Inténtalo de nuevo.",
+    ),
+    (
+        "oidc.no_email",
+        "El proveedor no dio ningún correo. Pregunta a un administrador.",
+    ),
+    (
+        "oidc.email_unverified",
+        "El proveedor no ha verificado tu correo. Verifícalo allí primero.",
+    ),
+    (
+        "oidc.domain_not_allowed",
+        "Los correos de este dominio no tienen acceso aquí.",
+    ),
+    (
+        "oidc.closed",
+        "Aquí no hay una cuenta para ti, y así no se crea ninguna.",
+    ),
+    (
+        "oidc.needs_invitation",
+        "Necesitas una invitación. Pídela a un administrador.",
+    ),
+    (
+        "oidc.pending",
+        "Tu cuenta espera la aprobación de un administrador.",
+    ),
+    (
+        "oidc.disabled",
+        "Tu cuenta está desactivada. Pregunta a un administrador.",
+    ),
+    (
+        "oidc.linked_elsewhere",
+        "La cuenta con tu correo pertenece a otro acceso del proveedor. Pregunta a un administrador.",
+    ),
 ];

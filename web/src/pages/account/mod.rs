@@ -2,6 +2,7 @@
 
 mod password;
 mod profile;
+mod providers;
 mod quota;
 mod second_factor;
 mod sessions;
@@ -25,6 +26,7 @@ pub fn Account(locale: Locale) -> Element {
             profile::Profile { viewer }
             profile::Looks { locale }
             password::Password {}
+            providers::Providers {}
             second_factor::SecondFactor {}
             sessions::Sessions {}
             tokens::Tokens {}

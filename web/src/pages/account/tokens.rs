@@ -8,7 +8,7 @@ use dioxus::prelude::*;
 use crate::api::{self, ApiError, Timestamp, schema};
 use crate::browser;
 use crate::i18n::{t, tf};
-use crate::pages::forms::{Choice, Entry, Faults, ShownOnce, Tick};
+use crate::pages::forms::{Choice, CopyField, Entry, Faults, Tick};
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
 use crate::pages::runs::say;
 use crate::session::{self, Scope};
@@ -232,7 +232,7 @@ fn NewToken(onclose: EventHandler) -> Element {
         return rsx! {
             Dialog { id: "token-made", title: t("tokens.made"), onclose,
                 foot: rsx! { button { class: "btn btn-primary", r#type: "button", onclick: move |_| onclose.call(()), {t("tokens.done")} } },
-                ShownOnce { id: "token-secret", label: t("tokens.secret"), value: secret, hint: t("tokens.secret_hint") }
+                CopyField { id: "token-secret", label: t("tokens.secret"), value: secret, hint: t("tokens.secret_hint") }
             }
         };
     }

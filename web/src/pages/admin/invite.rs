@@ -6,7 +6,7 @@ use dioxus::prelude::*;
 use super::users::RoleRef;
 use crate::api::{self, schema};
 use crate::i18n::{Locale, t, tf};
-use crate::pages::forms::{Choice, Entry, Faults, ShownOnce};
+use crate::pages::forms::{Choice, CopyField, Entry, Faults};
 use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::ui::Dialog;
 
@@ -71,7 +71,7 @@ pub fn Invite(locale: Locale, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
             Dialog { id: "invited", title: t("invite.made"), onclose,
                 foot: rsx! { button { class: "btn btn-primary", r#type: "button", onclick: move |_| onclose.call(()), {t("tokens.done")} } },
                 p { {tf("invite.made_text", &[("email", &invitation.email)])} }
-                ShownOnce { id: "invite-link", label: t("invite.link"), value: invitation.url, hint: t("invite.link_hint") }
+                CopyField { id: "invite-link", label: t("invite.link"), value: invitation.url, hint: t("invite.link_hint") }
             }
         };
     }

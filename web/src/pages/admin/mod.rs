@@ -1,8 +1,11 @@
 //! The installation's people and rules: users, roles, settings, audit log.
 
 mod audit;
+mod explain;
 mod invite;
 mod invites;
+mod keys;
+mod oidc;
 mod person;
 mod role;
 mod roles;

@@ -3,10 +3,12 @@
 use cynic::MutationBuilder as _;
 use dioxus::prelude::*;
 
+use super::explain::ExplainAccess;
 use super::users::{RoleRef, User, UserStatus};
 use crate::api::{self, schema};
 use crate::i18n::t;
 use crate::pages::forms::{Choice, Entry, Faults};
+use crate::pages::links::Links;
 use crate::pages::quotas::{QuotaForm, QuotaSubject};
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
 use crate::pages::runs::say;
@@ -146,6 +148,16 @@ pub fn EditPerson(user: User, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
                         {t("users.totp_reset")}
                     }
                 }
+            }
+            if let Some(links) = user.oidc_links.clone().filter(|links| !links.is_empty()) {
+                div { class: "more",
+                    h3 { {t("links.title")} }
+                    Links { links, onchanged: move |()| onclose.call(()) }
+                }
+            }
+            details { class: "more",
+                summary { {t("explain.title")} }
+                ExplainAccess { user: id.clone() }
             }
             details { class: "more",
                 summary { {t("quota.title")} }

@@ -3,6 +3,8 @@
 use cynic::{MutationBuilder as _, QueryBuilder as _};
 use dioxus::prelude::*;
 
+use super::keys::Keys;
+use super::oidc::Provider;
 use crate::api::{self, ApiError, schema};
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
@@ -137,7 +139,8 @@ async fn send_test(input: SendTestEmailInput) -> Result<(), Refusal> {
     settled(answer.sent.then_some(()), answer.user_errors)
 }
 
-const MODES: [(RegistrationMode, &str, &str); 4] = [
+/// Who gets an account: the mode, its name and its words.
+pub const MODES: [(RegistrationMode, &str, &str); 4] = [
     (RegistrationMode::Closed, "CLOSED", "settings.closed"),
     (
         RegistrationMode::InviteOnly,
@@ -166,6 +169,10 @@ pub fn SettingsPage(locale: Locale) -> Element {
                 ErrorNotice { error, onretry: move |()| query.reload() }
             } else {
                 Skeleton { lines: 8 }
+            }
+            if (query.data)().is_some() {
+                Provider {}
+                Keys {}
             }
             if limits {
                 section {

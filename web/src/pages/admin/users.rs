@@ -11,6 +11,7 @@ use super::person::EditPerson;
 use crate::api::{self, ApiError, Timestamp, schema};
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
+use crate::pages::links::OidcLink;
 use crate::pages::runs::Pager;
 use crate::pages::runs::data::{PAGE, PageInfo, Place};
 use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
@@ -62,6 +63,7 @@ pub struct User {
     pub status: UserStatus,
     pub assigned_role: RoleRef,
     pub totp_enabled: Option<bool>,
+    pub oidc_links: Option<Vec<OidcLink>>,
     pub last_sign_in_at: Option<Timestamp>,
 }
 

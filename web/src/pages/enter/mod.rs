@@ -1,6 +1,7 @@
 //! The pages of people who are not signed in: signing in and up, and a new password. They share a frame.
 
 mod dial;
+mod provider;
 mod reset;
 mod sign_in;
 mod sign_up;

@@ -12,6 +12,7 @@ use crate::routes::Route;
 use crate::session::{self, SERVER, SESSION, ServerInfo, Session, Viewer};
 use crate::ui::{Field, Icon, error_text};
 
+use super::provider::{self, Button, OwedCode};
 use super::{Entry, Front, Submit};
 
 #[derive(cynic::InputObject)]
@@ -107,6 +108,8 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
     let mut busy = use_signal(|| false);
     let mut faults = use_signal(Faults::default);
     let navigator = use_navigator();
+    // Read once: the address is tidied at the first step.
+    let proof = use_hook(provider::proof);
     let back = safe_back(query.get("back"))
         .and_then(|path| path.parse::<Route>().ok())
         .filter(|route| {
@@ -128,6 +131,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         browser::set_title(&format!("{} · {}", t("signin.title"), t("app.name")));
         browser::focus("email");
     });
+    let way_back = back.to_string();
     use_effect(use_reactive((&back,), move |(back,)| {
         if matches!(*SESSION.read(), Session::SignedIn(_)) {
             navigator.replace(back);
@@ -189,7 +193,11 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         busy.set(false);
     };
 
+    if let Some(proof) = proof {
+        return rsx! { OwedCode { locale, proof } };
+    }
     let found = faults();
+    let refused = query.get("error").map(provider::why);
     let ended = matches!(*SESSION.read(), Session::Anonymous { ended: true });
     let server = SERVER.read().clone();
     let show_label = if shown() {
@@ -205,6 +213,8 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
                     p { class: "lead", {tf("signin.lead", &[("host", &browser::host())])} }
                 }
                 if let Some(words) = &found.form {
+                    div { class: "banner", "data-status": "FAILED", role: "alert", Icon { name: "alert" } span { "{words}" } }
+                } else if let Some(words) = refused {
                     div { class: "banner", "data-status": "FAILED", role: "alert", Icon { name: "alert" } span { "{words}" } }
                 } else if ended {
                     div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.ended")} } }
@@ -244,6 +254,9 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
                         }
                     }
                     Submit { label: t("signin.submit"), busy: busy() }
+                    if let Some(oidc) = server.as_ref().and_then(|server| server.oidc.clone()) {
+                        Button { locale, oidc, back: way_back }
+                    }
                 }
                 p { class: "lead",
                     Link { to: Route::ResetPassword { locale, query: Params::default() }, {t("signin.forgotten")} }
