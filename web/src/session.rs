@@ -172,6 +172,13 @@ pub enum Session {
     SignedIn(Viewer),
 }
 
+/// What the address brought of a sign-in by a provider to which a code is still owed. Taken from it before the router
+/// tidies the address, and gone with the window.
+pub static PROOF: GlobalSignal<Option<String>> = Signal::global(|| {
+    let address = browser::address();
+    let (_, proof) = address.split_once("#proof=")?;
+    Some(proof.to_owned()).filter(|proof| !proof.is_empty())
+});
 /// The session of this window.
 pub static SESSION: GlobalSignal<Session> = Signal::global(|| Session::Unknown);
 /// What the server said of itself.

@@ -62,7 +62,7 @@ fn cookie(value: &str, seconds: i64, secure: bool) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-fn carried<'a>(headers: &'a HeaderMap, secure: bool) -> Option<&'a str> {
+fn carried(headers: &HeaderMap, secure: bool) -> Option<&str> {
     let lines = headers.get_all(header::COOKIE).iter();
     let pairs = lines
         .filter_map(|line| line.to_str().ok())

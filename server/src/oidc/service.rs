@@ -90,7 +90,7 @@ impl From<Trouble> for Unsigned {
 /// How a sign-in went on.
 #[derive(Debug)]
 pub enum Arrived {
-    SignedIn(SignedIn),
+    SignedIn(Box<SignedIn>),
     /// A code of the second factor is owed; whoever has this proof may bring it.
     OwesCode(String),
 }
@@ -300,7 +300,7 @@ impl Oidc {
             locale: away.locale.clone(),
         };
         match self.identity.enter(op, &who, &rules(&provider), None).await? {
-            Ok(signed_in) => Ok(Ok(Arrived::SignedIn(signed_in))),
+            Ok(signed_in) => Ok(Ok(Arrived::SignedIn(signed_in.into()))),
             Err(Refused::NeedsCode) => {
                 let expires_at = self.kernel.now() + chrono::TimeDelta::seconds(PROOF);
                 let proof = Proof { who, expires_at };

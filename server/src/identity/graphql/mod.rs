@@ -110,7 +110,7 @@ impl User {
     async fn has_password(&self, ctx: &Context<'_>) -> ApiResult<Option<bool>> {
         let op = op(ctx)?;
         let known = op.user() == Some(UserId(self.0.id)) || decide(op, Action::ManageUsers).is_ok();
-        Ok(known.then(|| !self.0.password_hash.is_empty()))
+        Ok(known.then_some(!self.0.password_hash.is_empty()))
     }
 
     /// Accounts at OpenID Connect providers that open this one; null for those who may not know.

@@ -9,7 +9,7 @@ use crate::browser;
 use crate::i18n::{Locale, known, t, tf};
 use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::params;
-use crate::session::{OidcSignIn, SESSION, Session, Viewer};
+use crate::session::{OidcSignIn, PROOF, SESSION, Session, Viewer};
 use crate::ui::Icon;
 
 use super::{Entry, Form, Outcome};
@@ -54,13 +54,6 @@ pub(super) fn why(code: &str) -> String {
     known(&format!("oidc.{}", code.to_lowercase())).unwrap_or_else(|| t("oidc.failed"))
 }
 
-/// What somebody brings who still owes a code of their second factor.
-pub(super) fn proof() -> Option<String> {
-    let address = browser::address();
-    let proof = address.split_once("#proof=")?.1;
-    Some(proof.to_owned()).filter(|proof| !proof.is_empty())
-}
-
 /// The way to the provider.
 #[component]
 pub(super) fn Button(locale: Locale, oidc: OidcSignIn, back: String) -> Element {
@@ -92,6 +85,7 @@ pub(super) fn OwedCode(locale: Locale, proof: String) -> Element {
             busy.set(true);
             match finish(proof, code()).await {
                 Ok(viewer) => {
+                    *PROOF.write() = None;
                     api::restart();
                     *SESSION.write() = Session::SignedIn(viewer);
                 }

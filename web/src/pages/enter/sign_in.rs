@@ -9,7 +9,7 @@ use crate::i18n::{Locale, t, tf};
 use crate::pages::runs::data::UserError;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::session::{self, SERVER, SESSION, ServerInfo, Session, Viewer};
+use crate::session::{self, PROOF, SERVER, SESSION, ServerInfo, Session, Viewer};
 use crate::ui::{Field, Icon, error_text};
 
 use super::provider::{self, Button, OwedCode};
@@ -108,8 +108,6 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
     let mut busy = use_signal(|| false);
     let mut faults = use_signal(Faults::default);
     let navigator = use_navigator();
-    // Read once: the address is tidied at the first step.
-    let proof = use_hook(provider::proof);
     let back = safe_back(query.get("back"))
         .and_then(|path| path.parse::<Route>().ok())
         .filter(|route| {
@@ -193,7 +191,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
         busy.set(false);
     };
 
-    if let Some(proof) = proof {
+    if let Some(proof) = PROOF.read().clone() {
         return rsx! { OwedCode { locale, proof } };
     }
     let found = faults();
