@@ -134,12 +134,12 @@ export class Product {
     this.password = /^ *password: +(\S+)/m.exec(this.text)[1];
   }
 
-  async signIn(email = this.email, password = this.password) {
-    const { data } = await this.gql(
-      SIGN_IN,
-      { i: { email, password, returnToken: true } },
-      { token: null },
-    );
+  signIn(email = this.email, password = this.password) {
+    return this.signInWith({ email, password });
+  }
+
+  async signInWith(input) {
+    const { data } = await this.gql(SIGN_IN, { i: { ...input, returnToken: true } }, { token: null });
     if (!data.signIn.accessToken) throw new Error(`sign-in refused: ${JSON.stringify(data.signIn.userErrors)}`);
     return data.signIn.accessToken;
   }

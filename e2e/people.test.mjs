@@ -141,6 +141,29 @@ describe("people", { concurrency: false }, () => {
     await inspect(admin, "users");
   });
 
+  test("an invitation is sent again with a new link, and another is taken back", async () => {
+    const first = await mailed(INVITED, "sign-up");
+    const { data } = await product.gql('mutation { inviteUser(input: { email: "bea@example.org" }) { userErrors { message } } }');
+    assert.deepEqual(data.inviteUser.userErrors, []);
+    await go(admin, "/en/users");
+    await admin.getByText("2 open invitations").waitFor();
+    await inspect(admin, "invites");
+    await button(admin, `Send again: ${INVITED}`).click();
+    const link = await field(admin, "Link").inputValue();
+    await dialog(admin).getByRole("button", { name: "Done" }).click();
+    await until("the mail with the new link is there", async () => link.endsWith((await mailed(INVITED, "sign-up")).split("?")[1]));
+    await button(admin, "Take back: bea@example.org").click();
+    await toast(admin, "Invitation taken back");
+    await admin.getByText("1 open invitation").waitFor();
+    for (const gone of [first, await mailed("bea@example.org", "sign-up")]) {
+      await go(guest, gone);
+      await field(guest, "Name").fill("Anybody");
+      await field(guest, "Password").fill("a password for nothing");
+      await button(guest, "Create account").click();
+      await guest.getByRole("alert").filter({ hasText: "This link was used" }).waitFor();
+    }
+  });
+
   test("the invitation's link makes an account, once", async () => {
     const link = await mailed(INVITED, "sign-up");
     await go(guest, link);
@@ -229,6 +252,15 @@ describe("people", { concurrency: false }, () => {
     await elsewhere.context().close();
   });
 
+  test("all other sessions are ended at once", async () => {
+    for (let at = 0; at < 2; at += 1) await product.signInWith({ email: INVITED, password: passwords[INVITED], code: recovery[3 + at] });
+    await go(guest, "/en/account");
+    await button(guest, "Sign out everywhere else").click();
+    await toast(guest, "2 sessions ended");
+    await button(guest, "Sign out everywhere else").waitFor({ state: "detached" });
+    await signedIn(guest);
+  });
+
   test("a forgotten password is set anew by mail", async () => {
     await leave(guest);
     await guest.getByRole("link", { name: "Forgot your password?" }).click();
@@ -263,7 +295,7 @@ describe("people", { concurrency: false }, () => {
     await admin.getByRole("link", { name: "Users" }).click();
     await admin.getByRole("button", { name: `Change: ${INVITED}` }).click();
     await dialog(admin).getByLabel("Role").selectOption({ label: "Reporter" });
-    await dialog(admin).getByText("Limits").click();
+    await dialog(admin).getByText("Limits", { exact: true }).click();
     const runs = dialog(admin).getByLabel("Runs a month", { exact: true });
     await runs.selectOption("number");
     await dialog(admin).getByLabel("Runs a month: At most").fill("2");
@@ -279,6 +311,48 @@ describe("people", { concurrency: false }, () => {
     await admin.locator(".toast").first().waitFor();
     await dialog(admin).getByRole("button", { name: "Close" }).last().click();
     await admin.getByRole("columnheader", { name: /Reporter/ }).waitFor();
+  });
+
+  test("an administrator learns why somebody may or may not do something", async () => {
+    await go(admin, "/en/users");
+    await admin.getByRole("button", { name: `Change: ${INVITED}` }).click();
+    await dialog(admin).getByText("Why may or may not this person").click();
+    await dialog(admin).getByLabel("Permission").selectOption({ label: "Run events" });
+    await button(admin, "Explain").click();
+    await dialog(admin).getByText("Allowed: the role allows it").waitFor();
+    await dialog(admin).getByLabel("Permission").selectOption({ label: "Manage settings" });
+    await button(admin, "Explain").click();
+    await dialog(admin).getByText("Not allowed: the role does not allow it").waitFor();
+    const { data } = await product.gql("{ events(first: 1) { nodes { id } } }");
+    await dialog(admin).getByLabel("Permission").selectOption({ label: "Run events" });
+    await dialog(admin).getByLabel(/^On what/).fill(data.events.nodes[0].id);
+    await button(admin, "Explain").click();
+    await dialog(admin).getByText(/^(Not allowed: it is somebody else's|Allowed: it is shared)/).waitFor();
+    await inspect(admin, "explain");
+    await admin.keyboard.press("Escape");
+  });
+
+  test("a lost second factor is removed by an administrator", async () => {
+    await go(admin, "/en/users");
+    await admin.getByRole("button", { name: `Change: ${INVITED}` }).click();
+    await button(admin, "Remove the second factor").click();
+    await toast(admin, "Second factor removed");
+    await dialog(admin).waitFor({ state: "detached" });
+    const token = await product.signIn(INVITED, passwords[INVITED]);
+    assert.ok(token, "the password alone is enough now");
+  });
+
+  test("the encryption key is changed, and everything sealed still opens", async () => {
+    await go(admin, "/en/settings");
+    const keys = admin.locator("section", { has: admin.getByRole("heading", { name: "Encryption keys" }) });
+    const old = await keys.locator("code").first().textContent();
+    await button(admin, "Change the key…").click();
+    await dialog(admin).getByRole("button", { name: "Change it now" }).click();
+    await toast(admin, "Key changed");
+    await until("another key is in use", async () => (await keys.locator("li", { hasText: "In use" }).locator("code").textContent()) !== old);
+    await button(admin, "Send").click();
+    await toast(admin, "The mail server took it");
+    await inspect(admin, "keys");
   });
 
   test("a person sees their limits", async () => {
@@ -329,7 +403,7 @@ describe("people", { concurrency: false }, () => {
 
   test("the audit log tells it all, holds, and is taken along", async () => {
     await admin.getByRole("link", { name: "Audit log" }).click();
-    for (const what of ["Account changed", "Settings changed", "Limits set", "Role created", "Password reset"]) {
+    for (const what of ["Account changed", "Settings changed", "Limits set", "Role created", "Password reset", "Encryption key changed", "Invitation taken back"]) {
       await admin.getByText(what, { exact: true }).first().waitFor();
     }
     await button(admin, "Verify").click();

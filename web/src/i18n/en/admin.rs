@@ -223,6 +223,7 @@ pub(super) const TEXTS: Texts = &[
     ("oidc.scopes", "Scopes besides openid"),
     ("oidc.domains", "Only these email domains"),
     ("oidc.domains_hint", "Apart by spaces. Empty: any."),
+    ("oidc.who", "Who gets an account by it"),
     ("oidc.role", "Their role"),
     ("oidc.role_hint", "Of those who were not invited."),
     (
@@ -267,6 +268,7 @@ pub(super) const TEXTS: Texts = &[
     ("keys.values.one", "{n} sealed value"),
     ("keys.values.other", "{n} sealed values"),
     ("keys.change", "Change the key…"),
+    ("keys.change_title", "Change the encryption key"),
     ("keys.do_change", "Change it now"),
     ("keys.changed", "Key changed"),
     ("keys.changed_text", "In use: {id}"),

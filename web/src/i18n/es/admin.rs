@@ -226,6 +226,7 @@ pub(super) const TEXTS: Texts = &[
     ("oidc.scopes", "Ámbitos además de openid"),
     ("oidc.domains", "Solo estos dominios de correo"),
     ("oidc.domains_hint", "Separados por espacios. Vacío: cualquiera."),
+    ("oidc.who", "A quién le da una cuenta"),
     ("oidc.role", "Su rol"),
     ("oidc.role_hint", "De quien no fue invitado."),
     (
@@ -270,6 +271,7 @@ pub(super) const TEXTS: Texts = &[
     ("keys.values.one", "{n} valor sellado"),
     ("keys.values.other", "{n} valores sellados"),
     ("keys.change", "Cambiar la clave…"),
+    ("keys.change_title", "Cambiar la clave de cifrado"),
     ("keys.do_change", "Cambiarla ahora"),
     ("keys.changed", "Clave cambiada"),
     ("keys.changed_text", "En uso: {id}"),

@@ -7,7 +7,7 @@ use dioxus::prelude::*;
 
 use super::users::RoleRef;
 use crate::api::{self, ApiError, Timestamp, schema};
-use crate::i18n::{Locale, t, tn};
+use crate::i18n::{Locale, t, tf, tn};
 use crate::pages::forms::CopyField;
 use crate::pages::runs::data::{JobStatus, Refusal, UserError, settled};
 use crate::pages::runs::say;
@@ -178,7 +178,8 @@ pub fn Invites(locale: Locale, changes: Signal<u32>) -> Element {
         if let Some(made) = sent() {
             Dialog { id: "invited-again", title: t("invite.made"), onclose: move |()| sent.set(None),
                 foot: rsx! { button { class: "btn btn-primary", r#type: "button", onclick: move |_| sent.set(None), {t("tokens.done")} } },
-                CopyField { id: "invite-link", label: "{t(\"invite.link\")}: {made.email}", value: made.url, hint: t("invite.link_hint") }
+                p { {tf("invite.made_text", &[("email", &made.email)])} }
+                CopyField { id: "invite-link", label: t("invite.link"), value: made.url, hint: t("invite.link_hint") }
             }
         }
     }

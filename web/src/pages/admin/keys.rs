@@ -86,9 +86,9 @@ pub fn Keys() -> Element {
     rsx! {
         section {
             h2 { {t("keys.title")} }
-            p { class: "hint", {t("keys.text")} }
-            if let Some(keys) = known {
-                div { class: "stack",
+            div { class: "stack",
+                p { class: "hint", {t("keys.text")} }
+                if let Some(keys) = known {
                     ul { class: "rows lined",
                         for key in keys {
                             li { key: "{key.id}", class: "between",
@@ -105,15 +105,15 @@ pub fn Keys() -> Element {
                         }
                     }
                     div { button { class: "btn", r#type: "button", onclick: move |_| asking.set(true), {t("keys.change")} } }
+                } else if let Some(error) = (query.error)() {
+                    ErrorNotice { error, onretry: move |()| query.reload() }
+                } else {
+                    Skeleton { lines: 2 }
                 }
-            } else if let Some(error) = (query.error)() {
-                ErrorNotice { error, onretry: move |()| query.reload() }
-            } else {
-                Skeleton { lines: 2 }
             }
         }
         if asking() {
-            Dialog { id: "keys", title: t("keys.change"), onclose: move |()| asking.set(false),
+            Dialog { id: "keys", title: t("keys.change_title"), onclose: move |()| asking.set(false),
                 foot: rsx! {
                     button { class: "btn", r#type: "button", onclick: move |_| asking.set(false), {t("dialog.close")} }
                     button { class: "btn btn-primary", r#type: "button", disabled: busy(), "aria-busy": if busy() { "true" },

@@ -157,16 +157,18 @@ pub fn Provider() -> Element {
     rsx! {
         section {
             h2 { {t("oidc.title")} }
-            p { class: "hint", {t("oidc.text")} }
-            if let Some((settings, roles)) = (query.data)() {
-                // A new version begins a new form.
-                div { key: "{settings.provider.as_ref().map_or(0, |provider| provider.version)}",
-                    ProviderForm { settings, roles, onsaved: move |()| query.reload() }
+            div { class: "stack",
+                p { class: "hint", {t("oidc.text")} }
+                if let Some((settings, roles)) = (query.data)() {
+                    // A new version begins a new form.
+                    div { key: "{settings.provider.as_ref().map_or(0, |provider| provider.version)}",
+                        ProviderForm { settings, roles, onsaved: move |()| query.reload() }
+                    }
+                } else if let Some(error) = (query.error)() {
+                    ErrorNotice { error, onretry: move |()| query.reload() }
+                } else {
+                    Skeleton { lines: 6 }
                 }
-            } else if let Some(error) = (query.error)() {
-                ErrorNotice { error, onretry: move |()| query.reload() }
-            } else {
-                Skeleton { lines: 6 }
             }
         }
     }
@@ -246,7 +248,7 @@ fn ProviderForm(settings: OidcSettings, roles: Vec<RoleRef>, onsaved: EventHandl
             Entry { id: "oidc-scopes", label: t("oidc.scopes"), class: "input mono", value: scopes, error: wrong.read().at("scopes"), optional: true }
             Entry { id: "oidc-domains", label: t("oidc.domains"), class: "input mono", value: domains, error: wrong.read().at("allowedDomains"), optional: true, hint: t("oidc.domains_hint") }
             div { class: "form-2",
-                Choice { id: "oidc-mode", label: t("settings.who"), value: mode, error: wrong.read().at("registration"),
+                Choice { id: "oidc-mode", label: t("oidc.who"), value: mode, error: wrong.read().at("registration"),
                     choices: MODES.iter().map(|(_, name, key)| ((*name).to_owned(), t(key))).collect::<Vec<_>>() }
                 Choice { id: "oidc-role", label: t("oidc.role"), value: role, error: wrong.read().at("roleId"), hint: t("oidc.role_hint"),
                     choices: roles.iter().map(|role| (role.id.inner().to_owned(), role.words())).collect::<Vec<_>>() }
