@@ -270,6 +270,7 @@ impl App {
             introspection: config.graphql.introspection(),
             documents: config.persisted.documents(&config.web_dir)?,
             rates: config.rate.rates(),
+            allowances: Some(Arc::new(self.quotas.clone())),
             proxies: config.proxies.proxies(),
             buckets: config.rate.buckets(Arc::clone(&self.kernel.clock))?,
         };

@@ -24,6 +24,8 @@ pub enum QuotaKind {
     ConcurrentJobs,
     /// Logs are removed so many days after their job was accepted; the job itself stays.
     LogRetentionDays,
+    /// Query cost that may be asked for in a minute, instead of the server's own limit: see `rateLimit`.
+    ApiCostPerMinute,
 }
 
 /// Where a limit comes from: the narrowest level that says something counts.
@@ -120,7 +122,7 @@ impl From<(Kind, Option<i64>)> for QuotaLimit {
 pub struct QuotaLimitInput {
     /// What is limited.
     kind: QuotaKind,
-    /// 0 to 1,000,000,000, or 1 to 36,500 days; null: no limit, also where a wider level has one.
+    /// 0 to 1,000,000,000; of days 1 to 36,500; of query cost 1,000 to 100,000,000; null: no limit, also where a wider level has one.
     limit: Option<i32>,
 }
 

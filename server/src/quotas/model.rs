@@ -13,14 +13,16 @@ pub enum Kind {
     JobsPerMonth,
     ConcurrentJobs,
     LogRetentionDays,
+    ApiCostPerMinute,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Events,
         Self::JobsPerMonth,
         Self::ConcurrentJobs,
         Self::LogRetentionDays,
+        Self::ApiCostPerMinute,
     ];
 
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Kind {
             Self::JobsPerMonth => "JOBS_PER_MONTH",
             Self::ConcurrentJobs => "CONCURRENT_JOBS",
             Self::LogRetentionDays => "LOG_RETENTION_DAYS",
+            Self::ApiCostPerMinute => "API_COST_PER_MINUTE",
         }
     }
 
@@ -36,10 +39,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The smallest limit that makes sense: logs of today are never removed.
+    /// The smallest limit that makes sense: logs of today are never removed, and a page of the dashboard can be read.
     fn least(self) -> i64 {
         match self {
             Self::LogRetentionDays => 1,
+            Self::ApiCostPerMinute => 1_000,
             _ => 0,
         }
     }
@@ -48,6 +52,7 @@ impl Kind {
     fn most(self) -> i64 {
         match self {
             Self::LogRetentionDays => 36_500,
+            Self::ApiCostPerMinute => 100_000_000,
             _ => 1_000_000_000,
         }
     }
@@ -118,7 +123,7 @@ impl Usage {
             Kind::Events => Some(self.events),
             Kind::JobsPerMonth => Some(self.jobs_this_month),
             Kind::ConcurrentJobs => Some(self.active_jobs),
-            Kind::LogRetentionDays => None,
+            Kind::LogRetentionDays | Kind::ApiCostPerMinute => None,
         }
     }
 }
@@ -135,7 +140,7 @@ pub fn refusal(kind: Kind, limit: i64) -> String {
         Kind::ConcurrentJobs => {
             format!("The quota of {limit} jobs at a time is used up. Wait until one ends, or cancel one.")
         }
-        Kind::LogRetentionDays => String::new(),
+        Kind::LogRetentionDays | Kind::ApiCostPerMinute => String::new(),
     }
 }
 

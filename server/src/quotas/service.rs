@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
+use futures::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::transport::graphql::rate::{Allowances, Quota};
 
 use super::model::{self, INSTALLATION, Kind, Limits, Usage};
 use super::store;
@@ -214,6 +216,24 @@ impl Quotas {
     /// Forgets the limits of people and roles that are no more.
     pub async fn tidy(&self) -> Result<u64> {
         store::forget_absent(&self.kernel).await
+    }
+}
+
+impl Allowances for Quotas {
+    fn of(&self, user: UserId) -> BoxFuture<'_, Option<Option<Quota>>> {
+        Box::pin(async move {
+            match self.limits(user).await {
+                Ok(limits) => {
+                    let own = limits.setting(Kind::ApiCostPerMinute)?.limit;
+                    Some(own.map(|cost| Quota(cost.unsigned_abs())))
+                }
+                // What holds for everybody stands in: the limit is no reason to answer nobody.
+                Err(problem) => {
+                    tracing::warn!(problem = problem.private_text(), "a person's limits can't be read");
+                    None
+                }
+            }
+        })
     }
 }
 

@@ -142,7 +142,7 @@ pub async fn count(
             values.push(since.into());
             "jobs WHERE owner_id = $1 AND created_at >= $3"
         }
-        Kind::LogRetentionDays => return Ok(0),
+        Kind::LogRetentionDays | Kind::ApiCostPerMinute => return Ok(0),
     };
     let sql = format!("SELECT count(*) AS n FROM (SELECT FROM {rows} LIMIT $2) AS found");
     let row = tx

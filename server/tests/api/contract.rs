@@ -1,6 +1,7 @@
 //! What integrators rely on beside the schema: persisted documents, rate limits, who may read the schema.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_entity::enums::UserRole;
@@ -12,6 +13,7 @@ use cronium_server::transport::graphql::rate::{Quota, Rates};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::support::TestApp;
 use crate::support::served::Served;
 
 const VERSION: &str = "{ serverInfo { version } }";
@@ -214,6 +216,32 @@ fn limited() -> Settings {
         },
         ..Settings::default()
     }
+}
+
+#[tokio::test]
+async fn a_person_with_a_bucket_of_their_own_has_that_one() {
+    let test = TestApp::start().await;
+    let settings = Settings {
+        allowances: Some(Arc::new(test.app.quotas.clone())),
+        ..limited()
+    };
+    let served = Served::of(test, settings).await;
+    let (one, other) = (
+        served.test.person(UserRole::Viewer).await,
+        served.test.person(UserRole::Viewer).await,
+    );
+    let query = "{ rateLimit { cost } }";
+    assert_eq!(asked(&served, &one.token, query).await.1[0], Some(100));
+    let admin = served.test.person(UserRole::Admin).await;
+    for (limit, expected) in [(json!(5_000), Some(5_000)), (Value::Null, None)] {
+        let set = "mutation ($i: SetQuotaInput!) { setQuota(input: $i) { userErrors { message } } }";
+        let limits = json!([{ "kind": "API_COST_PER_MINUTE", "limit": limit }]);
+        let input = json!({ "subject": { "user": one.id }, "limits": limits });
+        let answer = served.test.graphql(&admin.token, set, json!({ "i": input })).await;
+        assert_eq!(answer["data"]["setQuota"]["userErrors"], json!([]), "{answer}");
+        assert_eq!(asked(&served, &one.token, query).await.1[0], expected, "at once");
+    }
+    assert_eq!(asked(&served, &other.token, query).await.1[0], Some(100));
 }
 
 /// What the answer's headers say: limit, remaining, seconds to wait.

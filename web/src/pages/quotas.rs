@@ -16,14 +16,16 @@ pub enum QuotaKind {
     JobsPerMonth,
     ConcurrentJobs,
     LogRetentionDays,
+    ApiCostPerMinute,
 }
 
 impl QuotaKind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Events,
         Self::JobsPerMonth,
         Self::ConcurrentJobs,
         Self::LogRetentionDays,
+        Self::ApiCostPerMinute,
     ];
 
     fn key(self) -> &'static str {
@@ -32,6 +34,7 @@ impl QuotaKind {
             Self::JobsPerMonth => "jobs",
             Self::ConcurrentJobs => "concurrent",
             Self::LogRetentionDays => "retention",
+            Self::ApiCostPerMinute => "api_cost",
         }
     }
 }
@@ -210,9 +213,15 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
                                     _ => Typed::Unset,
                                 };
                             },
-                            option { value: "unset", selected: values.read()[at] == Typed::Unset, "{unset}" }
-                            // Where nothing is wider, nothing set is no limit.
-                            if !widest {
+                            option { value: "unset", selected: values.read()[at] == Typed::Unset,
+                                if widest && kind == QuotaKind::ApiCostPerMinute {
+                                    {t("quota.of_server")}
+                                } else {
+                                    "{unset}"
+                                }
+                            }
+                            // Where nothing is wider, nothing set is no limit; but for what the server itself limits.
+                            if !widest || kind == QuotaKind::ApiCostPerMinute {
                                 option { value: "unlimited", selected: values.read()[at] == Typed::Unlimited, {t("quota.none")} }
                             }
                             option { value: "number", selected: matches!(values.read()[at], Typed::Number(_)), {t("quota.at_most")} }

@@ -34,7 +34,7 @@ use engine::Engine;
 use introspection::Introspection;
 use limits::Limits;
 use proxies::Proxies;
-use rate::{Buckets, LocalBuckets, Rates};
+use rate::{Allowances, Buckets, LocalBuckets, Rates};
 use shapes::Shapes;
 
 /// How a gateway is set up.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub introspection: Introspection,
     pub documents: Documents,
     pub rates: Rates,
+    /// Whose rate is their own; None: nobody's.
+    pub allowances: Option<Arc<dyn Allowances>>,
     pub proxies: Proxies,
     /// Where buckets are; None: in this process.
     pub buckets: Option<Arc<dyn Buckets>>,
@@ -62,6 +64,7 @@ pub struct Gateway {
     introspection: Introspection,
     documents: Arc<Documents>,
     rates: Rates,
+    allowances: Option<Arc<dyn Allowances>>,
     proxies: Arc<Proxies>,
     buckets: Arc<dyn Buckets>,
 }
@@ -93,6 +96,7 @@ impl Gateway {
             introspection: settings.introspection,
             documents: Arc::new(settings.documents),
             rates: settings.rates,
+            allowances: settings.allowances,
             proxies: Arc::new(settings.proxies),
         })
     }

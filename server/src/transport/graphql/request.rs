@@ -173,7 +173,11 @@ impl Gateway {
 
     /// Takes a cost from the caller's bucket; None where there is no limit.
     pub async fn charge(&self, op: &Op, cost: u64) -> Option<Balance> {
-        let quota = self.rates.of(op)?;
+        let own = match (&self.allowances, op.user()) {
+            (Some(allowances), Some(user)) => allowances.of(user).await,
+            _ => None,
+        };
+        let quota = own.unwrap_or_else(|| self.rates.of(op))?;
         Some(self.buckets.take(Principal::of(op), quota, cost).await)
     }
 

@@ -49,7 +49,12 @@ impl Served {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        Self::serve(TestApp::start().await, settings, None, Path::new("/nonexistent")).await
+        Self::of(TestApp::start().await, settings).await
+    }
+
+    /// In front of these services.
+    pub async fn of(test: TestApp, settings: Settings) -> Self {
+        Self::serve(test, settings, None, Path::new("/nonexistent")).await
     }
 
     /// With a schema of the test's own.

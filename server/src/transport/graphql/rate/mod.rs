@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
+use crate::kernel::ids::UserId;
 use crate::kernel::{Actor, Op, Timestamp};
 
 pub use local::LocalBuckets;
@@ -61,6 +62,12 @@ impl Rates {
             Actor::Anonymous => self.anonymous,
         }
     }
+}
+
+/// What people have instead of what holds for everybody.
+pub trait Allowances: Send + Sync + std::fmt::Debug {
+    /// None: nothing of their own. Some(None): no limit at all.
+    fn of(&self, user: UserId) -> BoxFuture<'_, Option<Option<Quota>>>;
 }
 
 /// A bucket after an operation came for its cost.
