@@ -11,7 +11,8 @@
 //! | 7 no secret is stored readably | `mail::links_and_passwords_are_stored_in_no_readable_form`, `totp::a_recovery_code_works_once_and_no_secret_is_stored_readably` |
 //! | 7 no secret in logs, metrics, errors, audit | `e2e/security.test.mjs`, `audit::a_wrong_password_is_kept_without_the_password` |
 //! | 8 a wrong password and an unknown address: the same answer | `identity::a_wrong_password_and_an_unknown_address_look_the_same` |
-//! | 8 and as slowly | `security::timing` |
+//! | 8 and as slowly; a forgotten password and signing up alike | `security::timing` |
+//! | 8 a provider's answer: state, nonce, PKCE, issuer, audience, signature, replay | `e2e/oidc.test.mjs` |
 //! | 8 a disabled account | `people::a_disabled_account_looks_like_one_that_is_not_there` |
 //! | 8 throttled, exactly; bounded memory | `security::load` |
 //! | 8 tokens and sessions are stored as hashes | `credentials::a_token_is_shown_once_and_only_its_hash_is_kept` |

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use cronium_entity::enums::UserRole;
 use serde_json::{Value, json};
 
 use super::{accounts, email};
 use crate::support::served::Served;
+use crate::support::smtp::MailServer;
 
 const SAMPLES: usize = 60;
 
@@ -39,9 +41,16 @@ fn assert_alike(known: f64, unknown: f64) {
 async fn medians(served: &Served, document: &str) -> (f64, f64) {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for n in 0..SAMPLES {
-        // None of them often enough to be throttled.
-        let one = timed(served, document, &email(n)).await;
-        let other = timed(served, document, &format!("nobody{n}@example.test")).await;
+        // None of them often enough to be throttled. In both orders, so that what one leaves behind to be done falls
+        // upon both alike.
+        let (account, nobody) = (email(n), format!("nobody{n}@example.test"));
+        let (one, other) = if n % 2 == 0 {
+            let one = timed(served, document, &account).await;
+            (one, timed(served, document, &nobody).await)
+        } else {
+            let other = timed(served, document, &nobody).await;
+            (timed(served, document, &account).await, other)
+        };
         assert_eq!(one.1, other.1);
         assert_eq!(one.1["errors"], Value::Null, "{}", one.1);
         known.push(one.0);
@@ -62,5 +71,58 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_address() {
     let document = "mutation ($e: String!) { signIn(input: { email: $e, password: \"a wrong password\" }) {
         viewer { id } userErrors { code message field } } }";
     let (known, unknown) = medians(&served, document).await;
+    assert_alike(known, unknown);
+}
+
+/// With a mail server, and accounts for everybody who asks.
+async fn with_mail() -> (Served, MailServer) {
+    let (served, mail) = (Served::start().await, MailServer::start().await);
+    let admin = served.test.sign_in(UserRole::Admin).await;
+    let smtp =
+        json!({ "host": "127.0.0.1", "port": mail.port, "security": "NONE", "from": "cronium@example.test" });
+    let set = "mutation ($i: UpdateSettingsInput!) { updateSettings(input: $i) { userErrors { message } } }";
+    let input = json!({ "smtp": smtp, "registration": "OPEN" });
+    let answer = served.test.graphql(&admin, set, json!({ "i": input })).await;
+    assert_eq!(answer["data"]["updateSettings"]["userErrors"], json!([]), "{answer}");
+    accounts(&served.test, SAMPLES).await;
+    (served, mail)
+}
+
+async fn mails(served: &Served) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM mails")
+        .fetch_one(&served.test.app.kernel.pool)
+        .await
+        .unwrap()
+}
+
+/// Waits until so many mails are written: the work that was left for later is real.
+async fn written(served: &Served, count: usize) {
+    let all = async {
+        while mails(served).await < i64::try_from(count).unwrap() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all)
+        .await
+        .expect("the mails are written");
+}
+
+#[tokio::test]
+async fn a_forgotten_password_takes_as_long_for_an_unknown_address() {
+    let (served, _mail) = with_mail().await;
+    let document =
+        "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted userErrors { code } } }";
+    let (known, unknown) = medians(&served, document).await;
+    written(&served, SAMPLES).await;
+    assert_alike(known, unknown);
+}
+
+#[tokio::test]
+async fn signing_up_takes_as_long_for_a_taken_address() {
+    let (served, _mail) = with_mail().await;
+    let document =
+        "mutation ($e: String!) { signUp(input: { email: $e, name: \"Me\" }) { status userErrors { code field } } }";
+    let (known, unknown) = medians(&served, document).await;
+    written(&served, 2 * SAMPLES).await;
     assert_alike(known, unknown);
 }

@@ -16,7 +16,7 @@ use crate::pages::runs::data::Refusal;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::SERVER;
-use crate::ui::{BrandMark, Field, Icon, error_text};
+use crate::ui::{BrandMark, Icon, error_text};
 
 use dial::Dial;
 
@@ -43,35 +43,6 @@ fn Front(locale: Locale, children: Element) -> Element {
                 }
             }
             div { class: "si-art", Dial {} }
-        }
-    }
-}
-
-/// A value that is typed in.
-#[component]
-fn Entry(
-    id: String,
-    label: String,
-    kind: String,
-    complete: String,
-    value: Signal<String>,
-    error: Option<String>,
-    #[props(default)] hint: Option<String>,
-) -> Element {
-    let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
-    rsx! {
-        Field { id: id.clone(), label, error: error.clone(), hint,
-            input {
-                class: "input input-lg",
-                id: "{id}",
-                name: "{id}",
-                r#type: "{kind}",
-                autocomplete: "{complete}",
-                "aria-invalid": error.is_some().then_some("true"),
-                "aria-describedby": note,
-                value: "{value}",
-                oninput: move |event| value.set(event.value()),
-            }
         }
     }
 }

@@ -7,12 +7,13 @@ use dioxus::prelude::*;
 use crate::api::{self, schema};
 use crate::browser;
 use crate::i18n::{Locale, known, t, tf};
+use crate::pages::forms::Entry;
 use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::params;
 use crate::session::{OidcSignIn, PROOF, SESSION, Session, Viewer};
 use crate::ui::Icon;
 
-use super::{Entry, Form, Outcome};
+use super::{Form, Outcome};
 
 #[derive(cynic::InputObject)]
 struct FinishOidcSignInInput {
@@ -98,7 +99,7 @@ pub(super) fn OwedCode(locale: Locale, proof: String) -> Element {
     rsx! {
         Form { locale, title: t("signin.code_title"), lead: t("signin.code_lead"), submit: t("signin.submit"), busy: busy(),
             done: None, problem: found.elsewhere(&["code"]), onsubmit: submit,
-            Entry { id: "code", label: t("signin.code"), kind: "text", complete: "one-time-code", value: code, error: found.at("code"), hint: t("signin.code_hint") }
+            Entry { class: "input input-lg", id: "code", label: t("signin.code"), kind: "text", complete: "one-time-code", value: code, error: found.at("code"), hint: t("signin.code_hint") }
         }
     }
 }

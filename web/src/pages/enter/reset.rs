@@ -6,10 +6,11 @@ use dioxus::prelude::*;
 use crate::api::{self, schema};
 use crate::browser;
 use crate::i18n::{Locale, t};
+use crate::pages::forms::Entry;
 use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::params::Params;
 
-use super::{Entry, Form, Outcome};
+use super::{Form, Outcome};
 
 #[derive(cynic::InputObject)]
 struct RequestPasswordResetInput {
@@ -113,10 +114,10 @@ pub fn ResetPassword(locale: Locale, query: Params) -> Element {
             problem: found.elsewhere(&["email", "newPassword"]),
             onsubmit: submit,
             if with_link {
-                Entry { id: "password", label: t("account.new"), kind: "password", complete: "new-password", value: password,
+                Entry { class: "input input-lg", id: "password", label: t("account.new"), kind: "password", complete: "new-password", value: password,
                     error: found.at("newPassword"), hint: t("account.new_hint") }
             } else {
-                Entry { id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.at("email") }
+                Entry { class: "input input-lg", id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.at("email") }
             }
         }
     }

@@ -6,6 +6,7 @@ use dioxus::prelude::*;
 use crate::api::{self, ApiErrorKind, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
+use crate::pages::forms::Entry;
 use crate::pages::runs::data::UserError;
 use crate::params::Params;
 use crate::routes::Route;
@@ -13,7 +14,7 @@ use crate::session::{self, PROOF, SERVER, SESSION, ServerInfo, Session, Viewer};
 use crate::ui::{Field, Icon, error_text};
 
 use super::provider::{self, Button, OwedCode};
-use super::{Entry, Front, Submit};
+use super::{Front, Submit};
 
 #[derive(cynic::InputObject)]
 struct SignInInput {
@@ -220,7 +221,7 @@ pub fn SignIn(locale: Locale, query: Params) -> Element {
                     div { class: "banner", role: "status", Icon { name: "info" } span { {t("signin.first_run")} } }
                 }
                 div { class: "form",
-                    Entry { id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.email.clone() }
+                    Entry { class: "input input-lg", id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.email.clone() }
                     Field { id: "password", label: t("signin.password"), error: found.password.clone(),
                         div { class: "affix",
                             input {

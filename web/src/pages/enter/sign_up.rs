@@ -6,11 +6,12 @@ use dioxus::prelude::*;
 use crate::api::{self, schema};
 use crate::browser;
 use crate::i18n::{Locale, t};
+use crate::pages::forms::Entry;
 use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::params::Params;
 use crate::session::{self, SERVER, ServerInfo};
 
-use super::{Entry, Form, Outcome};
+use super::{Form, Outcome};
 
 #[derive(cynic::InputObject)]
 struct SignUpInput {
@@ -117,13 +118,13 @@ pub fn SignUp(locale: Locale, query: Params) -> Element {
             done,
             problem: found.elsewhere(&["name", "email", "password"]),
             onsubmit: submit,
-            Entry { id: "name", label: t("field.name"), kind: "text", complete: "name", value: name, error: found.at("name"),
+            Entry { class: "input input-lg", id: "name", label: t("field.name"), kind: "text", complete: "name", value: name, error: found.at("name"),
                 hint: with_link.then(|| t("enter.name_hint")) }
             if with_link {
-                Entry { id: "password", label: t("signin.password"), kind: "password", complete: "new-password", value: password,
+                Entry { class: "input input-lg", id: "password", label: t("signin.password"), kind: "password", complete: "new-password", value: password,
                     error: found.at("password"), hint: t("account.new_hint") }
             } else {
-                Entry { id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.at("email") }
+                Entry { class: "input input-lg", id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.at("email") }
             }
         }
     }
