@@ -4,9 +4,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use http::{HeaderValue, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken,
     CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
@@ -65,13 +71,13 @@ pub enum Trouble {
 #[derive(Debug, Error)]
 enum HttpTrouble {
     #[error("{0}")]
-    Failed(#[from] reqwest::Error),
-    #[error("an answer is larger than {MOST} bytes")]
-    TooLarge,
+    Failed(#[from] hyper_util::client::legacy::Error),
+    #[error("an answer could not be read, or is larger than {MOST} bytes: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("there was none within {} s", PATIENCE.as_secs())]
+    Late(#[from] tokio::time::error::Elapsed),
     #[error("{0} is not https: nothing is sent there")]
     Unsafe(String),
-    #[error("{0}")]
-    Malformed(#[from] http::Error),
 }
 
 /// All words of an error and its causes.
@@ -99,6 +105,9 @@ struct Known {
     at: Timestamp,
 }
 
+/// Follows no redirect: what a provider says stands in its document.
+type Http = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
 type Client = CoreClient<
     EndpointSet,
     EndpointNotSet,
@@ -111,7 +120,7 @@ type Client = CoreClient<
 /// The provider, over there.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    http: reqwest::Client,
+    http: Http,
     known: Arc<Mutex<Option<Arc<Known>>>>,
     callback: String,
 }
@@ -119,15 +128,17 @@ pub struct Remote {
 impl Remote {
     /// `callback` is the address that browsers come back to.
     pub fn new(callback: String) -> Result<Self> {
-        // Whoever was first chose the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A provider that sends elsewhere is not followed: what it says stands in its document.
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(PATIENCE)
-            .user_agent(concat!("Cronium/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(Error::internal)?;
+        let builder = || HttpsConnectorBuilder::new();
+        let provider = rustls::crypto::ring::default_provider;
+        // A provider of one's own often has a certificate of one's own; a machine without any has the public ones.
+        let tls = match builder().with_provider_and_native_roots(provider()) {
+            Ok(tls) => tls,
+            Err(_) => builder()
+                .with_provider_and_webpki_roots(provider())
+                .map_err(Error::internal)?,
+        };
+        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .build(tls.https_or_http().enable_http1().build());
         Ok(Self {
             http,
             known: Arc::default(),
@@ -299,24 +310,24 @@ impl Remote {
 }
 
 /// Asks once; only where secrets may go, and reads so much and no more.
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpTrouble> {
+async fn send(http: Http, request: HttpRequest) -> Result<HttpResponse, HttpTrouble> {
     let address = request.uri().to_string();
     if !Url::parse(&address).is_ok_and(|url| is_safe(&url)) {
         return Err(HttpTrouble::Unsafe(address));
     }
-    let mut response = http.execute(request.try_into()?).await?;
-    let mut answer = http::Response::builder().status(response.status());
-    if let Some(headers) = answer.headers_mut() {
-        *headers = std::mem::take(response.headers_mut());
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > MOST {
-            return Err(HttpTrouble::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(answer.body(body)?)
+    let (mut parts, body) = request.into_parts();
+    let agent = HeaderValue::from_static(concat!("Cronium/", env!("CARGO_PKG_VERSION")));
+    parts.headers.insert(header::USER_AGENT, agent);
+    let request = http::Request::from_parts(parts, Full::from(body));
+    let answered = async {
+        let (parts, body) = http.request(request).await?.into_parts();
+        let body = Limited::new(body, MOST)
+            .collect()
+            .await
+            .map_err(HttpTrouble::Body)?;
+        Ok(HttpResponse::from_parts(parts, body.to_bytes().into()))
+    };
+    tokio::time::timeout(PATIENCE, answered).await?
 }
 
 /// What an ID token says, once its signature, issuer, audience, nonce and end are right.

@@ -229,7 +229,10 @@ impl Allowances for Quotas {
                 }
                 // What holds for everybody stands in: the limit is no reason to answer nobody.
                 Err(problem) => {
-                    tracing::warn!(problem = problem.private_text(), "a person's limits can't be read");
+                    tracing::warn!(
+                        problem = problem.private_text(),
+                        "a person's limits can't be read"
+                    );
                     None
                 }
             }

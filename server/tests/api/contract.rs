@@ -237,7 +237,10 @@ async fn a_person_with_a_bucket_of_their_own_has_that_one() {
         let set = "mutation ($i: SetQuotaInput!) { setQuota(input: $i) { userErrors { message } } }";
         let limits = json!([{ "kind": "API_COST_PER_MINUTE", "limit": limit }]);
         let input = json!({ "subject": { "user": one.id }, "limits": limits });
-        let answer = served.test.graphql(&admin.token, set, json!({ "i": input })).await;
+        let answer = served
+            .test
+            .graphql(&admin.token, set, json!({ "i": input }))
+            .await;
         assert_eq!(answer["data"]["setQuota"]["userErrors"], json!([]), "{answer}");
         assert_eq!(asked(&served, &one.token, query).await.1[0], expected, "at once");
     }

@@ -83,7 +83,11 @@ async fn with_mail() -> (Served, MailServer) {
     let set = "mutation ($i: UpdateSettingsInput!) { updateSettings(input: $i) { userErrors { message } } }";
     let input = json!({ "smtp": smtp, "registration": "OPEN" });
     let answer = served.test.graphql(&admin, set, json!({ "i": input })).await;
-    assert_eq!(answer["data"]["updateSettings"]["userErrors"], json!([]), "{answer}");
+    assert_eq!(
+        answer["data"]["updateSettings"]["userErrors"],
+        json!([]),
+        "{answer}"
+    );
     accounts(&served.test, SAMPLES).await;
     (served, mail)
 }
@@ -110,8 +114,7 @@ async fn written(served: &Served, count: usize) {
 #[tokio::test]
 async fn a_forgotten_password_takes_as_long_for_an_unknown_address() {
     let (served, _mail) = with_mail().await;
-    let document =
-        "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted userErrors { code } } }";
+    let document = "mutation ($e: String!) { requestPasswordReset(input: { email: $e }) { accepted userErrors { code } } }";
     let (known, unknown) = medians(&served, document).await;
     written(&served, SAMPLES).await;
     assert_alike(known, unknown);
@@ -120,8 +123,7 @@ async fn a_forgotten_password_takes_as_long_for_an_unknown_address() {
 #[tokio::test]
 async fn signing_up_takes_as_long_for_a_taken_address() {
     let (served, _mail) = with_mail().await;
-    let document =
-        "mutation ($e: String!) { signUp(input: { email: $e, name: \"Me\" }) { status userErrors { code field } } }";
+    let document = "mutation ($e: String!) { signUp(input: { email: $e, name: \"Me\" }) { status userErrors { code field } } }";
     let (known, unknown) = medians(&served, document).await;
     written(&served, 2 * SAMPLES).await;
     assert_alike(known, unknown);
