@@ -14,10 +14,13 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 
+use crate::kernel::ids::UserId;
+use crate::kernel::signals::Access;
 use crate::kernel::{Actor, Error};
 
 use super::auth::{self, Credentials};
@@ -32,7 +35,9 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is cut off.
 const SLOW: Duration = Duration::from_secs(10);
+/// A look at the session stands behind what is told of it.
 const RECHECK: Duration = Duration::from_secs(4);
+const SPREAD: Duration = Duration::from_millis(500);
 /// How long one that was cut off may take to hear of it.
 const LINGER: Duration = Duration::from_secs(30);
 /// Messages that wait for the client, and how large they may be together; a larger one waits alone.
@@ -81,12 +86,30 @@ pub async fn session_end(gateway: Gateway, credentials: Credentials, actor: Acto
     if actor == Actor::Anonymous {
         return std::future::pending().await;
     }
+    let me = actor.user();
+    let mut changes = gateway.kernel.signals.access();
     loop {
-        sleep(RECHECK).await;
+        let told = timeout(RECHECK, change_of(&mut changes, me)).await;
+        if told == Ok(Access::Everyone) {
+            // All sockets hear it at once: their looks do not come at once too.
+            sleep(gateway.kernel.entropy.up_to(SPREAD)).await;
+        }
         match gateway.auth.authenticate(&credentials).await {
             Ok(now) if now == actor => {}
             Ok(_) | Err(Error::Unauthenticated) => return,
             Err(error) => tracing::warn!(error = %error.private_text(), "a session could not be checked"),
+        }
+    }
+}
+
+/// Waits until somebody says that these credentials may be worth something else.
+async fn change_of(changes: &mut broadcast::Receiver<Access>, me: Option<UserId>) -> Access {
+    loop {
+        match changes.recv().await {
+            Ok(Access::Of(user)) if Some(user) != me => {}
+            Ok(told) => return told,
+            Err(RecvError::Lagged(_)) => return Access::Everyone,
+            Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
 }
