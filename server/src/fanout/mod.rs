@@ -1,6 +1,6 @@
 //! Hints between servers, through Valkey's channels: a subscriber on one server hears at once what happens on
 //! another. Everything here may be lost without harm. Whoever is told that something was, or finds it out by a gap,
-//! reads the rows, and a poll stands behind all of it (docs/adr/0012).
+//! reads the rows, and a poll stands behind all of it (docs/adr/0013).
 
 mod inbox;
 mod interest;

@@ -199,8 +199,13 @@ mod tests {
 
     fn told(outbox: &Outbox) -> Vec<(Channel, Vec<Frame>)> {
         let all = outbox.take().into_iter();
-        all.map(|(channel, messages)| (channel, messages.into_iter().flat_map(|all| frames(all.into())).collect()))
-            .collect()
+        all.map(|(channel, messages)| {
+            (
+                channel,
+                messages.into_iter().flat_map(|all| frames(all.into())).collect(),
+            )
+        })
+        .collect()
     }
 
     #[test]
@@ -233,9 +238,18 @@ mod tests {
             assert!(outbox.is_read(flood) && !outbox.is_read(quiet));
             outbox.tell(Hint::Lines(flood, body.clone()));
         }
-        outbox.tell(Hint::Job { job: JobId(Uuid::nil()), created: false });
+        outbox.tell(Hint::Job {
+            job: JobId(Uuid::nil()),
+            created: false,
+        });
         let all = told(&outbox);
-        let of = |wanted| all.iter().find(|(channel, _)| *channel == wanted).unwrap().1.clone();
+        let of = |wanted| {
+            all.iter()
+                .find(|(channel, _)| *channel == wanted)
+                .unwrap()
+                .1
+                .clone()
+        };
         let lines = of(Channel::To(ServerId(Uuid::from_u128(7))));
         let kept: usize = lines
             .iter()

@@ -82,12 +82,17 @@ impl Outbox {
 
 /// Waits until the credentials stand for somebody else, or for nobody. A database that does not answer
 /// ends no session.
-pub async fn session_end(gateway: Gateway, credentials: Credentials, actor: Actor) {
+/// `changes`: what is told since before the actor was asked for.
+pub async fn session_end(
+    gateway: Gateway,
+    credentials: Credentials,
+    actor: Actor,
+    mut changes: broadcast::Receiver<Access>,
+) {
     if actor == Actor::Anonymous {
         return std::future::pending().await;
     }
     let me = actor.user();
-    let mut changes = gateway.kernel.signals.access();
     loop {
         let told = timeout(RECHECK, change_of(&mut changes, me)).await;
         if told == Ok(Access::Everyone) {
@@ -150,6 +155,7 @@ async fn serve(
     let (out, queue) = Outbox::new();
     let mut writer = tokio::spawn(write(sink, queue, out.room.clone()));
     let mut connection = Connection {
+        changes: gateway.kernel.signals.access(),
         gateway,
         credentials,
         client,
@@ -230,6 +236,8 @@ struct Connection {
     gateway: Gateway,
     credentials: Credentials,
     client: Option<std::net::IpAddr>,
+    /// What is told of credentials since the beginning.
+    changes: broadcast::Receiver<Access>,
     /// Known after the init.
     actor: Option<Actor>,
     running: Running,
@@ -249,7 +257,9 @@ impl Connection {
             }
         }
         let actor = self.actor?;
-        let ended = session_end(self.gateway.clone(), self.credentials.clone(), actor);
+        let changes = self.changes.resubscribe();
+        let changes = std::mem::replace(&mut self.changes, changes);
+        let ended = session_end(self.gateway.clone(), self.credentials.clone(), actor, changes);
         tokio::pin!(ended);
         let mut ping = interval(PING);
         ping.tick().await;
