@@ -35,10 +35,10 @@ impl Interest {
             return;
         }
         let readers = all.entry(execution).or_default();
-        match readers.iter_mut().find(|(known, _)| *known == server) {
-            Some((_, at)) => *at = now,
-            None if readers.len() < SERVERS => readers.push((server, now)),
-            None => {}
+        if let Some((_, at)) = readers.iter_mut().find(|(known, _)| *known == server) {
+            *at = now;
+        } else if readers.len() < SERVERS {
+            readers.push((server, now));
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use aes_gcm::aead::{Aead, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
 use bytes::{Buf as _, BufMut as _, Bytes};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
 
@@ -160,7 +160,9 @@ impl Secret {
         let mut mac = self.0.clone();
         mac.update(b"cronium between servers\0");
         mac.update(what);
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         mac.finalize().into_bytes().into()
     }
 
@@ -313,7 +315,9 @@ mod tests {
 
     fn written(frames: &[Frame]) -> Vec<u8> {
         let mut out = Vec::new();
-        frames.iter().for_each(|frame| frame.write(&mut out));
+        for frame in frames {
+            frame.write(&mut out);
+        }
         out
     }
 

@@ -89,10 +89,9 @@ pub async fn session_end(
     actor: Actor,
     mut changes: broadcast::Receiver<Access>,
 ) {
-    if actor == Actor::Anonymous {
+    let Actor::User { id: me, .. } = actor else {
         return std::future::pending().await;
-    }
-    let me = actor.user();
+    };
     loop {
         let told = timeout(RECHECK, change_of(&mut changes, me)).await;
         if told == Ok(Access::Everyone) {
@@ -108,10 +107,10 @@ pub async fn session_end(
 }
 
 /// Waits until somebody says that these credentials may be worth something else.
-async fn change_of(changes: &mut broadcast::Receiver<Access>, me: Option<UserId>) -> Access {
+async fn change_of(changes: &mut broadcast::Receiver<Access>, me: UserId) -> Access {
     loop {
         match changes.recv().await {
-            Ok(Access::Of(user)) if Some(user) != me => {}
+            Ok(Access::Of(user)) if user != me => {}
             Ok(told) => return told,
             Err(RecvError::Lagged(_)) => return Access::Everyone,
             Err(RecvError::Closed) => return std::future::pending().await,
