@@ -135,3 +135,64 @@ impl Openers {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn pushed(message: Vec<u8>) -> PushInfo {
+        PushInfo {
+            kind: PushKind::Message,
+            data: vec![Value::BulkString(b"channel".to_vec()), Value::BulkString(message)],
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_dropped_and_that_is_known() {
+        let secret = Secret::new(b"shared").ok().unwrap();
+        let (me, other) = (ServerId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(2)));
+        let inbox = Arc::new(Inbox::new(me));
+        let (push, mut told) = Inbox::pair(&inbox);
+        let mut sealer = secret.sealer(other);
+        let mut large = |bytes| sealer.seal(Channel::To(me), &vec![0; bytes]).ok().unwrap();
+        for _ in 0..20 {
+            push(pushed(large(1 << 20))).unwrap();
+        }
+        assert!(inbox.overflowed() && !inbox.overflowed());
+        assert!(inbox.bytes.load(Ordering::Relaxed) <= BYTES);
+        assert_eq!(told.len(), 7, "eight are a little more than there is room for");
+        while !told.is_empty() {
+            inbox.next(&mut told).await.unwrap();
+        }
+        for _ in 0..2000 {
+            push(pushed(large(0))).unwrap();
+        }
+        assert_eq!((told.len(), inbox.overflowed()), (MESSAGES, true));
+    }
+
+    #[tokio::test]
+    async fn a_server_does_not_hear_itself_and_hears_that_the_connection_is_over() {
+        let secret = Secret::new(b"shared").ok().unwrap();
+        let (me, other) = (ServerId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(2)));
+        let inbox = Arc::new(Inbox::new(me));
+        let (push, mut told) = Inbox::pair(&inbox);
+        let (mut mine, mut theirs) = (secret.sealer(me), secret.sealer(other));
+        push(pushed(mine.seal(Channel::Everyone, b"").ok().unwrap())).unwrap();
+        push(pushed(b"nonsense".to_vec())).unwrap();
+        let message = theirs.seal(Channel::Everyone, b"").ok().unwrap();
+        push(pushed(message.clone())).unwrap();
+        let heard = inbox.next(&mut told).await.unwrap();
+        assert_eq!(heard, message);
+        let mut openers = Openers::new(secret, me);
+        assert_eq!(openers.open(&heard).unwrap().0, other);
+        assert_eq!(openers.open(&heard), None, "again");
+        let over = PushInfo {
+            kind: PushKind::Disconnection,
+            data: Vec::new(),
+        };
+        push(over).unwrap();
+        assert_eq!(inbox.next(&mut told).await, None);
+    }
+}

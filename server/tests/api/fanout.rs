@@ -363,6 +363,7 @@ async fn lines_come_once_and_in_order_while_valkey_is_killed_and_started_again()
     let mut log = Followed::begin(&servers).await;
     for n in 0..150 {
         match n {
+            20 => drop(valkey.ask::<i64>(&["CLIENT", "KILL", "TYPE", "pubsub"]).await),
             50 => valkey.kill(),
             100 => valkey.restart().await,
             _ => {}
@@ -384,7 +385,7 @@ async fn a_valkey_that_hangs_slows_neither_the_agent_nor_the_subscriber() {
     // More than there is room for, and all of it while nobody answers.
     let began = Instant::now();
     let mut longest = Duration::ZERO;
-    for _ in 0..120 {
+    for _ in 0..200 {
         let before = Instant::now();
         log.print(&servers.a, 10, 6_000).await;
         longest = longest.max(before.elapsed());
