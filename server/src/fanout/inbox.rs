@@ -156,9 +156,10 @@ mod tests {
         let inbox = Arc::new(Inbox::new(me));
         let (push, mut told) = Inbox::pair(&inbox);
         let mut sealer = secret.sealer(other);
-        let mut large = |bytes| sealer.seal(Channel::To(me), &vec![0; bytes]).ok().unwrap();
+        let mut sealed = |bytes| sealer.seal(Channel::To(me), &vec![0; bytes]).ok().unwrap();
+        let (large, small) = (sealed(1 << 20), sealed(0));
         for _ in 0..20 {
-            push(pushed(large(1 << 20))).unwrap();
+            push(pushed(large.clone())).unwrap();
         }
         assert!(inbox.overflowed() && !inbox.overflowed());
         assert!(inbox.bytes.load(Ordering::Relaxed) <= BYTES);
@@ -167,7 +168,7 @@ mod tests {
             inbox.next(&mut told).await.unwrap();
         }
         for _ in 0..2000 {
-            push(pushed(large(0))).unwrap();
+            push(pushed(small.clone())).unwrap();
         }
         assert_eq!((told.len(), inbox.overflowed()), (MESSAGES, true));
     }

@@ -9,7 +9,8 @@ use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::{Claim, OutcomeKind};
 use cronium_server::fanout::Fanout;
 use cronium_server::kernel::ids::{ExecutionId, JobId};
-use cronium_server::kernel::signals::JobSignal;
+use cronium_server::kernel::signals::{Hint, JobSignal};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,7 +31,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Servers {
     a: Served,
     b: Served,
-    _stop: DropGuard,
+    stop: CancellationToken,
+    _end: DropGuard,
+}
+
+async fn server(pool: &sqlx::PgPool, valkey: &TestValkey, stop: &CancellationToken) -> Served {
+    let served = Served::on(TestApp::on(pool.clone()).await).await;
+    let app = &served.test.app;
+    let (kernel, logs) = (app.kernel.clone(), app.logs.clone());
+    let fanout = Fanout::new(kernel, logs, &valkey.url(), "a key for tests");
+    tokio::spawn(fanout.ok().unwrap().run(stop.clone()));
+    served
 }
 
 async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
@@ -40,26 +51,19 @@ async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
 
 impl Servers {
     async fn start(valkey: &TestValkey) -> Self {
-        let pool = database(12).await;
-        let stop = CancellationToken::new();
-        let server = async || {
-            let served = Served::on(TestApp::on(pool.clone()).await).await;
-            let app = &served.test.app;
-            let (kernel, logs) = (app.kernel.clone(), app.logs.clone());
-            let fanout = Fanout::new(kernel, logs, &valkey.url(), "a key for tests")
-                .ok()
-                .unwrap();
-            tokio::spawn(fanout.run(stop.clone()));
-            served
-        };
-        let (a, b) = (server().await, server().await);
+        let (pool, stop) = (database(12).await, CancellationToken::new());
         let servers = Self {
-            a,
-            b,
-            _stop: stop.drop_guard(),
+            a: server(&pool, valkey, &stop).await,
+            b: server(&pool, valkey, &stop).await,
+            stop: stop.clone(),
+            _end: stop.drop_guard(),
         };
         servers.meet().await;
         servers
+    }
+
+    async fn another(&self, valkey: &TestValkey) -> Served {
+        server(&self.a.test.app.kernel.pool, valkey, &self.stop).await
     }
 
     /// Waits until each hears the other.
@@ -339,6 +343,75 @@ impl Followed {
             assert_eq!(*seen, (1..=self.last).collect::<Vec<_>>(), "{field}");
         }
     }
+}
+
+#[tokio::test]
+async fn lines_that_are_told_twice_or_with_gaps_or_damaged_come_once_and_in_order() {
+    let pool = database(12).await;
+    let (a, b) = (TestApp::on(pool.clone()).await, TestApp::on(pool).await);
+    let (claim, _, _) = at_work(&a, Uuid::new_v4()).await;
+    let execution = ExecutionId(claim.execution_id);
+    let followed = b.app.logs.follow(execution, 0);
+    tokio::pin!(followed);
+    // The first poll subscribes and finds nothing.
+    let early = tokio::time::timeout(Duration::from_millis(300), followed.next()).await;
+    assert!(early.is_err());
+    let lines = |seqs: std::ops::RangeInclusive<u64>| block(seqs.map(|seq| (seq, format!("line {seq}"))));
+    // All that servers tell each other, by hand; each `None` is a block that does not open.
+    let told = [
+        Some(4..=5),
+        Some(4..=5),
+        Some(2..=6),
+        Some(9..=9),
+        None,
+        Some(1..=12),
+        Some(13..=13),
+    ];
+    let stored = [1..=5, 6..=6, 7..=9, 10..=11, 12..=12, 13..=13];
+    let (mut told, mut seen, mut last) = (told.into_iter(), Vec::new(), 0);
+    for seqs in stored {
+        let end = *seqs.end();
+        let taken = a.app.logs.ingest(claim, last, &lines(seqs)).await;
+        last = taken.ok().unwrap().unwrap();
+        assert_eq!(last, end);
+        for hint in told.by_ref().take(if end == 5 { 2 } else { 1 }) {
+            let body = hint.map_or(b"damaged".to_vec(), |seqs| {
+                zstd::bulk::compress(&lines(seqs), 3).unwrap()
+            });
+            b.app.logs.hear(&Hint::Lines(execution, body.into()));
+        }
+        while seen.last() != Some(&end) {
+            // Sooner than a look would tell.
+            let batch = tokio::time::timeout(Duration::from_millis(700), followed.next()).await;
+            let batch = batch.expect("told at once").unwrap().ok().unwrap();
+            seen.extend(batch.lines.iter().map(|line| line.seq));
+        }
+    }
+    assert_eq!(seen, (1..=13).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_server_that_comes_later_learns_what_is_read_elsewhere() {
+    let valkey = TestValkey::start().await;
+    let mut servers = Servers::start(&valkey).await;
+    let mut log = Followed::begin(&servers).await;
+    // The agent's connection goes to a server that was not there when B's reader came.
+    servers.a = servers.another(&valkey).await;
+    servers.meet().await;
+    let read = async {
+        let signals = &servers.a.test.app.kernel.signals;
+        while !signals
+            .relay()
+            .is_some_and(|relay| relay.is_read(ExecutionId(log.claim.execution_id)))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let mut waits = Waits::default();
+    waits.until(within("what B reads is known", read)).await;
+    waits.prompt();
+    log.prompt(&servers.a).await;
+    log.end(&servers.a).await;
 }
 
 #[tokio::test]
