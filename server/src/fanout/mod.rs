@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, RedisError};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::signals::{Hint, Relay};
@@ -32,8 +32,10 @@ const MOST: Duration = Duration::from_secs(5);
 const REPEAT: Duration = Duration::from_secs(5);
 /// Logs whose readers are told of; readers of more are served from the store.
 const READ: usize = 4096;
-/// Looks at everything are at least so far apart.
-const APART: Duration = Duration::from_millis(250);
+/// Looks at everything are at least so far apart: while much is lost they cost what the looks behind cost.
+const APART: Duration = Duration::from_secs(1);
+/// The same for repeating what is read.
+const REPEAT_APART: Duration = Duration::from_millis(100);
 
 /// This server's end.
 #[derive(Debug)]
@@ -205,7 +207,8 @@ impl Fanout {
     /// Hears what others tell, until the connection is closed.
     async fn receive(&self, inbox: &Inbox, mut told: Told) {
         let mut openers = inbox::Openers::new(self.secret.clone(), self.me);
-        let (mut look, mut repeat, mut not_before) = (false, false, Instant::now());
+        let (mut look, mut repeat) = (false, false);
+        let (mut look_at, mut repeat_at) = (Instant::now(), Instant::now());
         loop {
             tokio::select! {
                 message = inbox.next(&mut told) => {
@@ -234,14 +237,13 @@ impl Fanout {
                         }
                     }
                 }
-                () = tokio::time::sleep_until(not_before), if look || repeat => {
-                    if look {
-                        self.missed();
-                    }
-                    if repeat {
-                        self.say_what_is_read();
-                    }
-                    (look, repeat, not_before) = (false, false, Instant::now() + APART);
+                () = sleep_until(look_at), if look => {
+                    self.missed();
+                    (look, look_at) = (false, Instant::now() + APART);
+                }
+                () = sleep_until(repeat_at), if repeat => {
+                    self.say_what_is_read();
+                    (repeat, repeat_at) = (false, Instant::now() + REPEAT_APART);
                 }
             }
         }
