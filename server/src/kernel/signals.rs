@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::ids::{ExecutionId, JobId, UserId};
 
@@ -70,7 +70,7 @@ pub struct Signals {
     access: broadcast::Sender<Access>,
     work: Arc<Notify>,
     happened: Arc<Notify>,
-    agents: Arc<Notify>,
+    agents: watch::Sender<()>,
     /// None while this server is alone.
     relay: Arc<OnceLock<Arc<dyn Relay>>>,
 }
@@ -83,7 +83,7 @@ impl Default for Signals {
             access: broadcast::channel(256).0,
             work: Arc::default(),
             happened: Arc::default(),
-            agents: Arc::default(),
+            agents: watch::Sender::new(()),
             relay: Arc::default(),
         }
     }
@@ -162,12 +162,12 @@ impl Signals {
 
     /// Connected agents are to claim.
     pub fn wake_agents(&self) {
-        self.agents.notify_waiters();
+        self.agents.send_replace(());
     }
 
-    /// Waits until agents are to claim; any number of waiters.
-    pub async fn agents(&self) {
-        self.agents.notified().await;
+    /// Tells when agents are to claim, also of what was said while nobody waited.
+    pub fn agents(&self) -> watch::Receiver<()> {
+        self.agents.subscribe()
     }
 
     /// Waits until work was queued; one waiter (the wake-up pusher).
@@ -197,5 +197,34 @@ impl Signals {
         drop(self.cancels.send(ExecutionId(uuid::Uuid::nil())));
         drop(self.access.send(Access::Everyone));
         self.wake_agents();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_to_claim_waits_for_those_who_were_busy_and_comes_once() {
+        let signals = Signals::default();
+        let mut wakes = signals.agents();
+        signals.wake_agents();
+        signals.wake_agents();
+        assert!(wakes.has_changed().unwrap());
+        wakes.mark_unchanged();
+        assert!(!wakes.has_changed().unwrap());
+        drop(signals);
+    }
+
+    #[test]
+    fn who_missed_something_is_told_whatever_they_watch() {
+        let signals = Signals::default();
+        let (mut jobs, mut cancels) = (signals.jobs(), signals.cancels());
+        let (mut access, wakes) = (signals.access(), signals.agents());
+        signals.missed();
+        assert!(jobs.try_recv().unwrap().concerns(JobId(uuid::Uuid::from_u128(1))));
+        assert!(cancels.try_recv().is_ok());
+        assert_eq!(access.try_recv().unwrap(), Access::Everyone);
+        assert!(wakes.has_changed().unwrap());
     }
 }
