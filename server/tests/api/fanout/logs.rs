@@ -16,7 +16,7 @@ use crate::support::valkey::TestValkey;
 use crate::support::{TestApp, database};
 
 /// A log that is followed on B while A takes it in.
-struct Followed {
+pub struct Followed {
     claim: Claim,
     orchestrator: Uuid,
     last: u64,
@@ -24,7 +24,7 @@ struct Followed {
 }
 
 impl Followed {
-    async fn begin(servers: &Servers) -> Self {
+    pub async fn begin(servers: &Servers) -> Self {
         let orchestrator = Uuid::new_v4();
         let (claim, execution, token) = at_work(&servers.a.test, orchestrator).await;
         let find = "query ($id: ID!) { execution(id: $id) { job { id } } }";
@@ -68,6 +68,15 @@ impl Followed {
         self.last = taken.ok().unwrap().expect("stored");
     }
 
+    /// One line of this text, until both readers have it.
+    pub async fn say(&mut self, server: &Served, text: &str) {
+        let seq = self.last + 1;
+        let block = block([(seq, format!("{seq} {text}"))]);
+        let taken = server.test.app.logs.ingest(self.claim, self.last, &block).await;
+        self.last = taken.ok().unwrap().expect("stored");
+        self.all_seen().await;
+    }
+
     async fn all_seen(&mut self) {
         for (socket, field, seen) in &mut self.sockets {
             while seen.last() != Some(&self.last) {
@@ -91,7 +100,7 @@ impl Followed {
     }
 
     /// Ends the execution: both subscriptions say so, and that every line came once, in order.
-    async fn end(mut self, server: &Served) {
+    pub async fn end(mut self, server: &Served) {
         finish(server, self.orchestrator, self.claim).await;
         self.all_seen().await;
         for (socket, field, seen) in &mut self.sockets {

@@ -315,3 +315,60 @@ async fn what_is_revoked_on_one_server_closes_sockets_on_another() {
     other.send(json!({ "type": "ping" })).await;
     assert_eq!(within("pong", other.next()).await["type"], "pong");
 }
+
+#[tokio::test]
+async fn whoever_reaches_valkey_reads_no_lines_and_says_nothing_to_servers() {
+    let valkey = TestValkey::start().await;
+    let servers = Servers::start(&valkey).await;
+    let client = redis::Client::open(valkey.url()).unwrap();
+    let mut spy = client.get_async_pubsub().await.unwrap();
+    spy.psubscribe("*").await.unwrap();
+    let mut log = logs::Followed::begin(&servers).await;
+    log.say(&servers.a, "correct horse battery staple").await;
+    let mut heard = servers.b.test.app.kernel.signals.jobs();
+    let job = JobId(Uuid::new_v4());
+    servers.a.test.app.kernel.signals.job_changed(job, false);
+    within("the signal", signal_of(&mut heard, job)).await;
+    let mut seen = Vec::new();
+    let mut overheard = spy.on_message();
+    while let Ok(Some(message)) = tokio::time::timeout(
+        Duration::from_millis(300),
+        futures::StreamExt::next(&mut overheard),
+    )
+    .await
+    {
+        let channel = message.get_channel_name().to_owned();
+        seen.push((channel, message.get_payload_bytes().to_vec()));
+    }
+    let lines = seen.iter().filter(|(channel, _)| channel.contains(":server:"));
+    assert!(lines.count() >= 1, "lines came by: {seen:?}");
+    for (_, message) in &seen {
+        for secret in [&b"battery"[..], job.0.as_bytes()] {
+            assert!(!message.windows(secret.len()).any(|part| part == secret));
+        }
+    }
+    // What came before, once more; something like it; and nonsense.
+    for (channel, message) in seen {
+        let mut bent = message.clone();
+        bent[17] = 255;
+        for message in [
+            message.clone(),
+            bent,
+            message[..message.len() / 2].to_vec(),
+            b"nonsense".to_vec(),
+        ] {
+            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+            let mut publish = redis::cmd("PUBLISH");
+            publish.arg(&channel).arg(message);
+            publish.query_async::<()>(&mut connection).await.unwrap();
+        }
+    }
+    let last = JobId(Uuid::new_v4());
+    servers.a.test.app.kernel.signals.job_changed(last, false);
+    let all = within("the last signal", signal_of(&mut heard, last)).await;
+    assert!(
+        !all.contains(&JobSignal::Changed { job, created: false }),
+        "{all:?}"
+    );
+    log.end(&servers.a).await;
+}
