@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::events::{EventLoader, Events, VersionLoader};
 use crate::explain::Explain;
+use crate::fanout::Fanout;
 use crate::happenings;
 use crate::identity::{
     ApiTokenLoader, Identity, OidcLinksLoader, RoleLoader, RoleMembersLoader, TotpLoader, UserLoader,
@@ -223,6 +224,13 @@ impl App {
                 }
             },
         ));
+    }
+
+    /// What tells other servers and hears them, to be run; None without Valkey.
+    pub fn fanout(&self, config: &Config, keys: &Keys) -> Result<Option<Fanout>> {
+        let url = config.rate.valkey_url.as_deref();
+        url.map(|url| Fanout::new(self.kernel.clone(), self.logs.clone(), url, &keys.internal))
+            .transpose()
     }
 
     /// Everything that is reached by HTTP.

@@ -76,6 +76,9 @@ async fn run(
         tasks.spawn(cluster.watch(stop.clone()));
     }
     app.start_workers(&tasks, &stop);
+    if let Some(fanout) = app.fanout(config, keys)? {
+        tasks.spawn(fanout.run(stop.clone()));
+    }
     let master = app.keys.clone();
     tasks.spawn(app::every(WRAP, stop.clone(), "wrapping anew", move || {
         let master = master.clone();

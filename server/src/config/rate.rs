@@ -24,7 +24,8 @@ pub struct RateConfig {
     #[arg(long, env = "CRONIUM_RATE_LIMIT_ANONYMOUS", default_value_t = Given::of(ANONYMOUS))]
     pub rate_limit_anonymous: Given,
 
-    /// Valkey (or Redis) that servers share these limits through; none: each server counts by itself.
+    /// Valkey (or Redis) that servers share these limits through, and tell each other what happens; none: each
+    /// server counts by itself, and sees what others did by looking.
     #[arg(long, env = "VALKEY_URL", hide_env_values = true)]
     pub valkey_url: Option<String>,
 }

@@ -161,6 +161,7 @@ impl Identity {
             .record(&tx, op, Change::new(AuditAction::ResetPassword, target))
             .await?;
         tx.commit().await?;
+        self.access_of(user);
         Ok(())
     }
 

@@ -132,6 +132,7 @@ impl Identity {
             .to(seen(&after, &has.name));
         self.audit.record(&tx, op, change).await?;
         tx.commit().await?;
+        self.access_of(id);
         Ok(after)
     }
 }

@@ -111,6 +111,7 @@ impl Identity {
                 .to(json!({ "reason": "REFRESH_TOKEN_REUSED" }));
             self.audit.record(&tx, op, change).await?;
             tx.commit().await?;
+            self.access_of(user);
             tracing::warn!(user = %user, "a refresh token came twice: its session is ended");
             return Err(over());
         }

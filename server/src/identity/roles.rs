@@ -12,6 +12,7 @@ use crate::access::{self, Action, Permissions, roles};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::RoleId;
+use crate::kernel::signals::Access;
 use crate::kernel::{Error, Op, Result, Timestamp};
 
 use super::model;
@@ -210,6 +211,9 @@ impl Identity {
         }
         self.audit.record(&tx, op, change).await?;
         tx.commit().await?;
+        if id.is_some() {
+            self.kernel.signals.access_changed(Access::Everyone);
+        }
         Ok(row.into())
     }
 

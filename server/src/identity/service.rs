@@ -19,6 +19,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{SessionId, UserId};
 use crate::kernel::jwt::Jwt;
 use crate::kernel::sealed::KeyRing;
+use crate::kernel::signals::Access;
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
 
 use crate::mail::Mail;
@@ -134,6 +135,7 @@ impl Identity {
         let change = Change::new(AuditAction::ResetPassword, account(&user));
         self.audit.record(&tx, &Op::default(), change).await?;
         tx.commit().await?;
+        self.access_of(UserId(user.id));
         Ok(())
     }
 
@@ -274,6 +276,9 @@ impl Identity {
                 .await?;
         }
         tx.commit().await?;
+        if let Some(user) = op.user() {
+            self.access_of(user);
+        }
         Ok(true)
     }
 
@@ -319,6 +324,11 @@ impl Identity {
         Ok(Row { name, locale, ..me })
     }
 
+    /// To be called after the commit: open sockets look again at whose they are, on every server.
+    pub(super) fn access_of(&self, user: UserId) {
+        self.kernel.signals.access_changed(Access::Of(user));
+    }
+
     pub(super) async fn me(&self, id: UserId) -> Result<Row> {
         let found = store::by_ids(&self.kernel.db, [id]).await?.pop();
         found.ok_or(Error::Unauthenticated)
@@ -350,6 +360,7 @@ impl Identity {
             .record(&tx, op, Change::new(AuditAction::ChangePassword, account(&me)))
             .await?;
         tx.commit().await?;
+        self.access_of(grant.user());
         Ok(me)
     }
 

@@ -93,6 +93,7 @@ impl Identity {
             .record(&tx, op, Change::new(AuditAction::RevokeSession, target))
             .await?;
         tx.commit().await?;
+        self.access_of(UserId(row.user_id));
         Ok(row)
     }
 
@@ -108,6 +109,7 @@ impl Identity {
             self.audit.record(&tx, op, change).await?;
         }
         tx.commit().await?;
+        self.access_of(grant.user());
         Ok(ended)
     }
 }

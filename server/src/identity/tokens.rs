@@ -156,6 +156,7 @@ impl Identity {
             self.audit.record(&tx, op, change).await?;
         }
         tx.commit().await?;
+        self.access_of(UserId(row.user_id));
         Ok(TokenRow {
             revoked_at: row.revoked_at.or(Some(now)),
             ..row

@@ -65,7 +65,7 @@ impl JobsSubscription {
         Ok(async_stream::stream! {
             yield Ok(Job(last.clone()));
             while !is_final(last.status) {
-                let changed = async { while signals.recv().await.is_ok_and(|s| s.job != id) {} };
+                let changed = async { while signals.recv().await.is_ok_and(|signal| !signal.concerns(id)) {} };
                 drop(tokio::time::timeout(LOOK, changed).await);
                 match jobs.get(&op, id).await {
                     Ok(row) if row != last => {
@@ -153,7 +153,10 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, signal: JobSignal) {
-        *self.jobs.entry(signal.job).or_default() |= signal.created;
+        match signal {
+            JobSignal::Changed { job, created } => *self.jobs.entry(job).or_default() |= created,
+            JobSignal::Missed => self.missed = true,
+        }
     }
 
     fn ids(&self) -> Vec<JobId> {

@@ -376,7 +376,8 @@ impl Jobs {
         let mut job = job;
         while !is_final(job.status) && tokio::time::Instant::now() < deadline {
             let look = deadline.min(tokio::time::Instant::now() + Duration::from_secs(1));
-            let changed = async { while signals.recv().await.is_ok_and(|signal| signal.job.0 != job.id) {} };
+            let id = JobId(job.id);
+            let changed = async { while signals.recv().await.is_ok_and(|signal| !signal.concerns(id)) {} };
             drop(tokio::time::timeout_at(look, changed).await);
             job = store::by_ids(&self.kernel.db, [job.id])
                 .await?

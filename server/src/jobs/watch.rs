@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::ids::JobId;
+use crate::kernel::signals::JobSignal;
 use crate::kernel::{Kernel, Result};
 
 use super::store::{self, Face};
@@ -62,7 +63,7 @@ pub async fn look(kernel: &Kernel, known: Option<&Seen>) -> Result<Seen> {
         };
         if told {
             let created = before == Some(None) && face.created_at > now - BACK;
-            kernel.signals.job_changed(id, created);
+            kernel.signals.job_seen(JobSignal::Changed { job: id, created });
         }
     }
     Ok(Seen(

@@ -1,5 +1,7 @@
 //! The only place that asks the system for randomness.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use rand::RngExt as _;
 use uuid::Uuid;
@@ -19,6 +21,11 @@ impl Entropy {
     pub fn uuid_v7(self, at: Timestamp) -> Uuid {
         let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
         uuid::Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
+    }
+
+    /// A random time below this one.
+    pub fn up_to(self, most: Duration) -> Duration {
+        most.mul_f64(f64::from(u16::from_le_bytes(self.bytes())) / 65_536.0)
     }
 
     /// 256 random bits, base64url: a bearer secret.

@@ -1,17 +1,65 @@
-//! In-process signals: hints that something changed. The rows are the truth, and whoever listens has a
-//! slow poll behind it.
+//! Signals: hints that something changed, for this process and, where there is a relay, for other servers. The
+//! rows are the truth, and whoever listens has a slow poll behind it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, broadcast};
+use bytes::Bytes;
+use tokio::sync::{Notify, broadcast, watch};
 
-use super::ids::{ExecutionId, JobId};
+use super::ids::{ExecutionId, JobId, UserId};
 
-/// A job was made or changed.
+/// What watchers of jobs hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobSignal {
-    pub job: JobId,
-    pub created: bool,
+pub enum JobSignal {
+    /// A job was made or changed.
+    Changed { job: JobId, created: bool },
+    /// Some signals were lost: any job may have changed.
+    Missed,
+}
+
+impl JobSignal {
+    /// Whether this job may have changed.
+    pub fn concerns(self, id: JobId) -> bool {
+        match self {
+            Self::Changed { job, .. } => job == id,
+            Self::Missed => true,
+        }
+    }
+}
+
+/// Whose credentials may be worth something else now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Of(UserId),
+    Everyone,
+}
+
+/// What servers tell each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    Job {
+        job: JobId,
+        created: bool,
+    },
+    Cancel(ExecutionId),
+    /// Agents are to claim.
+    Work,
+    Access(Access),
+    /// Somebody reads this log here, or nobody does any more.
+    Reads(ExecutionId),
+    Unread(ExecutionId),
+    /// A block of lines as it is stored.
+    Lines(ExecutionId, Bytes),
+    /// No more lines will come.
+    Ended(ExecutionId),
+}
+
+/// The way to other servers. It takes what it has room for and never waits.
+pub trait Relay: std::fmt::Debug + Send + Sync {
+    fn tell(&self, hint: Hint);
+
+    /// Whether another server reads this log.
+    fn is_read(&self, execution: ExecutionId) -> bool;
 }
 
 /// Shared by all services of one process.
@@ -19,9 +67,12 @@ pub struct JobSignal {
 pub struct Signals {
     jobs: broadcast::Sender<JobSignal>,
     cancels: broadcast::Sender<ExecutionId>,
+    access: broadcast::Sender<Access>,
     work: Arc<Notify>,
     happened: Arc<Notify>,
-    agents: Arc<Notify>,
+    agents: watch::Sender<()>,
+    /// None while this server is alone.
+    relay: Arc<OnceLock<Arc<dyn Relay>>>,
 }
 
 impl Default for Signals {
@@ -29,17 +80,40 @@ impl Default for Signals {
         Self {
             jobs: broadcast::channel(4096).0,
             cancels: broadcast::channel(1024).0,
+            access: broadcast::channel(256).0,
             work: Arc::default(),
             happened: Arc::default(),
-            agents: Arc::default(),
+            agents: watch::Sender::new(()),
+            relay: Arc::default(),
         }
     }
 }
 
 impl Signals {
+    /// From now on other servers hear too. The first relay stays.
+    pub fn relay_to(&self, relay: Arc<dyn Relay>) {
+        drop(self.relay.set(relay));
+    }
+
+    pub fn relay(&self) -> Option<&Arc<dyn Relay>> {
+        self.relay.get()
+    }
+
+    fn tell(&self, hint: Hint) {
+        if let Some(relay) = self.relay.get() {
+            relay.tell(hint);
+        }
+    }
+
     /// To be called after the commit. A signal without listeners is not an error.
     pub fn job_changed(&self, job: JobId, created: bool) {
-        drop(self.jobs.send(JobSignal { job, created }));
+        self.job_seen(JobSignal::Changed { job, created });
+        self.tell(Hint::Job { job, created });
+    }
+
+    /// For this process only: every server sees it by itself.
+    pub fn job_seen(&self, signal: JobSignal) {
+        drop(self.jobs.send(signal));
     }
 
     pub fn jobs(&self) -> broadcast::Receiver<JobSignal> {
@@ -53,15 +127,27 @@ impl Signals {
 
     pub fn cancel_requested(&self, execution: ExecutionId) {
         drop(self.cancels.send(execution));
+        self.tell(Hint::Cancel(execution));
     }
 
     pub fn cancels(&self) -> broadcast::Receiver<ExecutionId> {
         self.cancels.subscribe()
     }
 
+    /// To be called after the commit that ended a session or a token, or changed what somebody may do.
+    pub fn access_changed(&self, whose: Access) {
+        drop(self.access.send(whose));
+        self.tell(Hint::Access(whose));
+    }
+
+    pub fn access(&self) -> broadcast::Receiver<Access> {
+        self.access.subscribe()
+    }
+
     /// There is queued work.
     pub fn work_queued(&self) {
         self.work.notify_one();
+        self.tell(Hint::Work);
     }
 
     /// Something is in the outbox.
@@ -76,16 +162,69 @@ impl Signals {
 
     /// Connected agents are to claim.
     pub fn wake_agents(&self) {
-        self.agents.notify_waiters();
+        self.agents.send_replace(());
     }
 
-    /// Waits until agents are to claim; any number of waiters.
-    pub async fn agents(&self) {
-        self.agents.notified().await;
+    /// Tells when agents are to claim, also of what was said while nobody waited.
+    pub fn agents(&self) -> watch::Receiver<()> {
+        self.agents.subscribe()
     }
 
     /// Waits until work was queued; one waiter (the wake-up pusher).
     pub async fn work(&self) {
         self.work.notified().await;
+    }
+
+    /// What another server told of jobs, work and credentials; the rest is not for signals.
+    pub fn hear(&self, hint: &Hint) {
+        match hint {
+            Hint::Job { job, created } => {
+                self.job_seen(JobSignal::Changed {
+                    job: *job,
+                    created: *created,
+                });
+            }
+            Hint::Cancel(execution) => drop(self.cancels.send(*execution)),
+            Hint::Work => self.wake_agents(),
+            Hint::Access(whose) => drop(self.access.send(*whose)),
+            Hint::Reads(_) | Hint::Unread(_) | Hint::Lines(..) | Hint::Ended(_) => {}
+        }
+    }
+
+    /// Other servers may have told anything: whoever listens looks at the rows.
+    pub fn missed(&self) {
+        self.job_seen(JobSignal::Missed);
+        drop(self.cancels.send(ExecutionId(uuid::Uuid::nil())));
+        drop(self.access.send(Access::Everyone));
+        self.wake_agents();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_to_claim_waits_for_those_who_were_busy_and_comes_once() {
+        let signals = Signals::default();
+        let mut wakes = signals.agents();
+        signals.wake_agents();
+        signals.wake_agents();
+        assert!(wakes.has_changed().unwrap());
+        wakes.mark_unchanged();
+        assert!(!wakes.has_changed().unwrap());
+        drop(signals);
+    }
+
+    #[test]
+    fn who_missed_something_is_told_whatever_they_watch() {
+        let signals = Signals::default();
+        let (mut jobs, mut cancels) = (signals.jobs(), signals.cancels());
+        let (mut access, wakes) = (signals.access(), signals.agents());
+        signals.missed();
+        assert!(jobs.try_recv().unwrap().concerns(JobId(uuid::Uuid::from_u128(1))));
+        assert!(cancels.try_recv().is_ok());
+        assert_eq!(access.try_recv().unwrap(), Access::Everyone);
+        assert!(wakes.has_changed().unwrap());
     }
 }

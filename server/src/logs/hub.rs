@@ -6,33 +6,47 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::kernel::Signals;
 use crate::kernel::ids::ExecutionId;
+use crate::kernel::signals::Hint;
 
 use super::lines::Lines;
 
 /// Blocks that a slow reader may be behind: bounded memory, because blocks are shared.
 const BEHIND: usize = 32;
 
-type Channels = Mutex<HashMap<ExecutionId, broadcast::Sender<Arc<Lines>>>>;
+/// What readers hear.
+#[derive(Debug, Clone)]
+pub enum Heard {
+    Lines(Arc<Lines>),
+    /// There are lines in the store that were not told.
+    Behind,
+}
 
-fn lock(channels: &Channels) -> MutexGuard<'_, HashMap<ExecutionId, broadcast::Sender<Arc<Lines>>>> {
+type Channels = HashMap<ExecutionId, broadcast::Sender<Heard>>;
+
+fn lock(channels: &Mutex<Channels>) -> MutexGuard<'_, Channels> {
     channels.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fan-out of live lines.
-#[derive(Debug, Default)]
-pub struct Hub(Arc<Channels>);
+#[derive(Debug)]
+pub struct Hub {
+    channels: Arc<Mutex<Channels>>,
+    signals: Signals,
+}
 
 /// One reader's place; the last one to leave takes the channel along.
 #[derive(Debug)]
 pub struct Reader {
-    channels: Arc<Channels>,
+    channels: Arc<Mutex<Channels>>,
+    signals: Signals,
     execution: ExecutionId,
-    receiver: broadcast::Receiver<Arc<Lines>>,
+    receiver: broadcast::Receiver<Heard>,
 }
 
 impl Reader {
-    pub async fn next(&mut self) -> Result<Arc<Lines>, RecvError> {
+    pub async fn next(&mut self) -> Result<Heard, RecvError> {
         self.receiver.recv().await
     }
 }
@@ -45,18 +59,33 @@ impl Drop for Reader {
             && channel.receiver_count() <= 1
         {
             channels.remove(&self.execution);
+            if let Some(relay) = self.signals.relay() {
+                relay.tell(Hint::Unread(self.execution));
+            }
         }
     }
 }
 
 impl Hub {
+    pub fn new(signals: Signals) -> Self {
+        Self {
+            channels: Arc::default(),
+            signals,
+        }
+    }
+
     pub fn subscribe(&self, execution: ExecutionId) -> Reader {
-        let mut channels = lock(&self.0);
-        let channel = channels
-            .entry(execution)
-            .or_insert_with(|| broadcast::channel(BEHIND).0);
+        let mut channels = lock(&self.channels);
+        let channel = channels.entry(execution).or_insert_with(|| {
+            // Under the lock, so that others hear in the same order who comes and who goes.
+            if let Some(relay) = self.signals.relay() {
+                relay.tell(Hint::Reads(execution));
+            }
+            broadcast::channel(BEHIND).0
+        });
         Reader {
-            channels: self.0.clone(),
+            channels: self.channels.clone(),
+            signals: self.signals.clone(),
             execution,
             receiver: channel.subscribe(),
         }
@@ -64,19 +93,31 @@ impl Hub {
 
     /// Whether anybody reads.
     pub fn is_heard(&self, execution: ExecutionId) -> bool {
-        lock(&self.0).contains_key(&execution)
+        lock(&self.channels).contains_key(&execution)
     }
 
-    pub fn publish(&self, execution: ExecutionId, lines: Arc<Lines>) {
-        if let Some(channel) = lock(&self.0).get(&execution) {
+    /// What is read, at most so many.
+    pub fn heard(&self, most: usize) -> Vec<ExecutionId> {
+        lock(&self.channels).keys().copied().take(most).collect()
+    }
+
+    pub fn publish(&self, execution: ExecutionId, heard: Heard) {
+        if let Some(channel) = lock(&self.channels).get(&execution) {
             // Refused when nobody listens, which is as well.
-            drop(channel.send(lines));
+            drop(channel.send(heard));
+        }
+    }
+
+    /// All readers look at the store.
+    pub fn behind(&self) {
+        for channel in lock(&self.channels).values() {
+            drop(channel.send(Heard::Behind));
         }
     }
 
     /// No more lines will come: readers see the end of the channel and look at the store once more.
     pub fn close(&self, execution: ExecutionId) {
-        lock(&self.0).remove(&execution);
+        lock(&self.channels).remove(&execution);
     }
 }
 
@@ -86,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_channel_goes_with_its_last_reader() {
-        let hub = Hub::default();
+        let hub = Hub::new(Signals::default());
         let execution = ExecutionId(uuid::Uuid::from_u128(1));
         let (first, second) = (hub.subscribe(execution), hub.subscribe(execution));
         drop(first);
@@ -97,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_reader_of_a_closed_channel_leaves_its_successor_alone() {
-        let hub = Hub::default();
+        let hub = Hub::new(Signals::default());
         let execution = ExecutionId(uuid::Uuid::from_u128(1));
         let old = hub.subscribe(execution);
         hub.close(execution);

@@ -10,10 +10,11 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ExecutionId, JobId};
+use crate::kernel::signals::Hint;
 use crate::kernel::{Kernel, Op, Result, Timestamp};
 
 use super::graphql::{LogPage, LogStream};
-use super::hub::Hub;
+use super::hub::{Heard, Hub};
 use super::lines::Lines;
 use super::store;
 
@@ -69,10 +70,8 @@ pub struct Batch {
 
 impl Logs {
     pub fn new(kernel: Kernel) -> Self {
-        Self {
-            kernel,
-            hub: Arc::default(),
-        }
+        let hub = Arc::new(Hub::new(kernel.signals.clone()));
+        Self { kernel, hub }
     }
 
     pub async fn last_seq(&self, execution: ExecutionId) -> Result<u64> {
@@ -102,10 +101,20 @@ impl Logs {
         let again = if whole { None } else { Some(block.encode()) };
         metrics::counter!("cronium_log_lines_total").increment(block.lines.len() as u64);
         if self.hub.is_heard(execution) {
-            self.hub.publish(execution, Arc::new(Lines::from(block.lines)));
+            self.hub
+                .publish(execution, Heard::Lines(Arc::new(Lines::from(block.lines))));
         }
-        let stored = store::append(&self.kernel, claim, span, again.as_deref().unwrap_or(bytes)).await?;
-        Ok(stored.then_some(span.last_seq))
+        let body = store::packed(again.as_deref().unwrap_or(bytes))?;
+        if !store::append(&self.kernel, claim, span, &body).await? {
+            return Ok(None);
+        }
+        // Stored first: whoever sees from them that lines are missing finds those in the store.
+        if let Some(relay) = self.kernel.signals.relay()
+            && relay.is_read(execution)
+        {
+            relay.tell(Hint::Lines(execution, body.into()));
+        }
+        Ok(Some(span.last_seq))
     }
 
     /// Makes what was taken in durable: only then its sender may forget it. Gives when Postgres was started:
@@ -117,6 +126,41 @@ impl Logs {
     /// No more lines will come.
     pub fn ended(&self, execution: ExecutionId) {
         self.hub.close(execution);
+        if let Some(relay) = self.kernel.signals.relay()
+            && relay.is_read(execution)
+        {
+            relay.tell(Hint::Ended(execution));
+        }
+    }
+
+    /// What another server told of logs; the rest is not for here. Lines that can't be read are in the store.
+    pub fn hear(&self, hint: &Hint) {
+        match hint {
+            Hint::Lines(execution, body) if self.hub.is_heard(*execution) => {
+                let heard = match store::unpacked(body) {
+                    Ok(block) => Heard::Lines(Arc::new(Lines::from(block.lines))),
+                    Err(_) => Heard::Behind,
+                };
+                self.hub.publish(*execution, heard);
+            }
+            Hint::Ended(execution) => self.hub.close(*execution),
+            _ => {}
+        }
+    }
+
+    /// There are lines of this execution that were not told here.
+    pub fn behind(&self, execution: ExecutionId) {
+        self.hub.publish(execution, Heard::Behind);
+    }
+
+    /// Other servers may have told of any log.
+    pub fn missed(&self) {
+        self.hub.behind();
+    }
+
+    /// Which logs are read here, at most so many.
+    pub fn read_here(&self, most: usize) -> Vec<ExecutionId> {
+        self.hub.heard(most)
     }
 
     /// One page of stored lines, bounded by its lines, by their text and by how much a search looks through:
@@ -187,7 +231,7 @@ impl Logs {
                 }
                 loop {
                     match tokio::time::timeout(LOOK, live.next()).await {
-                        Ok(Ok(block)) => {
+                        Ok(Ok(Heard::Lines(block))) => {
                             let known = block.partition_point(|line| line.seq <= last);
                             let Some(first) = block.get(known) else { continue };
                             if first.seq != last + 1 {
@@ -204,7 +248,7 @@ impl Logs {
                                 yield Batch { execution, lines: part, last_seq: last, ended: false };
                             }
                         }
-                        Ok(Err(RecvError::Lagged(_))) | Err(_) => continue 'stored,
+                        Ok(Ok(Heard::Behind) | Err(RecvError::Lagged(_))) | Err(_) => continue 'stored,
                         Ok(Err(RecvError::Closed)) => {
                             live = this.hub.subscribe(execution);
                             continue 'stored;

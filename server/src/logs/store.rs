@@ -40,11 +40,21 @@ impl Span {
     }
 }
 
-/// Stores an encoded block if it follows the last stored line and its claim is the present one; whether it
+/// An encoded block as it is stored.
+pub fn packed(block: &[u8]) -> Result<Vec<u8>> {
+    zstd::bulk::compress(block, 3).map_err(Error::internal)
+}
+
+/// The lines of a stored block.
+pub fn unpacked(body: &[u8]) -> Result<LogBlock> {
+    let bytes = zstd::bulk::decompress(body, MAX_BLOCK).map_err(Error::internal)?;
+    LogBlock::decode(&bytes).map_err(Error::internal)
+}
+
+/// Stores a packed block if it follows the last stored line and its claim is the present one; whether it
 /// did. One statement, because a flood comes in blocks of a thousand lines. Not durable at once: what
 /// [`settle`] has not reached may be lost in a crash of Postgres, so it must not be acknowledged before.
-pub async fn append(kernel: &Kernel, claim: Claim, span: Span, block: &[u8]) -> Result<bool> {
-    let body = zstd::bulk::compress(block, 3).map_err(Error::internal)?;
+pub async fn append(kernel: &Kernel, claim: Claim, span: Span, body: &[u8]) -> Result<bool> {
     let stored = sqlx::query(
         "WITH execution AS (
              UPDATE executions SET log_lines = $4

@@ -147,7 +147,7 @@ impl Connection {
         this.send([welcome]).await?;
         this.cancel_wanted().await?;
         let signals = this.agents.kernel.signals.clone();
-        let mut cancels = signals.cancels();
+        let (mut cancels, mut wakes) = (signals.cancels(), signals.agents());
         loop {
             let note_at = this.note_at;
             tokio::select! {
@@ -157,7 +157,7 @@ impl Connection {
                     this.handle_all(batch).await?;
                 }
                 _ = cancels.recv() => this.cancel_wanted().await?,
-                () = signals.agents() => this.send([ServerToAgent::Wake]).await?,
+                _ = wakes.changed() => this.send([ServerToAgent::Wake]).await?,
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::support::{PASSWORD, TestApp};
 
 const CREATE: &str = "mutation ($i: CreateApiTokenInput!) { createApiToken(input: $i) {
     apiToken { id hint scopes resourceKinds expiresAt } secret userErrors { code field } } }";
-const REVOKE: &str = "mutation ($id: ID!) { revokeApiToken(input: { id: $id }) {
+pub const REVOKE: &str = "mutation ($id: ID!) { revokeApiToken(input: { id: $id }) {
     apiToken { status } userErrors { code } } }";
 const REVOKE_SESSION: &str = "mutation ($id: ID!) { revokeSession(input: { id: $id }) {
     session { id } userErrors { code } } }";

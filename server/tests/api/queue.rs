@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::jobs::{event, run, status};
 use crate::support::TestApp;
 
-fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
+pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
     Outcome {
         kind,
         reason: None,

@@ -9,6 +9,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _};
+use tokio::sync::broadcast::Receiver;
+
+use crate::kernel::signals::Access;
 
 use super::http::{Answer, Incoming, Media, rate_headers};
 use super::request;
@@ -26,7 +29,11 @@ fn complete() -> Event {
 }
 
 /// Runs the operation until it ends, or the session does.
-fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    gateway: Gateway,
+    incoming: Incoming,
+    changes: Receiver<Access>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let Incoming {
         op,
         credentials,
@@ -38,7 +45,7 @@ fn events(gateway: Gateway, incoming: Incoming) -> impl Stream<Item = Result<Eve
     let request = request::with_balance(request, balance);
     let responses = gateway.engine.execute_stream(request);
     let responses = request::guarded(gateway.clone(), responses, op, prepared.asked);
-    let ended = ws::session_end(gateway, credentials, actor);
+    let ended = ws::session_end(gateway, credentials, actor, changes);
     let responses = responses
         .map(|response| next(&response.unwrap_or_else(|error| GraphqlResponse::from_errors(vec![error]))));
     let responses = responses.take_until(ended);
@@ -51,6 +58,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
     let (parts, body) = request.into_parts();
     let op = gateway.asked(&parts);
     let id = op.request_id;
+    let changes = gateway.kernel.signals.access();
     let incoming = gateway
         .incoming(Request::from_parts(parts, body), Media::Graphql, &op)
         .await;
@@ -59,7 +67,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
         Err(refusal) => refusal.balance,
     };
     let mut response = match incoming {
-        Ok(incoming) => Sse::new(events(gateway, incoming))
+        Ok(incoming) => Sse::new(events(gateway, incoming, changes))
             .keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text(""))
             .into_response(),
         // The document is at fault, not the transport: the stream says so.

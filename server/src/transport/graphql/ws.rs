@@ -14,10 +14,13 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 
+use crate::kernel::ids::UserId;
+use crate::kernel::signals::Access;
 use crate::kernel::{Actor, Error};
 
 use super::auth::{self, Credentials};
@@ -32,7 +35,9 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is cut off.
 const SLOW: Duration = Duration::from_secs(10);
+/// A look at the session stands behind what is told of it.
 const RECHECK: Duration = Duration::from_secs(4);
+const SPREAD: Duration = Duration::from_millis(500);
 /// How long one that was cut off may take to hear of it.
 const LINGER: Duration = Duration::from_secs(30);
 /// Messages that wait for the client, and how large they may be together; a larger one waits alone.
@@ -77,16 +82,38 @@ impl Outbox {
 
 /// Waits until the credentials stand for somebody else, or for nobody. A database that does not answer
 /// ends no session.
-pub async fn session_end(gateway: Gateway, credentials: Credentials, actor: Actor) {
-    if actor == Actor::Anonymous {
+/// `changes`: what is told since before the actor was asked for.
+pub async fn session_end(
+    gateway: Gateway,
+    credentials: Credentials,
+    actor: Actor,
+    mut changes: broadcast::Receiver<Access>,
+) {
+    let Actor::User { id: me, .. } = actor else {
         return std::future::pending().await;
-    }
+    };
     loop {
-        sleep(RECHECK).await;
+        let told = timeout(RECHECK, change_of(&mut changes, me)).await;
+        if told == Ok(Access::Everyone) {
+            // All sockets hear it at once: their looks do not come at once too.
+            sleep(gateway.kernel.entropy.up_to(SPREAD)).await;
+        }
         match gateway.auth.authenticate(&credentials).await {
             Ok(now) if now == actor => {}
             Ok(_) | Err(Error::Unauthenticated) => return,
             Err(error) => tracing::warn!(error = %error.private_text(), "a session could not be checked"),
+        }
+    }
+}
+
+/// Waits until somebody says that these credentials may be worth something else.
+async fn change_of(changes: &mut broadcast::Receiver<Access>, me: UserId) -> Access {
+    loop {
+        match changes.recv().await {
+            Ok(Access::Of(user)) if user != me => {}
+            Ok(told) => return told,
+            Err(RecvError::Lagged(_)) => return Access::Everyone,
+            Err(RecvError::Closed) => return std::future::pending().await,
         }
     }
 }
@@ -127,6 +154,7 @@ async fn serve(
     let (out, queue) = Outbox::new();
     let mut writer = tokio::spawn(write(sink, queue, out.room.clone()));
     let mut connection = Connection {
+        changes: gateway.kernel.signals.access(),
         gateway,
         credentials,
         client,
@@ -207,6 +235,8 @@ struct Connection {
     gateway: Gateway,
     credentials: Credentials,
     client: Option<std::net::IpAddr>,
+    /// What is told of credentials since the beginning.
+    changes: broadcast::Receiver<Access>,
     /// Known after the init.
     actor: Option<Actor>,
     running: Running,
@@ -226,7 +256,9 @@ impl Connection {
             }
         }
         let actor = self.actor?;
-        let ended = session_end(self.gateway.clone(), self.credentials.clone(), actor);
+        let changes = self.changes.resubscribe();
+        let changes = std::mem::replace(&mut self.changes, changes);
+        let ended = session_end(self.gateway.clone(), self.credentials.clone(), actor, changes);
         tokio::pin!(ended);
         let mut ping = interval(PING);
         ping.tick().await;

@@ -35,6 +35,11 @@ impl Served {
         Self::with_files(Path::new("/nonexistent")).await
     }
 
+    /// Behind a gateway of its own; several on one database are several servers.
+    pub async fn on(test: TestApp) -> Self {
+        Self::serve(test, Settings::default(), None, Path::new("/nonexistent")).await
+    }
+
     pub async fn with_files(directory: &Path) -> Self {
         let test = TestApp::start().await;
         Self::serve(test, Settings::default(), None, directory).await
