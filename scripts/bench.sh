@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures Cronium against its floors and writes docs/benchmarks.md. Takes about a quarter of an hour after the
+# Measures Cronium against its floors and writes docs/benchmarks.md. Takes some twenty minutes after the
 # build; leave the machine alone meanwhile.
 #   scripts/bench.sh         all cases
 #   scripts/bench.sh 3 4     these again; the report keeps what it knew of the others

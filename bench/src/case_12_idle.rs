@@ -12,6 +12,7 @@ use tokio::process::Command;
 use crate::measure::{Pairs, median, percentile};
 use crate::product::Product;
 use crate::result::{Case, Row, Target, number};
+use crate::usage::memory;
 use crate::{Outcome, Setting};
 
 const ROUNDS: usize = 9;
@@ -182,12 +183,4 @@ fn child(parent: u32, name: &str) -> Outcome<u32> {
         }
     }
     Err(format!("process {parent} has no child {name}").into())
-}
-
-/// PSS in MB: its own pages, and its share of those that it shares.
-fn memory(pid: u32) -> Outcome<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find(|l| l.starts_with("Pss:")).ok_or("no PSS")?;
-    let kib: f64 = line.split_whitespace().nth(1).ok_or("no PSS")?.parse()?;
-    Ok(kib * 1024.0 / 1e6)
 }

@@ -5,20 +5,32 @@ mod case_01_first_line;
 mod case_03_jobs;
 mod case_04_enqueue;
 mod case_07_log_lines;
+mod case_08_fan_out;
+mod case_09_queries;
 mod case_12_idle;
 mod containers;
+mod fan_out_server;
+mod load;
 mod machine;
 mod measure;
 mod noop;
 mod product;
+mod queries_floor;
+mod queries_nested;
 mod report;
 mod result;
+mod subscribers;
 mod usage;
+mod wire;
 mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+
+/// The server's, for the floors as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Whatever went wrong: a benchmark that can't run says so and ends.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -82,10 +94,13 @@ async fn main() -> ExitCode {
 /// Runs the cases whose numbers were given, or all; then writes the report.
 async fn run() -> Outcome<()> {
     let setting = Setting::read()?;
+    if let Some(kind) = fan_out_server::Kind::told() {
+        return Box::pin(fan_out_server::serve(&setting, kind)).await;
+    }
     // Cargo passes `--bench` along.
     let wanted: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     std::fs::create_dir_all(&setting.out)?;
-    for number in [1, 3, 4, 7, 12] {
+    for number in [1, 3, 4, 7, 8, 9, 12] {
         if !wanted.is_empty() && !wanted.contains(&number) {
             continue;
         }
@@ -96,6 +111,8 @@ async fn run() -> Outcome<()> {
             3 => Box::pin(case_03_jobs::run(&setting)).await,
             4 => Box::pin(case_04_enqueue::run(&setting)).await,
             7 => case_07_log_lines::run(&setting).await,
+            8 => Box::pin(case_08_fan_out::run(&setting)).await,
+            9 => Box::pin(case_09_queries::run(&setting)).await,
             _ => case_12_idle::run(&setting).await,
         };
         let case = case.map_err(|e| format!("case {number}: {e}"))?;

@@ -70,6 +70,20 @@ fn postgres_seconds(backend: i32) -> Outcome<f64> {
     Ok(ticks as f64 / a_second as f64)
 }
 
+/// Seconds of processor time that a process has used.
+pub fn seconds(pid: u32) -> Outcome<f64> {
+    let (_, ticks) = stat(pid as i32).ok_or_else(|| format!("there is no process {pid}"))?;
+    Ok(ticks as f64 / sysconf(SysconfVar::CLK_TCK)?.unwrap_or(100) as f64)
+}
+
+/// PSS in MB: its own pages, and its share of those that it shares.
+pub fn memory(pid: u32) -> Outcome<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find(|l| l.starts_with("Pss:")).ok_or("no PSS")?;
+    let kib: f64 = line.split_whitespace().nth(1).ok_or("no PSS")?.parse()?;
+    Ok(kib * 1024.0 / 1e6)
+}
+
 /// Parent and ticks of a process, those of its ended children included (proc(5), fields 4 and 14 to 17).
 fn stat(pid: i32) -> Option<(i32, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -10,6 +10,7 @@ use cronium_entity::enums::{EventKind, EventStatus, Priority, UserRole};
 use cronium_server::access::roles;
 use cronium_server::app::{self, App};
 use cronium_server::config::Config;
+use cronium_server::config::given::Given;
 use cronium_server::config::graphql::GraphqlConfig;
 use cronium_server::config::keys::Keys;
 use cronium_server::config::persisted::PersistedConfig;
@@ -23,6 +24,7 @@ use cronium_server::kernel::ids::EventId;
 use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
 use cronium_server::transport::health::Probes;
+use cronium_server::transport::prompt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -69,16 +71,8 @@ impl World {
     /// Services on a fresh database; nothing runs by itself yet.
     pub async fn new(setting: &Setting, name: &str) -> Outcome<Self> {
         let options = database(setting, name).await?;
-        let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
-        let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
-        app::migrate(&kernel).await.map_err(told)?;
-        let keys = Keys {
-            master: KeyRing::new(vec![MasterKey::new([7; 32])]),
-            master_file: None,
-            internal: String::new(),
-        };
-        let signer = Signer::load(&kernel, &keys.master).await.map_err(told)?;
-        let app = App::new(kernel.clone(), signer, &keys, "http://127.0.0.1").map_err(told)?;
+        let services = Services::on(&options).await?;
+        let app = &services.app;
         let new = NewUser {
             email: EMAIL.into(),
             name: "Bench".into(),
@@ -91,40 +85,26 @@ impl World {
             ..Op::process(id, roles::permissions(UserRole::Admin))
         };
         let event = app.events.create(&op, nothing()).await.map_err(told)?;
-        let config = config(setting);
-        let keys = Keys {
-            master: keys.master,
-            master_file: None,
-            internal: INTERNAL_KEY.into(),
-        };
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let probes = Probes {
-            kernel,
-            metrics: Arc::new(metrics),
-            pulse: app.pulse.clone(),
-        };
-        let router = app.router(&config, &keys, probes).map_err(told)?;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let ended = stop.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                _ = axum::serve(listener, service) => {}
-                () = ended.cancelled() => {}
-            }
-        });
-        Ok(Self {
-            app,
-            pool,
-            op,
-            event,
-            address,
-            options,
-            tasks,
-            stop,
-        })
+        services.serve(setting, options, op, event).await
+    }
+
+    /// Another server of the same installation, which reaches the database by another way.
+    pub async fn again(&self, setting: &Setting, options: PgConnectOptions) -> Outcome<Self> {
+        let services = Services::on(&options).await?;
+        services
+            .serve(setting, options, self.op.clone(), self.event.clone())
+            .await
+    }
+
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Connections of the same kind and number as the server's.
+    pub async fn second_pool(&self) -> Outcome<PgPool> {
+        Ok(pool_options(CONNECTIONS)
+            .connect_with(self.options.clone())
+            .await?)
     }
 
     /// Reconcilers and wake-ups, as in a running server.
@@ -134,6 +114,10 @@ impl World {
 
     pub fn event_id(&self) -> EventId {
         EventId(self.event.id)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self, scheme: &str, path: &str) -> String {
@@ -183,6 +167,67 @@ impl World {
         self.tasks.close();
         drop(tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await);
         self.app.kernel.close().await;
+    }
+}
+
+/// What a server is made of before it listens.
+struct Services {
+    app: App,
+    pool: PgPool,
+    keys: Keys,
+}
+
+impl Services {
+    async fn on(options: &PgConnectOptions) -> Outcome<Self> {
+        let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
+        let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
+        app::migrate(&kernel).await.map_err(told)?;
+        let keys = Keys {
+            master: KeyRing::new(vec![MasterKey::new([7; 32])]),
+            master_file: None,
+            internal: INTERNAL_KEY.into(),
+        };
+        let signer = Signer::load(&kernel, &keys.master).await.map_err(told)?;
+        let app = App::new(kernel, signer, &keys, "http://127.0.0.1").map_err(told)?;
+        Ok(Self { app, pool, keys })
+    }
+
+    async fn serve(
+        self,
+        setting: &Setting,
+        options: PgConnectOptions,
+        op: Op,
+        event: EventRow,
+    ) -> Outcome<World> {
+        let Self { app, pool, keys } = self;
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let probes = Probes {
+            kernel: app.kernel.clone(),
+            metrics: Arc::new(metrics),
+            pulse: app.pulse.clone(),
+        };
+        let router = app.router(&config(setting), &keys, probes).map_err(told)?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let ended = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                _ = axum::serve(prompt(listener), service) => {}
+                () = ended.cancelled() => {}
+            }
+        });
+        Ok(World {
+            app,
+            pool,
+            op,
+            event,
+            address,
+            options,
+            tasks,
+            stop,
+        })
     }
 }
 
@@ -236,7 +281,11 @@ fn config(setting: &Setting) -> Config {
         otlp_endpoint: None,
         graphql: GraphqlConfig::standard(),
         persisted: PersistedConfig::standard(),
-        rate: RateConfig::standard(),
+        // Counted as always, and never used up: the cases ask more in a minute than a person does in a day.
+        rate: RateConfig {
+            rate_limit: Given::of(100_000_000),
+            ..RateConfig::standard()
+        },
         proxies: ProxiesConfig::default(),
     }
 }

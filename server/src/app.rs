@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
-
 use cronium_migration::Migrator;
 use sea_orm_migration::MigratorTrait as _;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +32,7 @@ use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
+use crate::transport::graphql::batches::loader;
 use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
@@ -150,24 +149,21 @@ impl App {
             .data(Insight::new(kernel.clone()))
             .data(FirstRun(kernel.clone()))
             .data(quotas.clone())
-            .data(DataLoader::new(LimitsLoader(quotas.clone()), tokio::spawn))
-            .data(DataLoader::new(UsageLoader(quotas.clone()), tokio::spawn))
+            .data(loader(LimitsLoader(quotas.clone())))
+            .data(loader(UsageLoader(quotas.clone())))
             .data(keys.clone())
-            .data(DataLoader::new(UserLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(RoleLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(RoleMembersLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(OidcLinksLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(TotpLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(ApiTokenLoader(identity.clone()), tokio::spawn))
-            .data(DataLoader::new(VersionLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(EventLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(JobLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(ExecutionLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(NewestJobsLoader(kernel.clone()), tokio::spawn))
-            .data(DataLoader::new(
-                OrchestratorNameLoader(kernel.clone()),
-                tokio::spawn,
-            ))
+            .data(loader(UserLoader(identity.clone())))
+            .data(loader(RoleLoader(identity.clone())))
+            .data(loader(RoleMembersLoader(identity.clone())))
+            .data(loader(OidcLinksLoader(identity.clone())))
+            .data(loader(TotpLoader(identity.clone())))
+            .data(loader(ApiTokenLoader(identity.clone())))
+            .data(loader(VersionLoader(kernel.clone())))
+            .data(loader(EventLoader(kernel.clone())))
+            .data(loader(JobLoader(kernel.clone())))
+            .data(loader(ExecutionLoader(kernel.clone())))
+            .data(loader(NewestJobsLoader(kernel.clone())))
+            .data(loader(OrchestratorNameLoader(kernel.clone())))
             .finish();
         Ok(Self {
             kernel,

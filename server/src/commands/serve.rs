@@ -19,6 +19,7 @@ use crate::jobs::queue::Signer;
 use crate::kernel::{Error, Result};
 use crate::keys::any_sealed;
 use crate::supervise::Orchestrator;
+use crate::transport;
 use crate::transport::health::Probes;
 
 use super::database::Database;
@@ -104,7 +105,7 @@ async fn run(
         .map(|child| tokio::spawn(child.run(drained.clone())));
     let ended = stop.clone();
     let server = axum::serve(
-        listener,
+        transport::prompt(listener),
         router.into_make_service_with_connect_info::<SocketAddr>(),
     )
     .with_graceful_shutdown(async move { ended.cancelled().await });

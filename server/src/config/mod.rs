@@ -1,7 +1,7 @@
 //! Typed configuration from flags and environment. All problems are reported at once; nothing else in
 //! the server reads the environment.
 
-mod given;
+pub mod given;
 pub mod graphql;
 pub mod keys;
 pub mod persisted;

@@ -1,6 +1,8 @@
 //! Logs in the API.
 
-use async_graphql::{Context, Enum, ID, SimpleObject, Subscription};
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use cronium_protocol::log::{Line, Stream as LineStream};
 use futures::{Stream, StreamExt as _};
 
@@ -89,30 +91,35 @@ impl LogPage {
 }
 
 /// Lines as they come.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct LogBatch {
-    /// The execution that printed them.
-    execution_id: ID,
-    /// In order; empty in the last batch.
-    lines: LiveLines,
-    /// Resume after this one.
-    last_seq: i32,
-    /// Whether nothing follows.
-    r#final: bool,
-    /// Resume `jobLog` after this.
-    cursor: String,
-}
+#[derive(Debug, Clone)]
+pub struct LogBatch(Batch);
 
-impl From<Batch> for LogBatch {
-    fn from(batch: Batch) -> Self {
-        let execution_id = batch.execution.global();
-        Self {
-            cursor: format!("{}:{}", execution_id.as_str(), batch.last_seq),
-            execution_id,
-            lines: LiveLines(batch.lines),
-            last_seq: i32::try_from(batch.last_seq).unwrap_or(i32::MAX),
-            r#final: batch.ended,
-        }
+/// Lines as they come.
+#[Object]
+impl LogBatch {
+    /// The execution that printed them.
+    async fn execution_id(&self) -> ID {
+        self.0.execution.global()
+    }
+
+    /// In order; empty in the last batch.
+    async fn lines(&self) -> LiveLines {
+        LiveLines(Arc::clone(&self.0.lines))
+    }
+
+    /// Resume after this one.
+    async fn last_seq(&self) -> i32 {
+        i32::try_from(self.0.last_seq).unwrap_or(i32::MAX)
+    }
+
+    /// Whether nothing follows.
+    async fn r#final(&self) -> bool {
+        self.0.ended
+    }
+
+    /// Resume `jobLog` after this.
+    async fn cursor(&self) -> String {
+        format!("{}:{}", self.0.execution.global().as_str(), self.0.last_seq)
     }
 }
 
@@ -135,7 +142,7 @@ impl LogsSubscription {
         api(ctx, logs.authorised(ctx.data::<Jobs>()?, &op, id).await)?;
         let after = u64::try_from(after_seq).unwrap_or_default();
         let batches = logs.follow(id, after);
-        Ok(batches.map(move |b| b.map(LogBatch::from).map_err(|e| to_graphql(Some(&op), e))))
+        Ok(batches.map(move |b| b.map(LogBatch).map_err(|e| to_graphql(Some(&op), e))))
     }
 
     /// The logs of all executions of a job, as they appear.
@@ -163,6 +170,6 @@ impl LogsSubscription {
             None => None,
         };
         let batches = logs.follow_job(id, after);
-        Ok(batches.map(move |b| b.map(LogBatch::from).map_err(|e| to_graphql(Some(&op), e))))
+        Ok(batches.map(move |b| b.map(LogBatch).map_err(|e| to_graphql(Some(&op), e))))
     }
 }

@@ -7,6 +7,7 @@ use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream as LineStream};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
 use crate::kernel::error::Error;
 use crate::kernel::ids::{ExecutionId, JobId};
@@ -213,6 +214,8 @@ impl Logs {
         async_stream::try_stream! {
             let mut last = after;
             let mut live = this.hub.subscribe(execution);
+            // Armed again when it is due, not for each block: most blocks come long before it.
+            let mut look = std::pin::pin!(tokio::time::sleep(LOOK));
             'stored: loop {
                 let (ended, total) = store::state(&this.kernel, execution).await?;
                 while last < total {
@@ -229,9 +232,23 @@ impl Logs {
                     yield Batch { execution, lines: Arc::default(), last_seq: last, ended: true };
                     return;
                 }
+                let mut heard = Instant::now();
                 loop {
-                    match tokio::time::timeout(LOOK, live.next()).await {
-                        Ok(Ok(Heard::Lines(block))) => {
+                    let next = tokio::select! {
+                        biased;
+                        next = live.next() => next,
+                        () = &mut look => {
+                            let quiet = heard.elapsed() >= LOOK;
+                            look.as_mut().reset(if quiet { Instant::now() } else { heard } + LOOK);
+                            if quiet {
+                                continue 'stored;
+                            }
+                            continue;
+                        }
+                    };
+                    heard = Instant::now();
+                    match next {
+                        Ok(Heard::Lines(block)) => {
                             let known = block.partition_point(|line| line.seq <= last);
                             let Some(first) = block.get(known) else { continue };
                             if first.seq != last + 1 {
@@ -248,8 +265,8 @@ impl Logs {
                                 yield Batch { execution, lines: part, last_seq: last, ended: false };
                             }
                         }
-                        Ok(Ok(Heard::Behind) | Err(RecvError::Lagged(_))) | Err(_) => continue 'stored,
-                        Ok(Err(RecvError::Closed)) => {
+                        Ok(Heard::Behind) | Err(RecvError::Lagged(_)) => continue 'stored,
+                        Err(RecvError::Closed) => {
                             live = this.hub.subscribe(execution);
                             continue 'stored;
                         }

@@ -5,6 +5,8 @@ use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
+use super::batches;
+
 /// An executable schema.
 pub trait Engine: Send + Sync {
     /// Runs a query or a mutation.
@@ -24,11 +26,11 @@ where
     S: SubscriptionType + 'static,
 {
     fn execute(&self, request: Request) -> BoxFuture<'_, Response> {
-        Box::pin(Schema::execute(self, request))
+        Box::pin(batches::of_response(Schema::execute(self, request)))
     }
 
     fn execute_stream(&self, request: Request) -> BoxStream<'static, Response> {
-        Schema::execute_stream(self, request)
+        batches::of_responses(Schema::execute_stream(self, request))
     }
 
     fn sdl(&self) -> String {

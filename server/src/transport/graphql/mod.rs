@@ -2,6 +2,7 @@
 //! carry a request, not what it means.
 
 pub mod auth;
+pub mod batches;
 mod completion;
 pub mod documents;
 pub mod engine;
@@ -12,6 +13,7 @@ mod json;
 mod lexer;
 pub mod limits;
 mod parameters;
+mod parsed;
 pub mod proxies;
 pub mod rate;
 mod request;
@@ -33,6 +35,7 @@ use documents::Documents;
 use engine::Engine;
 use introspection::Introspection;
 use limits::Limits;
+use parsed::Parsed;
 use proxies::Proxies;
 use rate::{Allowances, Buckets, LocalBuckets, Rates};
 use shapes::Shapes;
@@ -63,6 +66,7 @@ pub struct Gateway {
     limits: Arc<Limits>,
     introspection: Introspection,
     documents: Arc<Documents>,
+    parsed: Arc<Parsed>,
     rates: Rates,
     allowances: Option<Arc<dyn Allowances>>,
     proxies: Arc<Proxies>,
@@ -95,6 +99,7 @@ impl Gateway {
             limits: Arc::new(settings.limits),
             introspection: settings.introspection,
             documents: Arc::new(settings.documents),
+            parsed: Arc::default(),
             rates: settings.rates,
             allowances: settings.allowances,
             proxies: Arc::new(settings.proxies),

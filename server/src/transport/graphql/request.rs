@@ -4,8 +4,9 @@
 use std::any::Any;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{ErrorExtensionValues, Name, Request, Response, ServerError, Variables};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
@@ -116,11 +117,13 @@ impl Gateway {
         let found = self
             .documents
             .find(parameters.query, parameters.document_id.as_deref())?;
-        self.limits.text(&found.text)?;
-        let document = async_graphql::parser::parse_query(&*found.text).map_err(|e| {
-            let mut error = ServerError::from(e);
-            with_code(&mut error, "BAD_REQUEST");
-            error
+        let document = self.parsed.document(&found.text, || {
+            self.limits.text(&found.text)?;
+            async_graphql::parser::parse_query(&*found.text).map_err(|e| {
+                let mut error = ServerError::from(e);
+                with_code(&mut error, "BAD_REQUEST");
+                error
+            })
         })?;
         let variables = Variables::from_json(Value::Object(parameters.variables));
         let measured = self.limits.document(&self.shapes, &document, &variables)?;
@@ -146,11 +149,11 @@ impl Gateway {
         let kind = operation.node.ty;
         let mut request = Request::new(found.text.as_ref()).variables(variables);
         let asked = Asked {
-            text: found.text.as_ref().into(),
+            text: Arc::clone(&found.text),
             operation: parameters.operation_name.clone(),
         };
         request.operation_name = parameters.operation_name;
-        request.set_parsed_query(document);
+        request.set_parsed_query(ExecutableDocument::clone(&document));
         Ok(Prepared {
             request,
             kind,

@@ -40,6 +40,10 @@ const RECHECK: Duration = Duration::from_secs(4);
 const SPREAD: Duration = Duration::from_millis(500);
 /// How long one that was cut off may take to hear of it.
 const LINGER: Duration = Duration::from_secs(30);
+/// Bytes that go together when a client is behind: one that takes fewer within [`SLOW`] takes nothing.
+const BURST: usize = 32 << 10;
+/// Clients say little: what is longer takes more reads.
+const READ_BUFFER: usize = 8 << 10;
 /// Messages that wait for the client, and how large they may be together; a larger one waits alone.
 const QUEUE: usize = 64;
 const QUEUE_BYTES: usize = 512 << 10;
@@ -131,7 +135,8 @@ pub async fn handle(
     }
     let upgrade = upgrade
         .protocols([PROTOCOL])
-        .max_message_size(gateway.limits.body);
+        .max_message_size(gateway.limits.body)
+        .read_buffer_size(READ_BUFFER);
     if upgrade.selected_protocol().is_none() {
         return (
             StatusCode::BAD_REQUEST,
@@ -180,32 +185,68 @@ async fn serve(
     drop(timeout(Duration::from_secs(1), rest).await);
 }
 
-/// Writes until told to close, or until the client takes nothing any more.
+/// Writes until told to close, or until the client takes nothing any more. What waits goes together: a client that
+/// is behind gets more with each packet.
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     mut queue: mpsc::Receiver<Out>,
     room: Arc<Semaphore>,
 ) {
-    while let Some(out) = queue.recv().await {
-        let (message, last, permit) = match out {
-            Out::Message(text, permit) => (Message::Text(text.into()), false, Some(permit)),
-            Out::Ping => (Message::Ping(Vec::new().into()), false, None),
-            Out::Close(close) => (frame(close), true, None),
-        };
-        match timeout(SLOW, sink.send(message)).await {
-            Ok(Ok(())) if !last => drop(permit),
+    let mut held = Vec::new();
+    while let Some(first) = queue.recv().await {
+        let sent = timeout(SLOW, burst(&mut sink, first, &mut queue, &mut held)).await;
+        match sent {
+            Ok(Ok(Next::More)) => held.clear(),
             Ok(_) => return,
             Err(_) => {
                 // What waits is given up at once; the client may still hear why. 1013: it may come back
                 // and go on where it was.
                 room.close();
-                drop((queue, permit));
+                drop((queue, held));
                 let slow = frame(Close(1013, "Too slow: connect again".into()));
                 drop(timeout(LINGER, sink.send(slow)).await);
                 return;
             }
         }
     }
+}
+
+enum Next {
+    More,
+    Nothing,
+}
+
+/// One message and what waits behind it, up to a limit. Their places in the queue's room are `held` until all are out.
+async fn burst(
+    sink: &mut SplitSink<WebSocket, Message>,
+    first: Out,
+    queue: &mut mpsc::Receiver<Out>,
+    held: &mut Vec<OwnedSemaphorePermit>,
+) -> Result<Next, axum::Error> {
+    let (mut out, mut size) = (first, 0);
+    loop {
+        match out {
+            Out::Message(text, permit) => {
+                size += text.len();
+                held.push(permit);
+                sink.feed(Message::Text(text.into())).await?;
+            }
+            Out::Ping => sink.feed(Message::Ping(Vec::new().into())).await?,
+            Out::Close(close) => {
+                sink.send(frame(close)).await?;
+                return Ok(Next::Nothing);
+            }
+        }
+        if size >= BURST {
+            break;
+        }
+        match queue.try_recv() {
+            Ok(next) => out = next,
+            Err(_) => break,
+        }
+    }
+    sink.flush().await?;
+    Ok(Next::More)
 }
 
 fn frame(close: Close) -> Message {
