@@ -57,7 +57,7 @@ pub async fn database(setting: &Setting, name: &str) -> Outcome<PgConnectOptions
 
 /// One server and an event that does nothing.
 pub struct World {
-    pub app: App,
+    pub app: Box<App>,
     pub pool: PgPool,
     pub op: Op,
     pub event: EventRow,
@@ -172,7 +172,7 @@ impl World {
 
 /// What a server is made of before it listens.
 struct Services {
-    app: App,
+    app: Box<App>,
     pool: PgPool,
     keys: Keys,
 }
@@ -188,7 +188,7 @@ impl Services {
             internal: INTERNAL_KEY.into(),
         };
         let signer = Signer::load(&kernel, &keys.master).await.map_err(told)?;
-        let app = App::new(kernel, signer, &keys, "http://127.0.0.1").map_err(told)?;
+        let app = Box::new(App::new(kernel, signer, &keys, "http://127.0.0.1").map_err(told)?);
         Ok(Self { app, pool, keys })
     }
 

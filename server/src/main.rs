@@ -80,7 +80,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Schema => commands::schema(),
-        Command::Serve => commands::serve(cli.config).await,
+        Command::Serve => Box::pin(commands::serve(cli.config)).await,
         Command::Migrate => commands::migrate(cli.config).await,
         Command::Doctor => commands::doctor(&cli.config).await,
         Command::Audit(Audit::Verify) => commands::audit::verify(cli.config).await,

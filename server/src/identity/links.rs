@@ -1,6 +1,8 @@
 //! Accounts by mail: a forgotten password, an invitation, signing up. Who asks for a mail learns nothing about
 //! who has an account: the work is done after the answer.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use cronium_entity::account_link;
 use cronium_entity::enums::{LinkKind, UserRole, UserStatus};
@@ -29,6 +31,9 @@ pub(super) fn life(kind: LinkKind) -> TimeDelta {
         LinkKind::Invite => TimeDelta::days(7),
     }
 }
+
+/// The longest that a mail waits for its writing to begin.
+const APART: Duration = Duration::from_secs(1);
 
 /// Mails of a kind to one address in an hour.
 const MAILS: u64 = 3;
@@ -95,6 +100,7 @@ impl Identity {
         self.throttle(op, "requestPasswordReset", &email)?;
         let this = self.clone();
         tokio::spawn(async move {
+            this.apart().await;
             if let Err(problem) = this.mail_reset(&email).await {
                 tracing::warn!(
                     problem = problem.private_text(),
@@ -103,6 +109,12 @@ impl Identity {
             }
         });
         Ok(())
+    }
+
+    /// Moves work away from the answer that it follows: beside it, it would slow it down, and so tell that there is
+    /// any.
+    async fn apart(&self) {
+        tokio::time::sleep(self.kernel.entropy.up_to(APART)).await;
     }
 
     async fn mail_reset(&self, email: &str) -> Result<()> {
@@ -241,6 +253,7 @@ impl Identity {
         self.throttle(op, "signUp", &email)?;
         let (this, locale) = (self.clone(), locale.to_owned());
         tokio::spawn(async move {
+            this.apart().await;
             if let Err(problem) = this.mail_sign_up(&email, &name, &locale).await {
                 tracing::warn!(
                     problem = problem.private_text(),

@@ -17,13 +17,22 @@ const CLIENTS: usize = 500;
 
 /// Sends all at once: how long each took, and what came.
 async fn at_once(what: &str, requests: impl Iterator<Item = RequestBuilder>) -> Vec<(u16, Value)> {
+    let timed = timed_at_once(what, requests).await;
+    timed.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn timed_at_once(
+    what: &str,
+    requests: impl Iterator<Item = RequestBuilder>,
+) -> Vec<(Duration, (u16, Value))> {
     let one = async |request: RequestBuilder| {
         let begun = Instant::now();
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         (begun.elapsed(), (status, response.json().await.unwrap()))
     };
-    let (mut times, answers): (Vec<Duration>, Vec<_>) = join_all(requests.map(one)).await.into_iter().unzip();
+    let answers = join_all(requests.map(one)).await;
+    let mut times: Vec<_> = answers.iter().map(|(time, _)| *time).collect();
     times.sort_unstable();
     let at = |share: usize| times[(times.len() * share).div_ceil(100) - 1].as_millis();
     eprintln!(
@@ -69,15 +78,24 @@ async fn five_hundred_people_sign_in_at_once_and_memory_stays_small() {
     accounts(&served.test, 50).await;
     let before = peak();
     let requests = (0..CLIENTS).map(|n| sign_in(&served, &email(n % 50), PASSWORD));
-    let answers = at_once("sign-ins", requests).await;
-    for (n, (_, answer)) in answers.iter().enumerate() {
-        assert_eq!(
-            answer["data"]["signIn"]["viewer"]["email"],
-            email(n % 50),
-            "{answer}"
-        );
+    let answers = timed_at_once("sign-ins", requests).await;
+    let mut let_in = 0;
+    for (n, (time, (_, answer))) in answers.iter().enumerate() {
+        // On a machine that has much else to do, who has waited so long is told to come again.
+        if code(answer) == "RATE_LIMITED" && *time >= Duration::from_secs(15) {
+            assert!(
+                answer["errors"][0]["extensions"]["retryAfter"].as_u64() > Some(0),
+                "{answer}"
+            );
+            continue;
+        }
+        let viewer = &answer["data"]["signIn"]["viewer"];
+        assert_eq!(viewer["email"], email(n % 50), "{answer}");
+        let_in += 1;
     }
-    assert_eq!(count(&served, "SELECT count(*) FROM sessions").await, 500);
+    eprintln!("sign-ins: {let_in} let in");
+    assert!(let_in >= 100, "{let_in}");
+    assert_eq!(count(&served, "SELECT count(*) FROM sessions").await, let_in);
     let grown = peak() - before;
     eprintln!("sign-ins: {grown} MiB more");
     // Each hash takes 19 MiB: all at once would take 9,500 beside what the requests themselves need.
