@@ -213,7 +213,7 @@ pub(super) const TEXTS: Texts = &[
         "La gente puede entrar con un proveedor OpenID Connect: Keycloak, Authentik, Entra ID, Google y otros.",
     ),
     ("oidc.callback", "URI de redirección"),
-    ("oidc.callback_hint", "Regístrala en el proveedor."),
+    ("oidc.callback_hint", "Regístrela en el proveedor."),
     ("oidc.issuer", "Emisor"),
     (
         "oidc.issuer_hint",
@@ -240,11 +240,11 @@ pub(super) const TEXTS: Texts = &[
     ("oidc.removed", "El inicio de sesión único está desactivado"),
     (
         "refused.issuer.invalid",
-        "Escribe la dirección del proveedor, como https://id.example.com.",
+        "Escriba la dirección del proveedor, como https://id.example.com.",
     ),
     (
         "refused.clientId.invalid",
-        "Escribe el id del cliente como lo muestra el proveedor.",
+        "Escriba el id del cliente como lo muestra el proveedor.",
     ),
     ("refused.label.invalid", "Un nombre de 40 caracteres como máximo."),
     (
@@ -258,7 +258,7 @@ pub(super) const TEXTS: Texts = &[
     ("links.title", "Accesos vinculados"),
     (
         "links.only",
-        "Es la única forma de entrar en tu cuenta: no tiene contraseña. «¿Olvidaste tu contraseña?» en la página de acceso crea una.",
+        "Es la única forma de entrar en su cuenta: no tiene contraseña. «¿Ha olvidado su contraseña?» en la página de acceso crea una.",
     ),
     ("links.remove", "Desvincular"),
     ("links.removed", "Desvinculado"),
@@ -281,7 +281,7 @@ pub(super) const TEXTS: Texts = &[
     ),
     (
         "keys.backup",
-        "Después, guarda una copia del archivo de claves del directorio de datos: sin él los secretos no se pueden leer.",
+        "Después, guarde una copia del archivo de claves del directorio de datos: sin él los secretos no se pueden leer.",
     ),
     ("explain.title", "Por qué esta persona puede o no puede…"),
     ("explain.what", "Permiso"),

@@ -216,8 +216,11 @@ pub fn AuditLog(locale: Locale, query: ReadSignal<Params>) -> Element {
                 }
             }
             span { class: "end toolbar",
-                button { class: "btn btn-sm", r#type: "button", disabled: busy(), "aria-busy": if busy() { "true" },
+                button { class: "btn btn-sm", r#type: "button", "aria-busy": if busy() { "true" },
                     onclick: move |_| async move {
+                        if busy() {
+                            return;
+                        }
                         busy.set(true);
                         match api::run(VerifyQuery::build(())).await {
                             Ok(answer) => verified.set(Some(answer.audit_verification)),
