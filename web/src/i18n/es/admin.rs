@@ -307,4 +307,24 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.resend_invite", "Invitación reenviada"),
     ("audit.action.revoke_invite", "Invitación retirada"),
     ("audit.action.rotate_encryption_key", "Clave de cifrado cambiada"),
+    (
+        "refused.smtp.required",
+        "El registro necesita correo para comprobar la dirección: configure antes un servidor abajo.",
+    ),
+    (
+        "refused.smtp.host.invalid",
+        "Esto no es el nombre de un servidor.",
+    ),
+    ("refused.smtp.from.invalid", "Esto no es un correo electrónico."),
+    ("refused.smtp.port.invalid", "Un puerto va de 1 a 65535."),
+    (
+        "refused.smtp.password.required",
+        "Escriba la contraseña de nuevo: el servidor o la cuenta ha cambiado.",
+    ),
+    ("refused.to.invalid", "Esto no es un correo electrónico."),
+    ("refused.name.taken", "Este nombre ya está en uso."),
+    (
+        "refused.email.taken",
+        "Ya hay una cuenta con este correo electrónico.",
+    ),
 ];

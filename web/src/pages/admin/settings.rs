@@ -193,6 +193,10 @@ fn Registration(settings: Settings, onsaved: EventHandler) -> Element {
     let mut wrong = use_signal(Faults::default);
     let mut busy = use_signal(|| false);
     let version = settings.version;
+    // That mail is not set up yet is said where it is asked for.
+    let refused = ["registration", "smtp", "expectedVersion"]
+        .into_iter()
+        .find_map(|path| wrong.read().at(path));
     rsx! {
         section {
             h2 { {t("settings.registration")} }
@@ -215,7 +219,7 @@ fn Registration(settings: Settings, onsaved: EventHandler) -> Element {
                     onsaved.call(());
                     busy.set(false);
                 },
-                Choice { id: "registration", label: t("settings.who"), value: mode, error: wrong.read().at("registration"),
+                Choice { id: "registration", label: t("settings.who"), value: mode, error: refused,
                     choices: MODES.iter().map(|(_, name, key)| ((*name).to_owned(), t(key))).collect::<Vec<_>>() }
                 div { button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("event.save")} } }
             }
