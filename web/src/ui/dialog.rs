@@ -51,7 +51,7 @@ fn return_focus() {
             .and_then(|part| part.query_selector(first).ok().flatten());
         match place.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
             Some(element) => drop(element.focus()),
-            None => browser::focus("main"),
+            None => browser::focus("content"),
         }
     });
 }
