@@ -187,6 +187,11 @@ pub fn has_dialog() -> bool {
         .is_some()
 }
 
+/// Whether an element has the focus.
+pub fn has_focus(element: &web_sys::Element) -> bool {
+    document().and_then(|document| document.active_element()).as_ref() == Some(element)
+}
+
 /// Moves the focus to an element by its id.
 pub fn focus(id: &str) {
     use wasm_bindgen::JsCast as _;

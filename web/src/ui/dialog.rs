@@ -29,7 +29,11 @@ fn remember_opener() {
     OPENER.set(Some((active, part)));
 }
 
-/// Gives the focus back once no dialog is open; where what opened it is gone, to the part where it stood.
+/// How often it is looked whether what has the focus again stays, for two seconds.
+const LOOKS: u32 = 40;
+
+/// Gives the focus back once no dialog is open; where what opened it is gone, or goes as the page learns what was
+/// done, to the part where it stood.
 fn return_focus() {
     wasm_bindgen_futures::spawn_local(async {
         // The dialog leaves the page with the drawing that is under way.
@@ -40,9 +44,22 @@ fn return_focus() {
         let Some((opener, part)) = OPENER.take() else {
             return;
         };
-        if opener.is_connected() && opener.tag_name() != "BODY" {
+        if opener.tag_name() != "BODY" {
             // Fails only for an element that left the page meanwhile.
             let _ = opener.focus();
+            for _ in 0..LOOKS {
+                if !opener.is_connected() {
+                    break;
+                }
+                if !browser::has_focus(&opener) {
+                    return;
+                }
+                browser::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        // Whoever has gone on meanwhile stays where they are.
+        let active = browser::document().and_then(|document| document.active_element());
+        if active.is_some_and(|element| element.tag_name() != "BODY") {
             return;
         }
         let first = "button:not(:disabled), a[href], input, select, textarea, [tabindex='0']";

@@ -318,4 +318,8 @@ pub(super) const TEXTS: Texts = &[
         "refused.email.taken",
         "There is an account with this email address.",
     ),
+    ("roles.about.admin", "Everything."),
+    ("roles.about.editor", "Writes and runs their own events."),
+    ("roles.about.operator", "Runs and stops what others wrote."),
+    ("roles.about.viewer", "Looks."),
 ];

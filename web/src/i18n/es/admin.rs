@@ -327,4 +327,11 @@ pub(super) const TEXTS: Texts = &[
         "refused.email.taken",
         "Ya hay una cuenta con este correo electrónico.",
     ),
+    ("roles.about.admin", "Todo."),
+    ("roles.about.editor", "Escribe y ejecuta sus propios eventos."),
+    (
+        "roles.about.operator",
+        "Ejecuta y detiene lo que otros escribieron.",
+    ),
+    ("roles.about.viewer", "Mira."),
 ];
