@@ -25,7 +25,7 @@ for (const language of LANGUAGES) {
     before(async () => {
       of.admin = await stage.person("admin", t);
       of.guest = await stage.person("guest", t);
-      const { data } = await stage.product.gql("mutation { updateSettings(input: { registration: INVITE_ONLY }) { userErrors { message } } }");
+      const { data } = await stage.product.gql("mutation { updateSettings(input: { registration: INVITE_ONLY, smtp: null }) { userErrors { message } } }");
       assert.deepEqual(data.updateSettings.userErrors, []);
     });
 

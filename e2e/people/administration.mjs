@@ -172,6 +172,7 @@ export function administration(of) {
     await keys.activate(page.getByRole("button", { name: t("audit.outcome") }).first());
     await keys.pick(page.getByRole("radio", { name: t("audit.denied") }));
     await page.waitForURL(/outcome=DENIED/);
+    await page.getByRole("cell", { name: t("scope.read_system"), exact: true }).first().waitFor();
     await keys.holds(page.getByRole("button", { name: `${t("audit.outcome")} ${t("audit.denied")}` }), "the focus is back at the filter");
     await keys.activate(admin.buttonFor("filter.clear", t("audit.outcome")));
     await page.waitForURL((url) => !url.search.includes("outcome"));

@@ -5,12 +5,15 @@ import { until } from "../harness.mjs";
 import { wrong } from "../inspect.mjs";
 
 export function arrival(of) {
-  test("mail is set up, refused at its field, and tried out", async () => {
+  test("mail is set up, refused at its field, and tried out; signing up waits for it", async () => {
     const { admin, product, stage, t } = of;
     const { keys } = admin;
     await admin.enter(product.email, product.password);
     await admin.signedIn();
     await admin.open("nav.settings");
+    await keys.choose(admin.field("settings.who"), t("settings.open"));
+    await keys.activate(admin.button("event.save", admin.section("settings.registration")));
+    await wrong(admin.field("settings.who"), t.like("refused.smtp.required"), { focused: true });
     const mail = admin.section("settings.mail");
     await keys.type(admin.field("settings.host"), "127.0.0.1");
     await keys.type(admin.field("settings.port"), "no port");
