@@ -260,7 +260,7 @@ impl UserError {
         known(&format!("refused.{name}.{code}")).unwrap_or_else(|| match Locale::current() {
             // The API speaks English.
             Locale::En => self.message.clone(),
-            _ => t(self.code.key()),
+            Locale::Es => t(self.code.key()),
         })
     }
 }
