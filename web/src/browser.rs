@@ -214,11 +214,19 @@ pub fn focus_soon(id: &'static str) {
     });
 }
 
-/// Moves the focus to the first field that is marked as wrong, as soon as one is on the page.
+/// Moves the focus to the first field that is marked as wrong, as soon as one is on the page; of several forms to the
+/// one that is being sent.
 pub fn focus_invalid() {
     use wasm_bindgen::JsCast as _;
-    let first = || {
+    let form = document()
+        .and_then(|document| document.active_element())
+        .and_then(|active| active.closest("main form").ok().flatten());
+    let first = move || {
         let document = document()?;
+        if let Some(form) = form.as_ref().filter(|form| form.is_connected()) {
+            let found = form.query_selector("[aria-invalid='true']").ok().flatten();
+            return found?.dyn_into::<web_sys::HtmlElement>().ok();
+        }
         let found = ["dialog[open] [aria-invalid='true']", "main [aria-invalid='true']"]
             .into_iter()
             .find_map(|wrong| document.query_selector(wrong).ok().flatten())?;
