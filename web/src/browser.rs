@@ -221,9 +221,10 @@ pub fn focus_invalid() {
     let form = document()
         .and_then(|document| document.active_element())
         .and_then(|active| active.closest("main form").ok().flatten());
-    let first = move || {
+    let first = move |look: u32| {
         let document = document()?;
-        if let Some(form) = form.as_ref().filter(|form| form.is_connected()) {
+        // Where it has none the fault stands elsewhere, such as on another tab.
+        if let Some(form) = form.as_ref().filter(|form| look < 10 && form.is_connected()) {
             let found = form.query_selector("[aria-invalid='true']").ok().flatten();
             return found?.dyn_into::<web_sys::HtmlElement>().ok();
         }
@@ -234,9 +235,9 @@ pub fn focus_invalid() {
     };
     wasm_bindgen_futures::spawn_local(async move {
         // The mark appears with the next drawing, or with the tab that the page turns to.
-        for _ in 0..40 {
+        for look in 0..40 {
             sleep(Duration::from_millis(16)).await;
-            if let Some(field) = first() {
+            if let Some(field) = first(look) {
                 let _ = field.focus();
                 return;
             }
