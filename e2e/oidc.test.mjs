@@ -1,10 +1,10 @@
 // Signing in by an OpenID Connect provider: a certified one, and one that lies.
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { Product, launchBrowser } from "./harness.mjs";
-import { inspect, wrong } from "./inspect.mjs";
+import { Product } from "./harness.mjs";
+import { inBrowser } from "./oidc/browser.mjs";
 import { Certified, Jar, Liar } from "./providers.mjs";
+import { step as stepOf, totp } from "./totp.mjs";
 
 const CLIENT = { id: "cronium", secret: "a-secret-of-the-provider-and-nobody-else" };
 const SAVE = "mutation ($i: SaveOidcProviderInput!) { saveOidcProvider(input: $i) { provider { issuer hasClientSecret version role { name } } userErrors { code field message } } }";
@@ -78,16 +78,6 @@ const setStatus = (id, status) => product.gql("mutation ($i: UpdateUserInput!) {
 async function invite(email, role) {
   const { data } = await product.gql("mutation ($i: InviteUserInput!) { inviteUser(input: $i) { userErrors { message } } }", { i: { email, role } });
   assert.deepEqual(data.inviteUser.userErrors, []);
-}
-
-function totp(secret, step) {
-  const bits = [...secret].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
-  const message = Buffer.alloc(8);
-  message.writeBigUInt64BE(BigInt(step));
-  const hash = createHmac("sha1", key).update(message).digest();
-  const code = hash.readUInt32BE(hash[19] & 15) & 0x7fffffff;
-  return String(code % 1_000_000).padStart(6, "0");
 }
 
 describe("the provider's settings", () => {
@@ -262,14 +252,14 @@ describe("a second factor", () => {
     const begun = await product.gql("mutation { beginTotp { secret } }", {}, { token: session });
     secret = begun.data.beginTotp.secret;
     // The step before this one, so that the present one is still unused afterwards.
-    const code = totp(secret, Math.floor(Date.now() / 30_000) - 1);
+    const code = totp(secret, stepOf() - 1);
     const confirmed = await product.gql("mutation ($i: ConfirmTotpInput!) { confirmTotp(input: $i) { recoveryCodes userErrors { message } } }", { i: { password, code } }, { token: session });
     assert.deepEqual(confirmed.data.confirmTotp.userErrors, []);
-    [recovery] = confirmed.data.confirmTotp.recoveryCodes;
+    recovery = confirmed.data.confirmTotp.recoveryCodes;
   });
 
   test("is asked for, though the provider vouches", async () => {
-    const step = Math.floor(Date.now() / 30_000);
+    const step = stepOf();
     const { jar, proof, end } = await signIn("fay", { query: "?returnTo=/en/events" });
     assert.equal(end.pathname, "/en/sign-in");
     assert.equal(end.searchParams.get("back"), "/en/events");
@@ -393,125 +383,7 @@ describe("a provider that lies", () => {
   }
 });
 
-describe("in a browser", () => {
-  const broken = [];
-  let browser;
-  const person = async () => {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
-    context.setDefaultTimeout(15_000);
-    const page = await context.newPage();
-    page.on("pageerror", (error) => broken.push(error.message));
-    page.on("console", (message) => {
-      // The provider's pages load what there is not here.
-      if (!message.location().url.startsWith(product.url)) return;
-      if (message.type() === "error" || /content security policy/i.test(message.text())) broken.push(message.text());
-    });
-    return page;
-  };
-  const field = (page, name) => page.getByLabel(name, { exact: true });
-  const button = (page, name) => page.getByRole("button", { name, exact: true });
-  const signedIn = (page, words = /^Account of/) => page.getByRole("button", { name: words }).waitFor();
-  const atProvider = async (page, login) => {
-    await page.locator('input[name="login"]').fill(login);
-    await page.locator('input[name="password"]').fill("any");
-    await page.keyboard.press("Enter");
-    await page.getByText("Continue").click();
-  };
-
-  before(async () => {
-    browser = await launchBrowser();
-    await product.gql("mutation { removeOidcProvider(input: {}) { removed } }");
-  });
-  after(() => browser.close());
-
-  test("an administrator sets the provider up, by the keyboard alone, and tries it", async () => {
-    const page = await person();
-    await page.goto(`${product.url}/en/sign-in?back=/en/settings`);
-    assert.equal(await page.getByText("Continue with").count(), 0);
-    await field(page, "Email").fill(product.email);
-    await field(page, "Password").fill(product.password);
-    await page.keyboard.press("Enter");
-    const issuer = field(page, "Issuer");
-    await issuer.focus();
-    await page.keyboard.type("http://id.example.com");
-    await page.keyboard.press("Enter");
-    await wrong(issuer, /https/, { focused: true });
-    await inspect(page, "oidc-settings-wrong");
-    await issuer.fill(certified.issuer);
-    await page.keyboard.press("Tab");
-    await page.keyboard.type(CLIENT.id);
-    await page.keyboard.press("Tab");
-    await page.keyboard.type(CLIENT.secret);
-    await page.keyboard.press("Tab");
-    await page.keyboard.type("Example ID");
-    await page.keyboard.press("Enter");
-    await button(page, "Test").waitFor();
-    assert.equal(await field(page, "Redirect URI").inputValue(), callback);
-    assert.equal(await page.getByLabel("Client secret").inputValue(), "");
-    await button(page, "Test").focus();
-    await page.keyboard.press("Enter");
-    await page.locator(".toast", { hasText: "answers as it should" }).waitFor();
-    await inspect(page, "oidc-settings");
-    await page.context().close();
-  });
-
-  test("a person goes to the provider and comes back to their page, by the keyboard alone", async () => {
-    const page = await person();
-    await page.goto(`${product.url}/en/events`);
-    const link = page.getByRole("link", { name: "Continue with Example ID" });
-    await link.waitFor();
-    await inspect(page, "oidc-sign-in");
-    await link.focus();
-    await page.keyboard.press("Enter");
-    await page.locator('input[name="login"]').fill("ana");
-    await page.locator('input[name="password"]').fill("any");
-    await page.keyboard.press("Enter");
-    await page.locator('button[type="submit"]').press("Enter");
-    await signedIn(page);
-    assert.equal(new URL(page.url()).pathname, "/en/events");
-    await page.goto(`${product.url}/en/account`);
-    await page.getByText(certified.issuer).waitFor();
-    await page.getByText("This is the only way to sign in to your account").waitFor();
-    await inspect(page, "oidc-account");
-    await button(page, `Unlink: ${certified.issuer}`).click();
-    await page.locator(".toast", { hasText: "only way to sign in" }).waitFor();
-    await page.context().close();
-  });
-
-  test("whoever is refused reads why, in Spanish too", async () => {
-    const page = await person();
-    for (const [language, link, words] of [["en", "Continue with Example ID", "You need an invitation"], ["es", "Continuar con Example ID", "Necesitas una invitación"]]) {
-      await page.context().clearCookies();
-      await page.goto(`${product.url}/${language}/sign-in`);
-      await page.getByRole("link", { name: link }).click();
-      await atProvider(page, "hal");
-      await page.getByRole("alert").filter({ hasText: words }).waitFor();
-      assert.match(page.url(), new RegExp(`/${language}/sign-in\\?error=NEEDS_INVITATION$`));
-    }
-    await inspect(page, "oidc-refused");
-    await page.context().close();
-  });
-
-  test("a second factor is asked for after the provider, and its code signs in", async () => {
-    const page = await person();
-    await page.goto(`${product.url}/en/sign-in?back=/en/events`);
-    await page.getByRole("link", { name: "Continue with Example ID" }).click();
-    await atProvider(page, "fay");
-    await page.getByRole("heading", { name: "One more step" }).waitFor();
-    await inspect(page, "oidc-code");
-    await field(page, "Code").fill("000000");
-    await page.keyboard.press("Enter");
-    await wrong(field(page, "Code"), /wrong/i, { focused: true });
-    await field(page, "Code").fill(recovery);
-    await page.keyboard.press("Enter");
-    await signedIn(page);
-    assert.equal(new URL(page.url()).pathname, "/en/events");
-    assert.ok(!page.url().includes("proof"), "the proof stays in no address");
-    await page.context().close();
-  });
-
-  test("nothing broke on the way", () => assert.deepEqual(broken, []));
-});
+describe("in a browser", () => inBrowser({ callback, certified, client: CLIENT, product, recovery: () => recovery.shift() }));
 
 describe("a provider that comes and goes", () => {
   test("signs with new keys after a while, and is believed at once", async () => {

@@ -187,6 +187,11 @@ pub fn has_dialog() -> bool {
         .is_some()
 }
 
+/// Whether an element has the focus.
+pub fn has_focus(element: &web_sys::Element) -> bool {
+    document().and_then(|document| document.active_element()).as_ref() == Some(element)
+}
+
 /// Moves the focus to an element by its id.
 pub fn focus(id: &str) {
     use wasm_bindgen::JsCast as _;
@@ -209,11 +214,20 @@ pub fn focus_soon(id: &'static str) {
     });
 }
 
-/// Moves the focus to the first field that is marked as wrong, as soon as one is on the page.
+/// Moves the focus to the first field that is marked as wrong, as soon as one is on the page; of several forms to the
+/// one that is being sent.
 pub fn focus_invalid() {
     use wasm_bindgen::JsCast as _;
-    let first = || {
+    let form = document()
+        .and_then(|document| document.active_element())
+        .and_then(|active| active.closest("main form").ok().flatten());
+    let first = move |look: u32| {
         let document = document()?;
+        // Where it has none the fault stands elsewhere, such as on another tab.
+        if let Some(form) = form.as_ref().filter(|form| look < 10 && form.is_connected()) {
+            let found = form.query_selector("[aria-invalid='true']").ok().flatten();
+            return found?.dyn_into::<web_sys::HtmlElement>().ok();
+        }
         let found = ["dialog[open] [aria-invalid='true']", "main [aria-invalid='true']"]
             .into_iter()
             .find_map(|wrong| document.query_selector(wrong).ok().flatten())?;
@@ -221,9 +235,9 @@ pub fn focus_invalid() {
     };
     wasm_bindgen_futures::spawn_local(async move {
         // The mark appears with the next drawing, or with the tab that the page turns to.
-        for _ in 0..40 {
+        for look in 0..40 {
             sleep(Duration::from_millis(16)).await;
-            if let Some(field) = first() {
+            if let Some(field) = first(look) {
                 let _ = field.focus();
                 return;
             }

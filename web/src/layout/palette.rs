@@ -15,7 +15,7 @@ use crate::i18n::{Locale, t, tf};
 use crate::pages::input::{self, Wish};
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{EventType, Icon, JobStatus, Kind, StatusIcon};
+use crate::ui::{EventType, Icon, JobStatus, Kind, StatusIcon, use_returned_focus};
 
 static OPEN: GlobalSignal<bool> = Signal::global(|| false);
 
@@ -230,6 +230,7 @@ fn Sheet(locale: Locale) -> Element {
     let mut chosen = use_signal(|| 0_usize);
     let mut hits = use_signal(Vec::<Item>::new);
     let navigator = use_navigator();
+    use_returned_focus();
     use_effect(|| {
         let dialog = browser::document().and_then(|document| document.get_element_by_id("palette"));
         if let Some(dialog) = dialog.and_then(|dialog| dialog.dyn_into::<web_sys::HtmlDialogElement>().ok()) {

@@ -42,7 +42,7 @@ pub fn Shell(locale: Locale) -> Element {
     });
     let Some(viewer) = session::viewer() else {
         return rsx! {
-            main { class: "main", id: "main",
+            main { class: "main", id: "content",
                 if let Some(error) = (load.error)() {
                     ErrorNotice { error, onretry: move |()| load.reload() }
                 } else {
@@ -52,7 +52,7 @@ pub fn Shell(locale: Locale) -> Element {
         };
     };
     rsx! {
-        a { class: "skip", href: "#main", {t("app.skip")} }
+        a { class: "skip", href: "#content", {t("app.skip")} }
         div { class: "shell",
             aside { class: "sidebar", Brand { locale } Navigation { locale } Health { locale } }
             header { class: "topbar",
@@ -97,7 +97,7 @@ fn PageFrame(locale: Locale) -> Element {
         _ => "main",
     };
     rsx! {
-        main { class, id: "main", tabindex: "-1",
+        main { class, id: "content", tabindex: "-1",
             OfflineBanner {}
             Outlet::<Route> {}
         }

@@ -71,12 +71,15 @@ pub fn Links(links: Vec<OidcLink>, onchanged: EventHandler) -> Element {
                             TimeAgo { at: link.last_used_at, now }
                         }
                     }
-                    button { class: "btn btn-sm", r#type: "button", disabled: busy(), "aria-label": "{t(\"links.remove\")}: {link.issuer}",
+                    button { class: "btn btn-sm", r#type: "button", "aria-busy": if busy() { "true" }, "aria-label": "{t(\"links.remove\")}: {link.issuer}",
                         onclick: {
                             let id = link.id.clone();
                             move |_| {
                                 let id = id.clone();
                                 async move {
+                                    if busy() {
+                                        return;
+                                    }
                                     busy.set(true);
                                     match remove(id).await {
                                         Ok(_) => toast(JobStatus::Succeeded, t("links.removed"), ""),

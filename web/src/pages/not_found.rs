@@ -16,7 +16,7 @@ pub fn NotFound(path: Vec<String>) -> Element {
     use_hook(|| locale.activate());
     use_effect(|| browser::set_title(&format!("{} · {}", t("not_found.title"), t("app.name"))));
     rsx! {
-        main { class: "main lost", id: "main",
+        main { class: "main lost", id: "content",
             Link { class: "brand", to: home(locale), BrandMark {} {t("app.name")} }
             Nowhere { locale }
         }

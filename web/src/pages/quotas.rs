@@ -167,6 +167,9 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
         event.prevent_default();
         let subject = subject.clone();
         async move {
+            if busy() {
+                return;
+            }
             busy.set(true);
             let limits: Vec<_> = QuotaKind::ALL
                 .into_iter()
@@ -236,7 +239,7 @@ fn Entries(id: String, subject: QuotaSubject, unset: String, limits: Vec<QuotaLi
                     }
                 }
             }
-            div { button { class: "btn", r#type: "submit", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} } }
+            div { button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("event.save")} } }
         }
     }
 }

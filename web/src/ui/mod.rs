@@ -13,7 +13,7 @@ mod status;
 mod strip;
 mod toast;
 
-pub use dialog::Dialog;
+pub use dialog::{Dialog, use_returned_focus};
 pub use feedback::{Empty, ErrorNotice, Live, Skeleton, error_text};
 pub use field::Field;
 pub use format::{TimeAgo, ago, bytes, clock, duration, elapsed, number, use_now};

@@ -303,4 +303,25 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.resend_invite", "Invitation sent again"),
     ("audit.action.revoke_invite", "Invitation taken back"),
     ("audit.action.rotate_encryption_key", "Encryption key changed"),
+    (
+        "refused.smtp.required",
+        "Signing up needs mail, to prove the address: set a mail server below first.",
+    ),
+    ("refused.smtp.host.invalid", "This is not the name of a server."),
+    ("refused.smtp.from.invalid", "This is not an email address."),
+    ("refused.smtp.port.invalid", "A port is 1 to 65535."),
+    (
+        "refused.smtp.password.required",
+        "Enter the password again: the server or the account changed.",
+    ),
+    ("refused.to.invalid", "This is not an email address."),
+    ("refused.name.taken", "This name is taken."),
+    (
+        "refused.email.taken",
+        "There is an account with this email address.",
+    ),
+    ("roles.about.admin", "Everything."),
+    ("roles.about.editor", "Writes and runs their own events."),
+    ("roles.about.operator", "Runs and stops what others wrote."),
+    ("roles.about.viewer", "Looks."),
 ];

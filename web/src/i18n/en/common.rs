@@ -136,4 +136,21 @@ pub(super) const TEXTS: Texts = &[
         "The connection may have been lost, or Cronium was updated meanwhile.",
     ),
     ("part.reload", "Reload"),
+    ("refused.any.invalid", "This is not valid."),
+    ("refused.any.required", "This is needed."),
+    ("refused.any.too_long", "This is too long."),
+    ("refused.any.taken", "This is taken already."),
+    ("refused.any.not_found", "This does not exist."),
+    ("refused.any.forbidden", "You may not do this."),
+    (
+        "refused.any.conflict",
+        "This can't be done as things are now, or somebody changed them meanwhile.",
+    ),
+    ("refused.any.in_use", "This is still in use."),
+    ("refused.any.limit_reached", "The limit is reached."),
+    (
+        "refused.any.unreachable",
+        "What is needed for this does not answer.",
+    ),
+    ("refused.any.unsupported", "This is not possible here."),
 ];

@@ -215,7 +215,7 @@ pub(super) const TEXTS: Texts = &[
         "La gente puede entrar con un proveedor OpenID Connect: Keycloak, Authentik, Entra ID, Google y otros.",
     ),
     ("oidc.callback", "URI de redirección"),
-    ("oidc.callback_hint", "Regístrala en el proveedor."),
+    ("oidc.callback_hint", "Regístrela en el proveedor."),
     ("oidc.issuer", "Emisor"),
     (
         "oidc.issuer_hint",
@@ -242,11 +242,11 @@ pub(super) const TEXTS: Texts = &[
     ("oidc.removed", "El inicio de sesión único está desactivado"),
     (
         "refused.issuer.invalid",
-        "Escribe la dirección del proveedor, como https://id.example.com.",
+        "Escriba la dirección del proveedor, como https://id.example.com.",
     ),
     (
         "refused.clientId.invalid",
-        "Escribe el id del cliente como lo muestra el proveedor.",
+        "Escriba el id del cliente como lo muestra el proveedor.",
     ),
     ("refused.label.invalid", "Un nombre de 40 caracteres como máximo."),
     (
@@ -260,7 +260,7 @@ pub(super) const TEXTS: Texts = &[
     ("links.title", "Accesos vinculados"),
     (
         "links.only",
-        "Es la única forma de entrar en tu cuenta: no tiene contraseña. «¿Olvidaste tu contraseña?» en la página de acceso crea una.",
+        "Es la única forma de entrar en su cuenta: no tiene contraseña. «¿Ha olvidado su contraseña?» en la página de acceso crea una.",
     ),
     ("links.remove", "Desvincular"),
     ("links.removed", "Desvinculado"),
@@ -283,7 +283,7 @@ pub(super) const TEXTS: Texts = &[
     ),
     (
         "keys.backup",
-        "Después, guarda una copia del archivo de claves del directorio de datos: sin él los secretos no se pueden leer.",
+        "Después, guarde una copia del archivo de claves del directorio de datos: sin él los secretos no se pueden leer.",
     ),
     ("explain.title", "Por qué esta persona puede o no puede…"),
     ("explain.what", "Permiso"),
@@ -309,4 +309,31 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.resend_invite", "Invitación reenviada"),
     ("audit.action.revoke_invite", "Invitación retirada"),
     ("audit.action.rotate_encryption_key", "Clave de cifrado cambiada"),
+    (
+        "refused.smtp.required",
+        "El registro necesita correo para comprobar la dirección: configure antes un servidor abajo.",
+    ),
+    (
+        "refused.smtp.host.invalid",
+        "Esto no es el nombre de un servidor.",
+    ),
+    ("refused.smtp.from.invalid", "Esto no es un correo electrónico."),
+    ("refused.smtp.port.invalid", "Un puerto va de 1 a 65535."),
+    (
+        "refused.smtp.password.required",
+        "Escriba la contraseña de nuevo: el servidor o la cuenta ha cambiado.",
+    ),
+    ("refused.to.invalid", "Esto no es un correo electrónico."),
+    ("refused.name.taken", "Este nombre ya está en uso."),
+    (
+        "refused.email.taken",
+        "Ya hay una cuenta con este correo electrónico.",
+    ),
+    ("roles.about.admin", "Todo."),
+    ("roles.about.editor", "Escribe y ejecuta sus propios eventos."),
+    (
+        "roles.about.operator",
+        "Ejecuta y detiene lo que otros escribieron.",
+    ),
+    ("roles.about.viewer", "Mira."),
 ];

@@ -101,21 +101,21 @@ pub(super) const TEXTS: Texts = &[
     ("event.status_failed", "El estado no cambió"),
     (
         "event.conflict",
-        "Alguien guardó una versión más nueva mientras editabas.",
+        "Alguien guardó una versión más nueva mientras usted editaba.",
     ),
     (
         "event.conflict_text",
-        "Tu texto sigue aquí. Copia lo que necesites y carga la versión más nueva.",
+        "Su texto sigue aquí. Copie lo que necesite y cargue la versión más nueva.",
     ),
     ("event.conflict_reload", "Cargar la versión nueva"),
     ("event.leave_title", "¿Salir sin guardar?"),
     (
         "event.leave_text",
-        "Se perdería lo que cambiaste desde el último guardado.",
+        "Se perdería lo que cambió desde el último guardado.",
     ),
     ("event.leave", "Salir"),
     ("event.stay", "Quedarse"),
-    ("event.read_only", "Puedes ver este evento, pero no cambiarlo."),
+    ("event.read_only", "Puede ver este evento, pero no cambiarlo."),
     ("editor.source_of", "Código de {name}"),
     ("editor.script", "Guion"),
     ("editor.language", "Lenguaje"),
@@ -136,7 +136,7 @@ pub(super) const TEXTS: Texts = &[
     ("test.none", "Aún no se ha ejecutado nada"),
     (
         "test.none_text",
-        "Ejecuta el guion tal como está, guardado o no. Su registro aparece aquí según se escribe.",
+        "Ejecute el guion tal como está, guardado o no. Su registro aparece aquí según se escribe.",
     ),
     ("test.failed", "La prueba no empezó"),
     ("test.output", "Salida de esta prueba"),
@@ -179,7 +179,7 @@ pub(super) const TEXTS: Texts = &[
         "Sin variables. Lo que se escribe aquí es texto visible para quien pueda ver el evento.",
     ),
     ("fault.required", "Esto es necesario."),
-    ("fault.number", "Escribe un número mayor que cero."),
+    ("fault.number", "Escriba un número mayor que cero."),
     ("fault.json", "Esto no es JSON."),
     ("fault.twice", "Este nombre está repetido."),
     ("versions.list", "Versiones"),
@@ -195,7 +195,7 @@ pub(super) const TEXTS: Texts = &[
     ("versions.more", "Versiones anteriores"),
     (
         "event.restored_draft",
-        "Aquí está de nuevo tu texto sin guardar de la última vez.",
+        "Aquí está de nuevo su texto sin guardar de la última vez.",
     ),
     ("event.discard", "Descartarlo"),
 ];

@@ -49,7 +49,7 @@ pub(super) const TEXTS: Texts = &[
     ("runs.none", "Aún no hay ejecuciones"),
     (
         "runs.none_text",
-        "Ejecuta un evento y su ejecución aparecerá aquí con su registro.",
+        "Ejecute un evento y su ejecución aparecerá aquí con su registro.",
     ),
     ("runs.none_match", "Ninguna ejecución coincide"),
     (

@@ -86,22 +86,22 @@ pub(super) const TEXTS: Texts = &[
     ("signin.or", "o"),
     ("signin.continue_with", "Continuar con {name}"),
     ("signin.code_title", "Un paso más"),
-    ("signin.code_lead", "Tu cuenta tiene un segundo factor."),
+    ("signin.code_lead", "Su cuenta tiene un segundo factor."),
     (
         "oidc.not_configured",
         "Esta forma de entrar ya no está configurada.",
     ),
     (
         "oidc.stale",
-        "Este acceso tardó demasiado o empezó en otro sitio. Inténtalo de nuevo.",
+        "Este acceso tardó demasiado o empezó en otro sitio. Inténtelo de nuevo.",
     ),
     (
         "oidc.denied",
-        "No has entrado allí. Inténtalo de nuevo o usa tu contraseña.",
+        "No ha entrado allí. Inténtelo de nuevo o use su contraseña.",
     ),
     (
         "oidc.unreachable",
-        "El proveedor no responde. Inténtalo en un momento o usa tu contraseña.",
+        "El proveedor no responde. Inténtelo en un momento o use su contraseña.",
     ),
     (
         "oidc.unusable",
@@ -109,15 +109,15 @@ pub(super) const TEXTS: Texts = &[
     ),
     (
         "oidc.failed",
-        "El acceso falló por nuestra parte. Inténtalo de nuevo.",
+        "El acceso falló por nuestra parte. Inténtelo de nuevo.",
     ),
     (
         "oidc.no_email",
-        "El proveedor no dio ningún correo. Pregunta a un administrador.",
+        "El proveedor no dio ningún correo. Pregunte a un administrador.",
     ),
     (
         "oidc.email_unverified",
-        "El proveedor no ha verificado tu correo. Verifícalo allí primero.",
+        "El proveedor no ha verificado su correo. Verifíquelo allí primero.",
     ),
     (
         "oidc.domain_not_allowed",
@@ -125,22 +125,22 @@ pub(super) const TEXTS: Texts = &[
     ),
     (
         "oidc.closed",
-        "Aquí no hay una cuenta para ti, y así no se crea ninguna.",
+        "Aquí no hay una cuenta para usted, y así no se crea ninguna.",
     ),
     (
         "oidc.needs_invitation",
-        "Necesitas una invitación. Pídela a un administrador.",
+        "Necesita una invitación. Pídala a un administrador.",
     ),
     (
         "oidc.pending",
-        "Tu cuenta espera la aprobación de un administrador.",
+        "Su cuenta espera la aprobación de un administrador.",
     ),
     (
         "oidc.disabled",
-        "Tu cuenta está desactivada. Pregunta a un administrador.",
+        "Su cuenta está desactivada. Pregunte a un administrador.",
     ),
     (
         "oidc.linked_elsewhere",
-        "La cuenta con tu correo pertenece a otro acceso del proveedor. Pregunta a un administrador.",
+        "La cuenta con su correo pertenece a otro acceso del proveedor. Pregunte a un administrador.",
     ),
 ];

@@ -78,7 +78,7 @@ pub fn Password() -> Element {
                     button {
                         class: "btn",
                         r#type: "submit",
-                        disabled: busy() || current.read().is_empty() || new.read().is_empty(),
+                        disabled: current.read().is_empty() || new.read().is_empty(),
                         "aria-busy": if busy() { "true" },
                         {t("account.change")}
                     }

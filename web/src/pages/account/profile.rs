@@ -101,7 +101,7 @@ pub fn Profile(viewer: Viewer) -> Element {
                     dd { {viewer.assigned_role.words()} }
                 }
                 div {
-                    button { class: "btn", r#type: "submit", disabled: busy() || unchanged, "aria-busy": if busy() { "true" }, {t("event.save")} }
+                    button { class: "btn", r#type: "submit", disabled: unchanged, "aria-busy": if busy() { "true" }, {t("event.save")} }
                 }
             }
         }

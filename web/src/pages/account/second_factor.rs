@@ -163,8 +163,11 @@ pub fn SecondFactor() -> Element {
                     div { class: "form",
                         p { class: "hint", {t("totp.off")} }
                         div {
-                            button { class: "btn", r#type: "button", disabled: busy(), "aria-busy": if busy() { "true" },
+                            button { class: "btn", r#type: "button", "aria-busy": if busy() { "true" },
                                 onclick: move |_| async move {
+                                    if busy() {
+                                        return;
+                                    }
                                     busy.set(true);
                                     match begin().await {
                                         Ok(drawn) => step.set(Step::SetUp(drawn)),
@@ -211,6 +214,9 @@ fn SetUp(drawn: Drawn, onclose: EventHandler, onsaved: EventHandler<Vec<String>>
     let mut busy = use_signal(|| false);
     let submit = move |()| {
         spawn(async move {
+            if busy() {
+                return;
+            }
             busy.set(true);
             match confirm(code().trim().to_owned(), password()).await {
                 Ok(codes) => onsaved.call(codes),
@@ -224,7 +230,7 @@ fn SetUp(drawn: Drawn, onclose: EventHandler, onsaved: EventHandler<Vec<String>>
         Dialog { id: "totp-set-up", title: t("totp.title"), onclose,
             foot: rsx! {
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.cancel")} }
-                button { class: "btn btn-primary", r#type: "submit", form: "totp-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("totp.turn_on")} }
+                button { class: "btn btn-primary", r#type: "submit", form: "totp-form", "aria-busy": if busy() { "true" }, {t("totp.turn_on")} }
             },
             form { class: "form", id: "totp-form", novalidate: true,
                 onsubmit: move |event: FormEvent| {
@@ -287,11 +293,14 @@ fn TakeAway(onclose: EventHandler) -> Element {
         Dialog { id: "totp-off", title: t("totp.take_away"), onclose,
             foot: rsx! {
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.cancel")} }
-                button { class: "btn btn-danger-solid", r#type: "submit", form: "totp-off-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("totp.take_away")} }
+                button { class: "btn btn-danger-solid", r#type: "submit", form: "totp-off-form", "aria-busy": if busy() { "true" }, {t("totp.take_away")} }
             },
             form { class: "form", id: "totp-off-form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     match disable(code().trim().to_owned(), password()).await {
                         Ok(()) => onclose.call(()),

@@ -143,7 +143,7 @@ fn client(user_agent: &str) -> String {
 pub fn Sessions() -> Element {
     let mut query = use_query(load);
     let now = use_now(Duration::from_secs(30));
-    let mut ending = use_signal(|| None::<String>);
+    let mut ending = use_signal(|| false);
     rsx! {
         section {
             h2 { {t("sessions.title")} }
@@ -151,14 +151,17 @@ pub fn Sessions() -> Element {
                 div { class: "stack",
                 if sessions.len() > 1 {
                     div {
-                        button { class: "btn", r#type: "button", disabled: ending().is_some(),
+                        button { class: "btn", r#type: "button", "aria-busy": if ending() { "true" },
                             onclick: move |_| async move {
-                                ending.set(Some(String::new()));
+                                if ending() {
+                                    return;
+                                }
+                                ending.set(true);
                                 match revoke_others().await {
                                     Ok(count) => toast(JobStatus::Succeeded, tn("sessions.ended_n", u64::try_from(count).unwrap_or(0)), ""),
                                     Err(refusal) => say(t("account.not_saved"), &refusal),
                                 }
-                                ending.set(None);
+                                ending.set(false);
                                 query.reload();
                             },
                             {t("sessions.end_others")}
@@ -182,19 +185,22 @@ pub fn Sessions() -> Element {
                                 }
                             }
                             if !session.current {
-                                button { class: "btn btn-sm", r#type: "button", disabled: ending().is_some(),
+                                button { class: "btn btn-sm", r#type: "button", "aria-busy": if ending() { "true" },
                                     "aria-label": "{t(\"sessions.end\")}: {session.user_agent.as_deref().map_or_else(|| t(\"sessions.unknown\"), client)}",
                                     onclick: {
                                         let id = session.id.clone();
                                         move |_| {
                                             let id = id.clone();
                                             async move {
-                                                ending.set(Some(id.inner().to_owned()));
+                                                if ending() {
+                                                    return;
+                                                }
+                                                ending.set(true);
                                                 match revoke(id).await {
                                                     Ok(()) => toast(JobStatus::Succeeded, t("sessions.ended"), ""),
                                                     Err(refusal) => say(t("account.not_saved"), &refusal),
                                                 }
-                                                ending.set(None);
+                                                ending.set(false);
                                                 query.reload();
                                             }
                                         }

@@ -240,11 +240,14 @@ fn NewToken(onclose: EventHandler) -> Element {
         Dialog { id: "token-new", title: t("tokens.new"), onclose,
             foot: rsx! {
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.cancel")} }
-                button { class: "btn btn-primary", r#type: "submit", form: "token-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("tokens.make")} }
+                button { class: "btn btn-primary", r#type: "submit", form: "token-form", "aria-busy": if busy() { "true" }, {t("tokens.make")} }
             },
             form { class: "form", id: "token-form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     let ms = browser::now_ms() + days().parse::<f64>().unwrap_or(90.0) * 86_400_000.0;
                     let input = CreateApiTokenInput {

@@ -13,6 +13,7 @@ use crate::pages::runs::data::{PAGE, PageInfo, Place};
 use crate::pages::runs::filters::{self, ChoiceFilter};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::Scope;
 use crate::ui::{
     Empty, ErrorNotice, Icon, JobStatus, Skeleton, StatusDot, TimeAgo, toast_error, use_now, use_query,
 };
@@ -216,8 +217,11 @@ pub fn AuditLog(locale: Locale, query: ReadSignal<Params>) -> Element {
                 }
             }
             span { class: "end toolbar",
-                button { class: "btn btn-sm", r#type: "button", disabled: busy(), "aria-busy": if busy() { "true" },
+                button { class: "btn btn-sm", r#type: "button", "aria-busy": if busy() { "true" },
                     onclick: move |_| async move {
+                        if busy() {
+                            return;
+                        }
                         busy.set(true);
                         match api::run(VerifyQuery::build(())).await {
                             Ok(answer) => verified.set(Some(answer.audit_verification)),
@@ -280,6 +284,11 @@ pub fn AuditLog(locale: Locale, query: ReadSignal<Params>) -> Element {
     }
 }
 
+/// What was acted on: a permission that somebody lacks in words, anything else by its name.
+fn target_words(name: String) -> String {
+    serde_json::from_value::<Scope>(Json::String(name.clone())).map_or(name, Scope::words)
+}
+
 fn pretty(value: &Json) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
 }
@@ -295,7 +304,7 @@ fn Row(locale: Locale, entry: AuditEntry, now: Signal<f64>) -> Element {
         query: Params::default().with(name, id.inner()),
     };
     let who = entry.actor_email.clone().unwrap_or_else(|| t("audit.nobody"));
-    let target = entry.target_name.clone().unwrap_or_default();
+    let target = entry.target_name.clone().map(target_words).unwrap_or_default();
     rsx! {
         tr {
             td { class: "num dim", "{entry.seq}" }

@@ -79,11 +79,14 @@ pub fn Invite(locale: Locale, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
         Dialog { id: "invite", title: t("users.invite"), onclose,
             foot: rsx! {
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.cancel")} }
-                button { class: "btn btn-primary", r#type: "submit", form: "invite-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("invite.send")} }
+                button { class: "btn btn-primary", r#type: "submit", form: "invite-form", "aria-busy": if busy() { "true" }, {t("invite.send")} }
             },
             form { class: "form", id: "invite-form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     let input = InviteUserInput {
                         email: email().trim().to_owned(),

@@ -116,10 +116,13 @@ pub fn Keys() -> Element {
             Dialog { id: "keys", title: t("keys.change_title"), onclose: move |()| asking.set(false),
                 foot: rsx! {
                     button { class: "btn", r#type: "button", onclick: move |_| asking.set(false), {t("dialog.close")} }
-                    button { class: "btn btn-primary", r#type: "button", disabled: busy(), "aria-busy": if busy() { "true" },
+                    button { class: "btn btn-primary", r#type: "button", "aria-busy": if busy() { "true" },
                         onclick: move |_| {
                             let present = present.clone();
                             async move {
+                                if busy() {
+                                    return;
+                                }
                                 busy.set(true);
                                 match rotate(present).await {
                                     Ok(id) => {

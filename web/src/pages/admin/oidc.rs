@@ -214,6 +214,9 @@ fn ProviderForm(settings: OidcSettings, roles: Vec<RoleRef>, onsaved: EventHandl
         form { class: "form", novalidate: true,
             onsubmit: move |event: FormEvent| async move {
                 event.prevent_default();
+                if busy() {
+                    return;
+                }
                 busy.set(true);
                 let chosen = MODES.iter().find(|(_, name, _)| *name == mode());
                 let input = SaveOidcProviderInput {
@@ -258,10 +261,13 @@ fn ProviderForm(settings: OidcSettings, roles: Vec<RoleRef>, onsaved: EventHandl
                 p { class: "error", role: "alert", "{words}" }
             }
             div { class: "toolbar",
-                button { class: "btn", r#type: "submit", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} }
+                button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("event.save")} }
                 if is_set {
-                    button { class: "btn", r#type: "button", disabled: busy(),
+                    button { class: "btn", r#type: "button",
                         onclick: move |_| async move {
+                            if busy() {
+                                return;
+                            }
                             busy.set(true);
                             match test().await {
                                 Ok(()) => {
@@ -274,8 +280,11 @@ fn ProviderForm(settings: OidcSettings, roles: Vec<RoleRef>, onsaved: EventHandl
                         },
                         {t("oidc.test")}
                     }
-                    button { class: "btn btn-danger", r#type: "button", disabled: busy(),
+                    button { class: "btn btn-danger", r#type: "button",
                         onclick: move |_| async move {
+                            if busy() {
+                                return;
+                            }
                             busy.set(true);
                             match remove(version).await {
                                 Ok(()) => {

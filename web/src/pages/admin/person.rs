@@ -95,13 +95,16 @@ pub fn EditPerson(user: User, roles: Vec<RoleRef>, onclose: EventHandler) -> Ele
         Dialog { id: "person", title: user.email.clone(), onclose,
             foot: rsx! {
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.close")} }
-                button { class: "btn btn-primary", r#type: "submit", form: "person-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} }
+                button { class: "btn btn-primary", r#type: "submit", form: "person-form", "aria-busy": if busy() { "true" }, {t("event.save")} }
             },
             form { class: "form", id: "person-form", novalidate: true,
                 onsubmit: move |event: FormEvent| {
                     event.prevent_default();
                     let before = before.clone();
                     async move {
+                        if busy() {
+                            return;
+                        }
                         busy.set(true);
                         // Only what differs is sent, so that a change made elsewhere meanwhile stays.
                         let input = UpdateUserInput {

@@ -106,6 +106,9 @@ pub fn EditRole(role: Option<Role>, onclose: EventHandler) -> Element {
             event.prevent_default();
             let id = id.clone();
             async move {
+                if busy() {
+                    return;
+                }
                 busy.set(true);
                 let input = SaveRoleInput {
                     id,
@@ -145,7 +148,7 @@ pub fn EditRole(role: Option<Role>, onclose: EventHandler) -> Element {
                 }
                 button { class: "btn", r#type: "button", onclick: move |_| onclose.call(()), {t("dialog.close")} }
                 if !built_in {
-                    button { class: "btn btn-primary", r#type: "submit", form: "role-form", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} }
+                    button { class: "btn btn-primary", r#type: "submit", form: "role-form", "aria-busy": if busy() { "true" }, {t("event.save")} }
                 }
             },
             if built_in {

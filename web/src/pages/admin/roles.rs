@@ -5,7 +5,7 @@ use dioxus::prelude::*;
 
 use super::role::EditRole;
 use crate::api::{self, ApiError, schema};
-use crate::i18n::{t, tn};
+use crate::i18n::{known, t, tn};
 use crate::layout::{Crumb, use_crumbs};
 use crate::session::{RoleName, Scope};
 use crate::ui::{ErrorNotice, Icon, Skeleton, use_query};
@@ -33,6 +33,14 @@ impl Role {
     pub fn words(&self) -> String {
         let Self { name, built_in, .. } = self.clone();
         RoleName { name, built_in }.words()
+    }
+
+    /// What it is for; of a built-in one in the language of the page.
+    fn about(&self) -> String {
+        self.built_in
+            .then(|| known(&format!("roles.about.{}", self.name.to_lowercase())))
+            .flatten()
+            .unwrap_or_else(|| self.description.clone())
     }
 }
 
@@ -73,7 +81,7 @@ pub fn Roles() -> Element {
                                 th { {t("roles.permission")} }
                                 for role in roles.iter().cloned() {
                                     th { key: "{role.id.inner()}", class: "role", scope: "col",
-                                        span { title: "{role.description}", {role.words()} }
+                                        span { title: role.about(), {role.words()} }
                                         span { class: "sub", {tn("roles.people", u64::try_from(role.user_count.unwrap_or(0)).unwrap_or(0))} }
                                         button { class: "btn btn-sm", r#type: "button", "aria-label": format!("{}: {}", act(&role), role.words()),
                                             onclick: {

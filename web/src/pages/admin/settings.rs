@@ -193,12 +193,19 @@ fn Registration(settings: Settings, onsaved: EventHandler) -> Element {
     let mut wrong = use_signal(Faults::default);
     let mut busy = use_signal(|| false);
     let version = settings.version;
+    // That mail is not set up yet is said where it is asked for.
+    let refused = ["registration", "smtp", "expectedVersion"]
+        .into_iter()
+        .find_map(|path| wrong.read().at(path));
     rsx! {
         section {
             h2 { {t("settings.registration")} }
             form { class: "form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     let chosen = MODES.iter().find(|(_, name, _)| *name == mode()).map(|(mode, ..)| *mode);
                     let input = UpdateSettingsInput { expected_version: Some(version), registration: chosen, smtp: None };
@@ -212,9 +219,9 @@ fn Registration(settings: Settings, onsaved: EventHandler) -> Element {
                     onsaved.call(());
                     busy.set(false);
                 },
-                Choice { id: "registration", label: t("settings.who"), value: mode, error: wrong.read().at("registration"),
+                Choice { id: "registration", label: t("settings.who"), value: mode, error: refused,
                     choices: MODES.iter().map(|(_, name, key)| ((*name).to_owned(), t(key))).collect::<Vec<_>>() }
-                div { button { class: "btn", r#type: "submit", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} } }
+                div { button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("event.save")} } }
             }
         }
     }
@@ -248,6 +255,9 @@ fn Mail(settings: Settings, onsaved: EventHandler) -> Element {
             form { class: "form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     let given = |text: String| Some(text).filter(|text| !text.is_empty());
                     let chosen = SmtpSecurity::ALL.iter().find(|(_, name, _)| *name == security());
@@ -285,7 +295,7 @@ fn Mail(settings: Settings, onsaved: EventHandler) -> Element {
                 if let Some(words) = wrong.read().at("expectedVersion") {
                     p { class: "error", role: "alert", "{words}" }
                 }
-                div { button { class: "btn", r#type: "submit", disabled: busy(), "aria-busy": if busy() { "true" }, {t("event.save")} } }
+                div { button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("event.save")} } }
             }
         }
     }
@@ -302,6 +312,9 @@ fn TestMail(locale: Locale) -> Element {
             form { class: "form", novalidate: true,
                 onsubmit: move |event: FormEvent| async move {
                     event.prevent_default();
+                    if busy() {
+                        return;
+                    }
                     busy.set(true);
                     let input = SendTestEmailInput { to: to().trim().to_owned(), locale: locale.tag().to_owned() };
                     match send_test(input).await {
@@ -314,7 +327,7 @@ fn TestMail(locale: Locale) -> Element {
                     busy.set(false);
                 },
                 Entry { id: "test-to", label: t("settings.test_to"), kind: "email", value: to, error: wrong.read().at("to") }
-                div { button { class: "btn", r#type: "submit", disabled: busy(), "aria-busy": if busy() { "true" }, {t("settings.test_send")} } }
+                div { button { class: "btn", r#type: "submit", "aria-busy": if busy() { "true" }, {t("settings.test_send")} } }
             }
         }
     }

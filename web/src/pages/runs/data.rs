@@ -4,7 +4,7 @@
 use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
-use crate::i18n::known;
+use crate::i18n::{Locale, known, t};
 pub use crate::ui::{EventType, JobStatus};
 
 /// Rows of a page of a list.
@@ -257,7 +257,11 @@ impl UserError {
             UserErrorCode::Taken => "taken",
             _ => "invalid",
         };
-        known(&format!("refused.{name}.{code}")).unwrap_or_else(|| self.message.clone())
+        known(&format!("refused.{name}.{code}")).unwrap_or_else(|| match Locale::current() {
+            // The API speaks English.
+            Locale::En => self.message.clone(),
+            Locale::Es => t(self.code.key()),
+        })
     }
 }
 
@@ -274,6 +278,25 @@ pub enum UserErrorCode {
     LimitReached,
     Unreachable,
     Unsupported,
+}
+
+impl UserErrorCode {
+    /// The words for where nothing more exact is known.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Invalid => "refused.any.invalid",
+            Self::Required => "refused.any.required",
+            Self::TooLong => "refused.any.too_long",
+            Self::Taken => "refused.any.taken",
+            Self::NotFound => "refused.any.not_found",
+            Self::Forbidden => "refused.any.forbidden",
+            Self::Conflict => "refused.any.conflict",
+            Self::InUse => "refused.any.in_use",
+            Self::LimitReached => "refused.any.limit_reached",
+            Self::Unreachable => "refused.any.unreachable",
+            Self::Unsupported => "refused.any.unsupported",
+        }
+    }
 }
 
 /// Why an action did not happen.
