@@ -8,7 +8,8 @@ use chrono::TimeDelta;
 use crate::kernel::Timestamp;
 use crate::kernel::denials::Denial;
 
-/// Entries in a minute, beside one for all that went over.
+/// Entries in a minute of people who are signed in, and as many of all others: whoever is not signed in can't use up
+/// what names those who are. Beside them one for all that went over.
 pub const BUDGET: usize = 20;
 const WINDOW: TimeDelta = TimeDelta::minutes(1);
 
@@ -23,9 +24,37 @@ pub struct Due {
 #[derive(Debug, Default)]
 pub struct Window {
     until: Option<Timestamp>,
+    named: Kinds,
+    nameless: Kinds,
+    others: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kinds {
     written: HashSet<Denial>,
     waiting: HashMap<Denial, u64>,
-    others: u64,
+}
+
+impl Kinds {
+    /// Gives what is due at once, and how many found no room.
+    fn take_in(&mut self, denial: Denial, count: u64) -> (Option<(Denial, u64)>, u64) {
+        if !self.written.contains(&denial) && self.written.len() < BUDGET {
+            self.written.insert(denial.clone());
+            (Some((denial, count)), 0)
+        } else if self.waiting.contains_key(&denial) || self.waiting.len() < BUDGET {
+            *self.waiting.entry(denial).or_default() += count;
+            (None, 0)
+        } else {
+            (None, count)
+        }
+    }
+
+    /// What waited, which is written now.
+    fn next(&mut self) -> Vec<(Denial, u64)> {
+        let due: Vec<_> = self.waiting.drain().collect();
+        self.written = due.iter().map(|(denial, _)| denial.clone()).collect();
+        due
+    }
 }
 
 impl Window {
@@ -34,33 +63,38 @@ impl Window {
         let mut due = Due::default();
         if self.until.is_none_or(|until| now >= until) {
             self.until = Some(now + WINDOW);
-            due.each.extend(self.waiting.drain());
-            self.written = due.each.iter().map(|(denial, _)| denial.clone()).collect();
+            due.each.extend(self.named.next());
+            due.each.extend(self.nameless.next());
             due.others = std::mem::take(&mut self.others);
         }
         self.others += others;
         for (denial, count) in each {
-            if !self.written.contains(&denial) && self.written.len() < BUDGET {
-                self.written.insert(denial.clone());
-                due.each.push((denial, count));
-            } else if self.waiting.contains_key(&denial) || self.waiting.len() < BUDGET {
-                *self.waiting.entry(denial).or_default() += count;
+            let kinds = if denial.user.is_some() {
+                &mut self.named
             } else {
-                self.others += count;
-            }
+                &mut self.nameless
+            };
+            let (now, over) = kinds.take_in(denial, count);
+            due.each.extend(now);
+            self.others += over;
         }
         due
     }
 
     /// Whether something waits for the end of the minute.
     pub fn waits(&self) -> bool {
-        !self.waiting.is_empty() || self.others > 0
+        !self.named.waiting.is_empty() || !self.nameless.waiting.is_empty() || self.others > 0
     }
 
     /// Everything, because nothing will come after it.
     pub fn rest(&mut self) -> Due {
         Due {
-            each: self.waiting.drain().collect(),
+            each: self
+                .named
+                .next()
+                .into_iter()
+                .chain(self.nameless.next())
+                .collect(),
             others: std::mem::take(&mut self.others),
         }
     }
@@ -96,6 +130,22 @@ mod tests {
         let later = window.due(start + TimeDelta::seconds(60), HashMap::new(), 0);
         assert_eq!(later.each, [(denial(1), 590)]);
         assert!(!window.waits());
+    }
+
+    #[test]
+    fn those_who_are_not_signed_in_use_up_nobodys_room() {
+        let (mut window, start) = (Window::default(), Timestamp::default());
+        let flood = (0..100).map(|n| {
+            let nobody = Denial {
+                user: None,
+                client: Some(std::net::Ipv4Addr::from(n).into()),
+                ..denial(0)
+            };
+            (nobody, 1)
+        });
+        assert_eq!(window.due(start, flood.collect(), 0).each.len(), BUDGET);
+        let named = window.due(start, HashMap::from([(denial(1), 1)]), 0);
+        assert_eq!(named.each, [(denial(1), 1)]);
     }
 
     #[test]

@@ -127,13 +127,13 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    /// An id that is none matches nothing.
+    /// An id that is none matches nothing: no entry is about the last of all ids.
     fn parts(self) -> Filter {
-        let uuid = |id: ID| ids::parse(&id).map_or(uuid::Uuid::nil(), |(_, uuid)| uuid);
+        let uuid = |id: ID| ids::parse(&id).map_or(uuid::Uuid::max(), |(_, uuid)| uuid);
         Filter {
             actor: self
                 .actor_id
-                .map(|id| UserId::parse(&id).map_or(uuid::Uuid::nil(), |id| id.0)),
+                .map(|id| UserId::parse(&id).map_or(uuid::Uuid::max(), |id| id.0)),
             target: self.target_id.map(uuid),
             token: self.api_token_id.map(uuid),
             actions: self.actions,

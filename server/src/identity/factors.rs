@@ -113,10 +113,7 @@ impl Identity {
         }
         let tx = self.kernel.db.begin().await?;
         let (row, _) = users::lock(&tx, id).await?;
-        if !self.permissions_of(&tx, &row).await?.within(op.permissions()) {
-            let message = "This account may do more than you: you can't change it.";
-            return Err(Error::field(UserErrorCode::Forbidden, "id", message));
-        }
+        self.not_above(&tx, op, id).await?;
         if store::remove(&tx, id).await? {
             self.audit
                 .record(&tx, op, Change::new(AuditAction::DisableTotp, account(&row)))

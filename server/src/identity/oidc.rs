@@ -338,6 +338,7 @@ impl Identity {
         users::is_active(&tx, owner).await?;
         let user = users::by_ids(&tx, [owner]).await?.pop();
         let user = user.ok_or(Error::NotFound("link to a provider"))?;
+        self.not_above(&tx, op, owner).await?;
         let others = store::of_users(&tx, &[owner]).await?.len() > 1;
         if op.user() == Some(owner) && user.password_hash.is_empty() && !others {
             let message = "This is the only way to sign in to your account: set a password first, by the mail for forgotten ones.";

@@ -68,6 +68,21 @@ impl Identity {
         Ok(model::of_role(row.role, names))
     }
 
+    /// Refuses to touch what belongs to an account that may do more than whoever asks. One's own is one's own.
+    pub(super) async fn not_above(&self, db: &impl ConnectionTrait, op: &Op, owner: UserId) -> Result<()> {
+        if op.user() == Some(owner) {
+            return Ok(());
+        }
+        let Some(row) = store::by_ids(db, [owner]).await?.pop() else {
+            return Ok(());
+        };
+        if self.permissions_of(db, &row).await?.within(op.permissions()) {
+            return Ok(());
+        }
+        let message = "This account may do more than you: you can't change it.";
+        Err(Error::field(UserErrorCode::Forbidden, "id", message))
+    }
+
     /// What a role id stands for; the role stays until the transaction ends.
     pub(super) async fn held(&self, tx: &DatabaseTransaction, id: RoleId) -> Result<Option<Held>> {
         if let Some(role) = model::built_in(id) {

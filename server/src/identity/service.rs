@@ -388,6 +388,13 @@ pub(super) fn check_name(name: &str, checks: &mut Checks) {
         "name",
         "At most 100 characters.",
     );
+    let plain = !name.chars().any(char::is_control);
+    checks.require(
+        plain,
+        UserErrorCode::Invalid,
+        "name",
+        "A name has no control characters.",
+    );
 }
 
 /// One `@` with something on both sides, and nothing that could end a header.

@@ -86,6 +86,7 @@ impl Identity {
         let mine = |row: &SessionRow| holder.is_none_or(|user| user.0 == row.user_id);
         // What is not theirs is not removed: the transaction ends without a commit.
         let row = found.filter(mine).ok_or(Error::NotFound("session"))?;
+        self.not_above(&tx, op, UserId(row.user_id)).await?;
         let owner = by_ids(&tx, [UserId(row.user_id)]).await?.pop();
         let name = owner.map(|user| user.email).unwrap_or_default();
         let target = Target::new(TargetKind::Session, id, name);

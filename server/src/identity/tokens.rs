@@ -146,6 +146,7 @@ impl Identity {
         let found = store::by_ids(&tx, [id.0]).await?.pop();
         let row = found.filter(|row| holder.is_none_or(|user| user.0 == row.user_id));
         let row = row.ok_or(Error::NotFound("API token"))?;
+        self.not_above(&tx, op, UserId(row.user_id)).await?;
         // The account is locked, as when a token is made: none slips in between.
         is_active(&tx, UserId(row.user_id)).await?;
         let now = self.kernel.now();

@@ -4,7 +4,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
-use crate::access::{Action, Permission, can};
+use crate::access::{self, Action, Permission, can};
 use crate::events::{Event, EventLoader, EventVersion, VersionLoader, person};
 use crate::identity::{ApiToken, User, token_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
@@ -79,8 +79,9 @@ impl Job {
         Ok(row.filter(seen).map(Event))
     }
 
-    /// What it runs.
+    /// What it runs. Needs READ_EVENTS: it shows the source.
     async fn event_version(&self, ctx: &Context<'_>) -> ApiResult<EventVersion> {
+        api(ctx, access::allow(op(ctx)?, Action::ReadEvents))?;
         let loader = ctx.data::<DataLoader<VersionLoader>>()?;
         let row = loaded(ctx, loader.load_one(self.0.event_version_id).await)?;
         Ok(EventVersion(api(

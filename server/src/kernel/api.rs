@@ -64,7 +64,15 @@ pub fn visible<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<Opti
 pub fn payload<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<(Option<T>, Vec<UserError>)> {
     match result {
         Ok(node) => Ok((Some(node), Vec::new())),
-        Err(Error::Invalid(errors)) => Ok((None, errors.into_iter().map(UserError::from).collect())),
+        Err(Error::Invalid(errors)) => {
+            // What is beyond somebody is refused at its field; the audit log keeps the attempt all the same.
+            if errors.iter().any(|error| error.code == UserErrorCode::Forbidden)
+                && let Ok(op) = ctx.data::<Op>()
+            {
+                op.denied(ctx.field().name().to_owned(), "FORBIDDEN");
+            }
+            Ok((None, errors.into_iter().map(UserError::from).collect()))
+        }
         Err(Error::NotFound(what)) => {
             // Absent or somebody else's: the client can't tell, but the audit log keeps the attempt.
             if let Ok(op) = ctx.data::<Op>() {

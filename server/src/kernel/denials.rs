@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-/// Different refusals that are kept apart at a time; further ones are only counted.
+/// Different refusals that are kept apart at a time, of those who are signed in and of others; further ones are only
+/// counted.
 const KINDS: usize = 1000;
 
 /// Who was refused what, and why. Those that are alike are counted together.
@@ -25,7 +26,20 @@ pub struct Denial {
 #[derive(Debug, Default)]
 struct Counts {
     each: HashMap<Denial, u64>,
+    named: usize,
     others: u64,
+}
+
+impl Counts {
+    fn is_full_for(&self, denial: &Denial) -> bool {
+        let named = denial.user.is_some();
+        let like_it = if named {
+            self.named
+        } else {
+            self.each.len() - self.named
+        };
+        like_it >= KINDS && !self.each.contains_key(denial)
+    }
 }
 
 /// Refusals of this process that are not in the audit log yet; cheap to clone.
@@ -39,9 +53,12 @@ impl Denials {
 
     pub fn add(&self, denial: Denial, times: u64) {
         let mut counts = self.lock();
-        if counts.each.len() >= KINDS && !counts.each.contains_key(&denial) {
+        if counts.is_full_for(&denial) {
             counts.others += times;
         } else {
+            if denial.user.is_some() && !counts.each.contains_key(&denial) {
+                counts.named += 1;
+            }
             *counts.each.entry(denial).or_default() += times;
         }
     }

@@ -92,6 +92,7 @@ async fn download(
         Ok(execution) => execution,
         Err(Error::NotFound(_)) => return (StatusCode::NOT_FOUND, "There is no such log.\n").into_response(),
         Err(Error::Unauthenticated) => return (StatusCode::UNAUTHORIZED, "Sign in first.\n").into_response(),
+        Err(Error::Forbidden) => return (StatusCode::FORBIDDEN, "You may not do this.\n").into_response(),
         Err(other) => {
             tracing::error!(problem = other.private_text(), "a download failed");
             return StatusCode::SERVICE_UNAVAILABLE.into_response();

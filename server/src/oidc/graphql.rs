@@ -139,14 +139,18 @@ impl SaveOidcProviderInput {
                 .map_err(|_| Error::field(UserErrorCode::NotFound, "roleId", "There is no such role."))?,
             None => crate::access::roles::id_of(viewer),
         };
-        let domains = plain(self.allowed_domains);
+        // One that is empty stays: left out, it would open what was to be closed.
+        let domains = self
+            .allowed_domains
+            .iter()
+            .map(|domain| domain.trim().to_lowercase());
         Ok(Provider {
             issuer: self.issuer.trim().to_owned(),
             client_id: self.client_id.trim().to_owned(),
             client_secret: self.client_secret.filter(|secret| !secret.is_empty()),
             scopes: plain(self.scopes),
             label: self.label.trim().to_owned(),
-            domains: domains.iter().map(|domain| domain.to_lowercase()).collect(),
+            domains: domains.collect(),
             registration: self.registration.into(),
             role: role.0,
             trusts_factor: self.trusts_second_factor,

@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: usize = 1 << 20;
 /// For how long a discovery document and keys are held.
 const FRESH: TimeDelta = TimeDelta::minutes(15);
+/// For how long a provider that could not be read is not asked again.
+const AWAY: TimeDelta = TimeDelta::seconds(3);
 
 /// Signatures that only the provider can make. Those by the shared secret are left out: a client's secret must not
 /// be enough to be anybody.
@@ -54,7 +56,7 @@ const ALGORITHMS: [Algorithm; 10] = [
 ];
 
 /// Why there is no answer to rely on. The words are for administrators and the log.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum Trouble {
     /// Nothing came, or not in time.
     #[error("The provider does not answer: {0}")]
@@ -122,6 +124,8 @@ type Client = CoreClient<
 pub struct Remote {
     http: Http,
     known: Arc<Mutex<Option<Arc<Known>>>>,
+    /// Who asks for the document; others wait for what comes. The last trouble with whom, and when.
+    asking: Arc<tokio::sync::Mutex<Option<(Provider, Timestamp, Trouble)>>>,
     callback: String,
 }
 
@@ -142,6 +146,7 @@ impl Remote {
         Ok(Self {
             http,
             known: Arc::default(),
+            asking: Arc::default(),
             callback,
         })
     }
@@ -162,10 +167,26 @@ impl Remote {
     }
 
     async fn known(&self, provider: &Provider, now: Timestamp) -> Result<Arc<Known>, Trouble> {
-        match self.held(provider, now) {
-            Some(known) => Ok(known),
-            None => self.discover(provider, now).await,
+        if let Some(known) = self.held(provider, now) {
+            return Ok(known);
         }
+        // However many come at a time, the provider is asked once.
+        let mut last = self.asking.lock().await;
+        if let Some(known) = self.held(provider, now) {
+            return Ok(known);
+        }
+        if let Some((whom, at, trouble)) = &*last
+            && whom == provider
+            && now - *at < AWAY
+        {
+            return Err(trouble.clone());
+        }
+        let found = self.discover(provider, now).await;
+        *last = found
+            .as_ref()
+            .err()
+            .map(|trouble| (provider.clone(), now, trouble.clone()));
+        found
     }
 
     /// Reads the provider's document and keys anew.

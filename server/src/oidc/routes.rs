@@ -15,7 +15,7 @@ use super::flow::{AWAY, language};
 use super::service::{Answer, Arrived, CALLBACK, Oidc, START, Unsigned};
 
 /// What passing a door costs of the caller's bucket: a provider is asked for each.
-const COST: u64 = 20;
+const COST: u64 = 300;
 
 /// `/auth/oidc/start` and `/auth/oidc/callback`.
 pub fn router(oidc: Oidc, gateway: Gateway) -> Router {

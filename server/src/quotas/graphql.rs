@@ -202,7 +202,8 @@ pub struct QuotasMutation;
 #[Object]
 impl QuotasMutation {
     /// Sets the limits of a person, of a role or of the installation. They hold at once on this server and within
-    /// a second on others; what exists beyond them stays. Needs MANAGE_USERS.
+    /// a second on others; what exists beyond them stays. Needs MANAGE_USERS, and for the installation MANAGE_SETTINGS
+    /// too; of people and roles that may not do more than the viewer.
     async fn set_quota(
         &self,
         ctx: &Context<'_>,

@@ -164,6 +164,10 @@ impl Quotas {
         limits: Vec<(Kind, Option<i64>)>,
     ) -> Result<Vec<(Kind, Option<i64>)>> {
         access::allow(op, Action::ManageUsers)?;
+        if matches!(subject, Subject::Installation) {
+            // Everybody's limits, administrators' too, and how long all logs are kept.
+            access::allow(op, Action::ManageSettings)?;
+        }
         let mut checks = Checks::default();
         model::check(&limits, &mut checks);
         checks.done()?;
@@ -185,6 +189,12 @@ impl Quotas {
             let message = format!("There is no such {what}.");
             return Err(Error::field(UserErrorCode::NotFound, field, message));
         };
+        if let Some(held) = store::permissions_of(&tx, subject.id()).await?
+            && !held.within(op.permissions())
+        {
+            let message = "This account or role may do more than you: you can't change its limits.";
+            return Err(Error::field(UserErrorCode::Forbidden, field, message));
+        }
         let old = store::replace(&tx, subject.id(), &limits).await?;
         let change = Change::new(AuditAction::SetQuota, Target::new(kind, subject.id(), name))
             .from(audited(&old))

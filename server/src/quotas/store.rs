@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement};
 
-use crate::access::roles;
-use crate::kernel::ids::UserId;
+use crate::access::{Permissions, roles};
+use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::{Kernel, Result, Timestamp};
 
 use super::model::{INSTALLATION, Kind, Level, Setting, Usage};
@@ -108,6 +108,28 @@ pub async fn lock_person(tx: &DatabaseTransaction, person: UserId) -> Result<Opt
         person.0,
     )
     .await
+}
+
+/// What a person or a role may do; None for neither.
+pub async fn permissions_of(tx: &DatabaseTransaction, subject: Uuid) -> Result<Option<Permissions>> {
+    if let Some(role) = roles::built_in(RoleId(subject)) {
+        return Ok(Some(roles::permissions(role)));
+    }
+    let sql =
+        "SELECT u.role, r.permissions FROM users u LEFT JOIN roles r ON r.id = u.role_id WHERE u.id = $1
+               UNION ALL SELECT NULL, permissions FROM roles WHERE id = $1";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [subject.into()]);
+    let Some(row) = tx.query_one_raw(statement).await? else {
+        return Ok(None);
+    };
+    if let Some(names) = row.try_get::<Option<Vec<String>>>("", "permissions")? {
+        return Ok(Some(Permissions::named(&names)));
+    }
+    let name: Option<String> = row.try_get("", "role")?;
+    let role = roles::BUILT_IN
+        .into_iter()
+        .find(|role| Some(roles::name_of(*role)) == name.as_deref());
+    Ok(role.map(roles::permissions))
 }
 
 /// The name of a custom role, which stays until the transaction ends.

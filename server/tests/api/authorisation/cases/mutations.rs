@@ -226,7 +226,7 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Mutation.setQuota",
-        "mutation ($user: ID!) { setQuota(input: { subject: { user: $user }, limits: [{ kind: EVENTS, limit: 1000 }] }) {
+        "mutation ($bare: ID!) { setQuota(input: { subject: { user: $bare }, limits: [{ kind: EVENTS, limit: 1000 }] }) {
          limits { kind } userErrors { code } } }",
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
