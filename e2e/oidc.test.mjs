@@ -385,6 +385,16 @@ describe("a provider that lies", () => {
 
 describe("in a browser", () => inBrowser({ callback, certified, client: CLIENT, product, recovery: () => recovery.shift() }));
 
+describe("many at a time", () => {
+  test("the provider is asked once, however many set out, and whoever comes too often waits", async () => {
+    await save({ issuer: liar.issuer, registration: "OPEN", label: "Asked once" });
+    liar.asked = 0;
+    const starts = await Promise.all(Array.from({ length: 50 }, () => new Jar().visit(`${product.url}/auth/oidc/start`)));
+    assert.deepEqual([...new Set(starts.map((one) => one.status))], [303]);
+    assert.equal(liar.asked, 1);
+  });
+});
+
 describe("a provider that comes and goes", () => {
   test("signs with new keys after a while, and is believed at once", async () => {
     await save({ registration: "OPEN" });

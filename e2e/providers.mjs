@@ -58,6 +58,8 @@ export class Liar {
   other = keyPair("one");
   token = (given) => this.signed(this.honest(given));
   document = {};
+  /** How often its document was read. */
+  asked = 0;
 
   async start(clientId) {
     this.clientId = clientId;
@@ -97,6 +99,7 @@ export class Liar {
       response.end(JSON.stringify(value));
     };
     if (url.pathname === "/.well-known/openid-configuration") {
+      this.asked += 1;
       return json({
         issuer: this.issuer, authorization_endpoint: `${this.issuer}/auth`, token_endpoint: `${this.issuer}/token`, jwks_uri: `${this.issuer}/jwks`,
         response_types_supported: ["code"], subject_types_supported: ["public"], id_token_signing_alg_values_supported: ["RS256", "HS256", "none"], ...this.document,

@@ -22,6 +22,7 @@ mod lists;
 mod live;
 mod logs;
 mod mail;
+mod managers;
 mod panics;
 mod people;
 mod queue;
