@@ -91,6 +91,17 @@ export function inBrowser(of) {
         await hal.leaveBrowser();
       });
 
+      test("whoever owes a code may go back instead", async () => {
+        const fay = await somebody("fay");
+        await fay.visit("sign-in");
+        await fay.keys.activate(way(fay));
+        await atProvider(fay, "fay");
+        await fay.page.getByRole("heading", { name: t("signin.code_title") }).waitFor();
+        await fay.keys.activate(fay.page.getByRole("link", { name: t("enter.back") }));
+        await fay.field("signin.password").waitFor();
+        await fay.leaveBrowser();
+      });
+
       test("a second factor is asked for after the provider, and its code signs in", async () => {
         const fay = await somebody("fay");
         await fay.visit(`sign-in?back=/${language}/events`);

@@ -135,6 +135,7 @@ export function administration(of) {
 
   test("whoever is disabled is out at once", async () => {
     const { admin, guest, invited, newcomer, passwords, t } = of;
+    assert.equal(await guest.page.getByRole("link", { name: t("nav.monitoring") }).count(), 0, "nobody is offered what their role does not include");
     const { dialog, keys, page } = admin;
     await admin.open("nav.users");
     await keys.type(page.getByRole("searchbox", { name: t("users.search") }), invited);

@@ -183,6 +183,11 @@ pub static PROOF: GlobalSignal<Option<String>> = Signal::global(|| {
 pub static SESSION: GlobalSignal<Session> = Signal::global(|| Session::Unknown);
 /// What the server said of itself.
 pub static SERVER: GlobalSignal<Option<ServerInfo>> = Signal::global(|| None);
+/// Whether whoever is signed in may do something of this kind.
+pub fn may(scope: Scope) -> bool {
+    matches!(&*SESSION.read(), Session::SignedIn(viewer) if viewer.may(scope))
+}
+
 /// Whether the last request reached the server.
 pub static ONLINE: GlobalSignal<bool> = Signal::global(|| true);
 /// Rises when the server is back after an absence, so that pages load again.
@@ -233,6 +238,7 @@ pub async fn load() -> Result<(), ApiError> {
 /// next click. Where the server is away, this says so.
 pub async fn watch() {
     let mut losses = api::losses();
+    let _kept = api::keep();
     while losses.next().await.is_some() {
         let _ = load().await;
     }

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, Feed, Timestamp, schema};
 use crate::browser;
+use crate::session;
 
 /// The state of the installation at a moment.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -102,6 +103,9 @@ pub async fn load() -> Result<(), ApiError> {
 
 /// Follows the state until the component that started it is gone.
 pub async fn follow() {
+    if !session::may(session::Scope::ReadSystem) {
+        return;
+    }
     // Pages that need it ask themselves and show their own error.
     let _ = load().await;
     loop {

@@ -175,7 +175,8 @@ impl Identity {
         if taken {
             return Ok(());
         }
-        op.denied("signIn", "WRONG_CODE");
+        // Whoever got so far knows the password: it is the account that is at stake.
+        op.known_as(id).denied("signIn", "WRONG_CODE");
         Err(wrong("code"))
     }
 
@@ -183,7 +184,7 @@ impl Identity {
     async fn prove(&self, op: &Op, user: UserId, password: String) -> Result<Row> {
         let me = self.me(user).await?;
         self.throttle(op, "password", &me.email)?;
-        if password::verify(password, Some(me.password_hash.clone())).await? {
+        if password::verify(op.client, password, Some(me.password_hash.clone())).await? {
             return Ok(me);
         }
         op.denied("password", "WRONG_PASSWORD");

@@ -13,7 +13,7 @@ use crate::access::{self, Action, Permissions};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{RoleId, UserId};
-use crate::kernel::{Actor, Credential, Error, Op, Result, Timestamp};
+use crate::kernel::{Error, Op, Result, Timestamp};
 use crate::mail::{Letter, Subject};
 use crate::settings::Registration;
 
@@ -158,7 +158,7 @@ impl Identity {
             op.denied("resetPassword", "INVALID_LINK");
             return Err(over());
         }
-        let password = password::hash(new).await?;
+        let password = password::hash(op.client, new).await?;
         let tx = self.kernel.db.begin().await?;
         let link = store::take(&tx, &hash, now).await?.ok_or_else(over)?;
         let user = UserId(link.user_id.ok_or_else(over)?);
@@ -318,7 +318,7 @@ impl Identity {
         check_name(&name, &mut checks);
         check_password(&new, "password", &mut checks);
         checks.done()?;
-        let password = password::hash(new).await?;
+        let password = password::hash(op.client, new).await?;
         let mode = self.settings.load().await?.registration;
         let tx = self.kernel.db.begin().await?;
         let link = store::take(&tx, &hash, now).await?.ok_or_else(over)?;
@@ -351,12 +351,7 @@ impl Identity {
             updated_at: now,
         };
         users::insert(&tx, row.clone()).await?;
-        let actor = Actor::User {
-            id: UserId(row.id),
-            permissions: Permissions::NONE,
-            credential: Credential::Process,
-        };
-        let by = Op { actor, ..op.clone() };
+        let by = op.known_as(UserId(row.id));
         let change = Change::new(AuditAction::CreateUser, account(&row))
             .to(json!({ "role": held.name, "status": users::status_name(status) }));
         self.audit.record(&tx, &by, change).await?;

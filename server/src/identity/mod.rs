@@ -16,6 +16,7 @@ mod sessions;
 mod store;
 mod tokens;
 mod totp;
+mod turns;
 
 pub use graphql::admin::{PeopleMutation, PeopleQuery, Role};
 pub use graphql::credentials::{ApiToken, CredentialsMutation, Session, token_of};

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::audit::{AuditAction, Change};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{OidcLinkId, RoleId, UserId};
-use crate::kernel::{Actor, Credential, Error, Op, Permissions, Result};
+use crate::kernel::{Error, Op, Result};
 use crate::settings::Registration;
 
 use super::model;
@@ -278,7 +278,9 @@ impl Identity {
         users::insert(tx, row.clone()).await?;
         let change = Change::new(AuditAction::CreateUser, account(&row))
             .to(json!({ "role": held.name, "status": users::status_name(status), "issuer": who.issuer }));
-        self.audit.record(tx, &acting(op, &row), change).await?;
+        self.audit
+            .record(tx, &op.known_as(UserId(row.id)), change)
+            .await?;
         Ok(Ok(row))
     }
 
@@ -309,7 +311,7 @@ impl Identity {
         let change = Change::new(AuditAction::LinkOidc, account(user))
             .to(json!({ "issuer": row.issuer, "subject": row.subject }));
         store::insert(tx, row).await?;
-        self.audit.record(tx, &acting(op, user), change).await
+        self.audit.record(tx, &op.known_as(UserId(user.id)), change).await
     }
 
     /// The links of users, for nested fields.
@@ -353,16 +355,6 @@ impl Identity {
         tx.commit().await?;
         Ok(row)
     }
-}
-
-/// For the log: the person acts, and asks for nothing yet.
-fn acting(op: &Op, user: &Row) -> Op {
-    let actor = Actor::User {
-        id: UserId(user.id),
-        permissions: Permissions::NONE,
-        credential: Credential::Process,
-    };
-    Op { actor, ..op.clone() }
 }
 
 /// A name as accounts may have it.

@@ -106,7 +106,9 @@ impl Identity {
         let (user, session) = (UserId(found.user_id), SessionId(found.session_id));
         if found.used_at.is_some() {
             users::sessions::remove(&tx, session).await?;
-            let target = Target::new(TargetKind::Session, session, "");
+            let owner = users::by_ids(&tx, [user]).await?.pop();
+            let name = owner.map(|user| user.email).unwrap_or_default();
+            let target = Target::new(TargetKind::Session, session, name);
             let change = Change::new(AuditAction::RevokeSession, target)
                 .to(json!({ "reason": "REFRESH_TOKEN_REUSED" }));
             self.audit.record(&tx, op, change).await?;

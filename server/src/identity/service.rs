@@ -106,7 +106,7 @@ impl Identity {
             role_id: None,
             status: UserStatus::Active,
             locale: "en".into(),
-            password_hash: password::hash(new.password).await?,
+            password_hash: password::hash(None, new.password).await?,
             password_changed_at: now,
             last_sign_in_at: None,
             created_at: now,
@@ -126,7 +126,7 @@ impl Identity {
         let user = store::by_email(&self.kernel.db, email)
             .await?
             .ok_or(Error::NotFound("user"))?;
-        let hash = password::hash(password).await?;
+        let hash = password::hash(None, password).await?;
         let tx = self.kernel.db.begin().await?;
         store::save_password(&tx, UserId(user.id), hash, self.kernel.now()).await?;
         store::sessions::remove_of(&tx, UserId(user.id), None).await?;
@@ -169,7 +169,7 @@ impl Identity {
         self.throttle(op, "signIn", email)?;
         let user = store::by_email(&self.kernel.db, email.trim()).await?;
         let stored = user.as_ref().map(|u| u.password_hash.clone());
-        let right = password::verify(password, stored).await?;
+        let right = password::verify(op.client, password, stored).await?;
         // An account that may not sign in looks like one that is not there.
         let (Some(user), true) = (user.filter(|u| u.status == UserStatus::Active), right) else {
             op.denied("signIn", "WRONG_PASSWORD");
@@ -343,7 +343,7 @@ impl Identity {
         checks.done()?;
         // A token that was stolen must not become a way to guess the password.
         self.throttle(op, "changePassword", &me.email)?;
-        if !password::verify(current, Some(me.password_hash.clone())).await? {
+        if !password::verify(op.client, current, Some(me.password_hash.clone())).await? {
             op.denied("changePassword", "WRONG_PASSWORD");
             return Err(Error::field(
                 UserErrorCode::Invalid,
@@ -351,7 +351,7 @@ impl Identity {
                 "This is not your current password.",
             ));
         }
-        let hash = password::hash(new).await?;
+        let hash = password::hash(op.client, new).await?;
         let tx = self.kernel.db.begin().await?;
         store::save_password(&tx, grant.user(), hash, self.kernel.now()).await?;
         store::sessions::remove_of(&tx, grant.user(), op.session()).await?;

@@ -68,6 +68,16 @@ impl Error {
         Self::Invalid(vec![FieldError::new(code, field, message)])
     }
 
+    /// The same, where the caller gave a value under another name.
+    pub fn at_instead(mut self, from: &str, to: &str) -> Self {
+        if let Self::Invalid(errors) = &mut self {
+            for error in errors.iter_mut().filter(|error| error.field == [from]) {
+                error.field = vec![to.to_owned()];
+            }
+        }
+        self
+    }
+
     /// For logs and the terminal of the operator, never for clients.
     pub fn private_text(&self) -> String {
         match self {

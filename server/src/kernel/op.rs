@@ -93,6 +93,19 @@ impl Op {
         }
     }
 
+    /// The same for somebody who is known by now, and asks for nothing yet: for the log.
+    pub fn known_as(&self, id: UserId) -> Self {
+        let actor = Actor::User {
+            id,
+            permissions: Permissions::NONE,
+            credential: Credential::Process,
+        };
+        Self {
+            actor,
+            ..self.clone()
+        }
+    }
+
     /// Notes a refusal for the audit log.
     pub fn denied(&self, what: impl Into<std::borrow::Cow<'static, str>>, why: &'static str) {
         let denial = Denial {

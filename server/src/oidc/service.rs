@@ -1,6 +1,5 @@
 //! Reading and changing the provider's settings, and signing in by it.
 
-use cronium_entity::setting;
 use sea_orm::TransactionTrait as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -12,13 +11,15 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::RoleId;
 use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
+use crate::settings::Sealed;
 
 use super::flow::{self, AWAY, Away, PROOF, Proof};
 use super::model::Provider;
 use super::remote::{Remote, Trouble};
 use super::store;
 
-const CONTEXT: &str = "settings/oidc";
+/// Under which name the provider is kept.
+const NAME: &str = "oidc";
 /// Where browsers come back to.
 pub const CALLBACK: &str = "/auth/oidc/callback";
 /// Where they set out.
@@ -31,6 +32,7 @@ pub struct Oidc {
     audit: Audit,
     pub(super) identity: Identity,
     master: KeyRing,
+    sealed: Sealed,
     remote: Remote,
     callback: String,
 }
@@ -106,6 +108,7 @@ impl Oidc {
     ) -> Result<Self> {
         let callback = format!("{}{CALLBACK}", public_url.trim_end_matches('/'));
         Ok(Self {
+            sealed: Sealed::new(kernel.clone(), master.clone(), NAME),
             kernel,
             audit,
             identity,
@@ -120,15 +123,9 @@ impl Oidc {
         &self.callback
     }
 
-    fn opened(&self, sealed: Option<Vec<u8>>) -> Result<Option<Provider>> {
-        let Some(sealed) = sealed else { return Ok(None) };
-        let json = self.master.open(CONTEXT, &sealed)?;
-        serde_json::from_slice(&json).map(Some).map_err(Error::internal)
-    }
-
     /// For the program itself.
     pub async fn load(&self) -> Result<Option<Provider>> {
-        self.opened(store::load(&self.kernel.db).await?)
+        self.sealed.load().await
     }
 
     pub async fn read(&self, op: &Op) -> Result<Option<Provider>> {
@@ -154,7 +151,7 @@ impl Oidc {
         let role = RoleId(new.role);
         let given = self.identity.role(role).await?;
         let tx = self.kernel.db.begin().await?;
-        let old = self.opened(store::lock(&tx).await?)?;
+        let old: Option<Provider> = self.sealed.lock(&tx).await?;
         check_version(old.as_ref(), expected)?;
         new.keep_secret(old.as_ref());
         new.version = old.as_ref().map_or(0, |old| old.version) + 1;
@@ -171,13 +168,7 @@ impl Oidc {
             ),
         }
         checks.done()?;
-        let json = serde_json::to_vec(&new).map_err(Error::internal)?;
-        let row = setting::Model {
-            key: store::KEY.into(),
-            value: self.master.seal(self.kernel.entropy, CONTEXT, &json)?,
-            updated_at: self.kernel.now(),
-        };
-        store::save(&tx, row).await?;
+        self.sealed.save(&tx, &new).await?;
         let change = Self::changed(old.as_ref(), Some(&new));
         self.audit.record(&tx, op, change).await?;
         tx.commit().await?;
@@ -188,10 +179,10 @@ impl Oidc {
     pub async fn remove(&self, op: &Op, expected: Option<i32>) -> Result<bool> {
         access::allow(op, Action::ManageSettings)?;
         let tx = self.kernel.db.begin().await?;
-        let old = self.opened(store::lock(&tx).await?)?;
+        let old: Option<Provider> = self.sealed.lock(&tx).await?;
         check_version(old.as_ref(), expected)?;
         if let Some(old) = &old {
-            store::remove(&tx).await?;
+            self.sealed.remove(&tx).await?;
             let change = Self::changed(Some(old), None);
             self.audit.record(&tx, op, change).await?;
         }

@@ -1,6 +1,5 @@
 //! Reading and changing the settings.
 
-use cronium_entity::setting;
 use sea_orm::TransactionTrait as _;
 use uuid::Uuid;
 
@@ -11,16 +10,17 @@ use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
 
 use super::model::{Registration, Settings as Values, Smtp};
-use super::store;
+use super::sealed::Sealed;
 
-const CONTEXT: &str = "settings/general";
+/// Under which name they are kept.
+const NAME: &str = "general";
 
 /// The settings of this installation, sealed with its master key.
 #[derive(Clone, Debug)]
 pub struct Settings {
     kernel: Kernel,
     audit: Audit,
-    master: KeyRing,
+    sealed: Sealed,
 }
 
 /// What changes; None stays as it is.
@@ -34,23 +34,15 @@ pub struct SettingsChange {
 impl Settings {
     pub fn new(kernel: Kernel, audit: Audit, master: KeyRing) -> Self {
         Self {
+            sealed: Sealed::new(kernel.clone(), master, NAME),
             kernel,
             audit,
-            master,
         }
     }
 
     /// For the program itself.
     pub async fn load(&self) -> Result<Values> {
-        self.opened(store::load(&self.kernel.db).await?)
-    }
-
-    fn opened(&self, sealed: Option<Vec<u8>>) -> Result<Values> {
-        let Some(sealed) = sealed else {
-            return Ok(Values::default());
-        };
-        let json = self.master.open(CONTEXT, &sealed)?;
-        serde_json::from_slice(&json).map_err(Error::internal)
+        Ok(self.sealed.load().await?.unwrap_or_default())
     }
 
     pub async fn read(&self, op: &Op) -> Result<Values> {
@@ -61,7 +53,7 @@ impl Settings {
     pub async fn update(&self, op: &Op, expected: Option<i32>, change: SettingsChange) -> Result<Values> {
         access::allow(op, Action::ManageSettings)?;
         let tx = self.kernel.db.begin().await?;
-        let old = self.opened(store::lock(&tx).await?)?;
+        let old: Values = self.sealed.lock(&tx).await?.unwrap_or_default();
         if expected.is_some_and(|expected| expected != old.version) {
             let message = "The settings were changed meanwhile. Load them, then make your change again.";
             return Err(Error::field(UserErrorCode::Conflict, "expectedVersion", message));
@@ -78,13 +70,7 @@ impl Settings {
         let mut checks = Checks::default();
         new.check(&mut checks);
         checks.done()?;
-        let json = serde_json::to_vec(&new).map_err(Error::internal)?;
-        let row = setting::Model {
-            key: store::KEY.into(),
-            value: self.master.seal(self.kernel.entropy, CONTEXT, &json)?,
-            updated_at: self.kernel.now(),
-        };
-        store::save(&tx, row).await?;
+        self.sealed.save(&tx, &new).await?;
         let target = Target::new(TargetKind::Settings, Uuid::nil(), "");
         let change = Change::new(AuditAction::UpdateSettings, target)
             .from(old.audited())

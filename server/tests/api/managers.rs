@@ -108,3 +108,26 @@ async fn a_token_that_may_run_or_see_jobs_sees_no_source() {
         assert_ne!(refused, sees, "{answer}");
     }
 }
+
+#[tokio::test]
+async fn what_may_not_be_seen_is_null_among_other_nodes_and_what_is_above_is_not_offered() {
+    let test = TestApp::start().await;
+    let admin = test.person(UserRole::Admin).await;
+    let manager = with(&test, &admin, &["MANAGE_USERS", "MANAGE_ACCOUNT"]).await;
+    let below = with(&test, &admin, &["MANAGE_ACCOUNT"]).await;
+    let id = event(&test, &admin.token, json!({})).await;
+    let job = run(&test, &admin.token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let ask = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on User { viewerCan } } }";
+    let ids = json!([admin.id, job, below.id, manager.id]);
+    let answer = test.graphql(&manager.token, ask, json!({ "ids": ids })).await;
+    assert_eq!(
+        answer["data"]["nodes"],
+        json!([
+            { "id": admin.id, "viewerCan": ["READ"] },
+            null,
+            { "id": below.id, "viewerCan": ["READ", "CHANGE"] },
+            { "id": manager.id, "viewerCan": ["READ", "CHANGE"] },
+        ]),
+        "{answer}"
+    );
+}

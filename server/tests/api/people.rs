@@ -263,7 +263,7 @@ async fn who_manages_people_gives_and_takes_nothing_above_themselves() {
     update(&test, &admin.token, json!({ "id": manager.id, "roleId": role })).await;
     let by = &manager.token;
     let up = update(&test, by, json!({ "id": manager.id, "role": "ADMIN" })).await;
-    assert_eq!(error(&up), ("FORBIDDEN", &json!(["roleId"])));
+    assert_eq!(error(&up), ("FORBIDDEN", &json!(["role"])));
     let off = update(&test, by, json!({ "id": admin.id, "status": "DISABLED" })).await;
     assert_eq!(error(&off), ("FORBIDDEN", &json!(["id"])));
     let wide = save(

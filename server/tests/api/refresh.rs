@@ -77,6 +77,12 @@ async fn a_refresh_token_that_comes_twice_ends_its_session() {
     );
     assert_eq!(refresh(&test, &next).await["userErrors"], invalid);
     assert!(test.works(&me.token).await, "other sessions go on");
+    let admin = test.sign_in(UserRole::Admin).await;
+    let log = "{ auditLog(first: 100) { nodes { action targetName } } }";
+    let kept = test.graphql(&admin, log, json!({})).await;
+    let ended = json!({ "action": "REVOKE_SESSION", "targetName": me.email });
+    let kept = kept["data"]["auditLog"]["nodes"].as_array().unwrap().clone();
+    assert!(kept.contains(&ended), "{kept:?}");
 }
 
 #[tokio::test]

@@ -270,3 +270,18 @@ async fn the_operator_of_the_machine_lets_somebody_in_who_lost_everything() {
     assert!(!test.works(&me.token).await);
     assert_eq!(sign_in(&test, &me, None).await, me.id);
 }
+
+#[tokio::test]
+async fn a_wrong_code_after_the_right_password_names_the_account_in_the_log() {
+    let test = TestApp::start().await;
+    let (me, _, _) = enabled(&test).await;
+    assert_eq!(sign_in(&test, &me, Some("000000")).await["code"], "INVALID");
+    test.app.audit.flush_denials(true).await.ok().unwrap();
+    let admin = test.sign_in(UserRole::Admin).await;
+    let log =
+        "{ auditLog(first: 100, filter: { outcome: DENIED }) { nodes { actorEmail targetName after } } }";
+    let kept = test.graphql(&admin, log, json!({})).await;
+    let kept = kept["data"]["auditLog"]["nodes"].as_array().unwrap().clone();
+    let named = |entry: &&Value| entry["targetName"] == "signIn" && entry["actorEmail"] == me.email;
+    assert_eq!(kept.iter().filter(named).count(), 1, "{kept:?}");
+}

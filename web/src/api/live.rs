@@ -66,6 +66,15 @@ struct Client {
     failures: u32,
     waiting: bool,
     last_heard: f64,
+    /// Wanted even while nothing flows over it.
+    kept: bool,
+}
+
+impl Client {
+    /// Whether the connection is gone that should be there.
+    fn is_lost(&self) -> bool {
+        self.socket.is_none() && (self.kept || !self.entries.is_empty())
+    }
 }
 
 struct Socket {
@@ -178,7 +187,7 @@ pub fn restart() {
         client.acknowledged = false;
         client.failures = 0;
         client.generation += 1;
-        client.socket.take().is_some() && !client.entries.is_empty()
+        client.socket.take().is_some() && client.is_lost()
     });
     if had {
         connect();
@@ -192,9 +201,27 @@ pub fn losses() -> UnboundedReceiver<()> {
     inner
 }
 
-/// Whether results should flow and the connection for them is gone.
+/// Whether the connection is gone that should be there.
 pub fn is_lost() -> bool {
-    CLIENT.with_borrow(|client| client.socket.is_none() && !client.entries.is_empty())
+    CLIENT.with_borrow(Client::is_lost)
+}
+
+/// Keeps the connection open while this lives, also when nothing flows over it: its end tells that the session's has
+/// come.
+#[derive(Debug)]
+pub struct Kept(());
+
+/// Opens the connection where there is none, and keeps it.
+pub fn keep() -> Kept {
+    CLIENT.with_borrow_mut(|client| client.kept = true);
+    retry_now();
+    Kept(())
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        CLIENT.with_borrow_mut(|client| client.kept = false);
+    }
 }
 
 /// Seeks a lost connection at once instead of waiting for the next try: the server is known to be back.
@@ -340,7 +367,7 @@ fn lost(generation: u64) {
         for entry in client.entries.values() {
             let _ = entry.out.unbounded_send(Raw::Down);
         }
-        if client.entries.is_empty() || client.waiting {
+        if !client.is_lost() || client.waiting {
             return None;
         }
         client.waiting = true;
@@ -352,7 +379,7 @@ fn lost(generation: u64) {
             browser::sleep(wait).await;
             let needed = CLIENT.with_borrow_mut(|client| {
                 client.waiting = false;
-                client.socket.is_none() && !client.entries.is_empty()
+                client.is_lost()
             });
             if needed {
                 connect();

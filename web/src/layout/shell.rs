@@ -132,8 +132,7 @@ pub(super) struct Place {
 
 /// The pages of the administration, as far as the person may open them.
 pub(super) fn admin_places(locale: Locale, route: Option<&Route>) -> Vec<Place> {
-    let viewer = session::viewer();
-    let may = |scope| viewer.as_ref().is_some_and(|viewer| viewer.may(scope));
+    let may = session::may;
     let all = [
         (
             may(Scope::ManageUsers),
@@ -183,55 +182,76 @@ pub(super) fn admin_places(locale: Locale, route: Option<&Route>) -> Vec<Place> 
         .collect()
 }
 
+/// The pages of everyday work and of the system, as far as the person may open them.
 fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
     let query = Params::default;
+    let may = session::may;
+    let kept = |places: Vec<(bool, Place)>| -> Vec<Place> {
+        let places = places.into_iter();
+        places.filter_map(|(may, place)| may.then_some(place)).collect()
+    };
     let operate = vec![
-        Place {
-            icon: "overview",
-            key: "nav.overview",
-            to: Route::Overview {
-                locale,
-                query: query(),
+        (
+            true,
+            Place {
+                icon: "overview",
+                key: "nav.overview",
+                to: Route::Overview {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(route, Route::Overview { .. }),
             },
-            here: matches!(route, Route::Overview { .. }),
-        },
-        Place {
-            icon: "event",
-            key: "nav.events",
-            to: Route::Events {
-                locale,
-                query: query(),
+        ),
+        (
+            may(Scope::ReadEvents),
+            Place {
+                icon: "event",
+                key: "nav.events",
+                to: Route::Events {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(
+                    route,
+                    Route::Events { .. } | Route::EventNew { .. } | Route::EventEditor { .. }
+                ),
             },
-            here: matches!(
-                route,
-                Route::Events { .. } | Route::EventNew { .. } | Route::EventEditor { .. }
-            ),
-        },
-        Place {
-            icon: "runs",
-            key: "nav.runs",
-            to: Route::Runs {
-                locale,
-                query: query(),
+        ),
+        (
+            may(Scope::ReadJobs),
+            Place {
+                icon: "runs",
+                key: "nav.runs",
+                to: Route::Runs {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
             },
-            here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
-        },
+        ),
     ];
     let system = vec![
-        Place {
-            icon: "monitor",
-            key: "nav.monitoring",
-            to: Route::Monitoring { locale },
-            here: matches!(route, Route::Monitoring { .. }),
-        },
-        Place {
-            icon: "spark",
-            key: "nav.first_run",
-            to: Route::FirstRun { locale },
-            here: matches!(route, Route::FirstRun { .. }),
-        },
+        (
+            may(Scope::ReadSystem),
+            Place {
+                icon: "monitor",
+                key: "nav.monitoring",
+                to: Route::Monitoring { locale },
+                here: matches!(route, Route::Monitoring { .. }),
+            },
+        ),
+        (
+            may(Scope::ReadSystem) && may(Scope::ReadEvents) && may(Scope::ReadJobs),
+            Place {
+                icon: "spark",
+                key: "nav.first_run",
+                to: Route::FirstRun { locale },
+                here: matches!(route, Route::FirstRun { .. }),
+            },
+        ),
     ];
-    (operate, system)
+    (kept(operate), kept(system))
 }
 
 #[component]
@@ -309,6 +329,9 @@ fn BottomNavigation(locale: Locale) -> Element {
 
 #[component]
 fn Health(locale: Locale) -> Element {
+    if !session::may(Scope::ReadSystem) {
+        return rsx! {};
+    }
     let (status, key) = match status::STATUS.read().as_ref().map(|status| status.healthy) {
         Some(true) => (JobStatus::Succeeded, "health.good"),
         Some(false) => (JobStatus::Partial, "health.bad"),

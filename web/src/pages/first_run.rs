@@ -10,6 +10,7 @@ use crate::pages::runs::data::{Refusal, UserError, settled};
 use crate::pages::runs::{actions, say};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::status::STATUS;
 use crate::ui::{ErrorNotice, EventType, Icon, JobStatus, Skeleton, Status, use_query};
 
@@ -164,10 +165,10 @@ pub fn FirstRun(locale: Locale) -> Element {
                     }
                 }
                 Step { done: own, title: t("first_run.write"), text: t("first_run.write_text"),
-                    Link { class: "btn", to: Route::EventNew { locale, query: Params::default() },
+                    if session::may(Scope::CreateEvents) { Link { class: "btn", to: Route::EventNew { locale, query: Params::default() },
                         Icon { name: "plus" }
                         {t("nav.new_event")}
-                    }
+                    } }
                 }
             }
         }

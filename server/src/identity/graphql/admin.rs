@@ -236,10 +236,18 @@ impl PeopleMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who, and what changes.")] input: UpdateUserInput,
     ) -> ApiResult<UpdateUserPayload> {
+        let by_name = input.role.is_some();
         let result = match input.parts() {
             Ok((id, change)) => ctx.data::<Identity>()?.update_user(op(ctx)?, id, change).await,
             Err(e) => Err(e),
         };
+        let result = result.map_err(|e| {
+            if by_name {
+                e.at_instead("roleId", "role")
+            } else {
+                e
+            }
+        });
         let (user, user_errors) = payload(ctx, result)?;
         Ok(UpdateUserPayload {
             user: user.map(User),

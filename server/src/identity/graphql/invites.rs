@@ -193,12 +193,12 @@ impl InvitesMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which invitation.")] input: ResendInviteInput,
     ) -> ApiResult<ResendInvitePayload> {
-        let result = match InviteId::parse(&input.id) {
-            Ok(id) => {
+        let result = match (InviteId::parse(&input.id), locale(&input.locale)) {
+            (Ok(id), Ok(locale)) => {
                 let identity = ctx.data::<Identity>()?;
-                identity.resend_invite(op(ctx)?, id, locale(&input.locale)).await
+                identity.resend_invite(op(ctx)?, id, locale).await
             }
-            Err(e) => Err(e),
+            (Err(e), _) | (_, Err(e)) => Err(e),
         };
         let (made, user_errors) = payload(ctx, result)?;
         Ok(ResendInvitePayload {

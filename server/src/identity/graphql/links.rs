@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
-use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, UserError, op, payload};
 use crate::kernel::error::{Error, UserErrorCode};
 use crate::kernel::ids::RoleId;
+use crate::kernel::{Result, Timestamp};
 
 use super::super::links::{Invitation as Made, SignUp};
 use super::super::model;
@@ -173,6 +173,7 @@ impl LinksMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who, as what.")] input: InviteUserInput,
     ) -> ApiResult<InviteUserPayload> {
+        let by_name = input.role.is_some();
         let role = match (input.role, input.role_id) {
             (Some(_), Some(_)) => {
                 let message = "Give `role` or `roleId`, not both.";
@@ -181,15 +182,22 @@ impl LinksMutation {
             (role, None) => Ok(model::id_of(role.unwrap_or(UserRole::Viewer).into())),
             (None, Some(id)) => Ok(RoleId::parse(&id).unwrap_or(RoleId(uuid::Uuid::nil()))),
         };
-        let result = match role {
-            Ok(role) => {
+        let result = match (role, locale(&input.locale)) {
+            (Ok(role), Ok(locale)) => {
                 let identity = ctx.data::<Identity>()?;
                 identity
-                    .invite(op(ctx)?, &input.email, input.name, role, locale(&input.locale))
+                    .invite(op(ctx)?, &input.email, input.name, role, locale)
                     .await
             }
-            Err(e) => Err(e),
+            (Err(e), _) | (_, Err(e)) => Err(e),
         };
+        let result = result.map_err(|e| {
+            if by_name {
+                e.at_instead("roleId", "role")
+            } else {
+                e
+            }
+        });
         let (made, user_errors) = payload(ctx, result)?;
         Ok(InviteUserPayload {
             invitation: made.map(Into::into),
@@ -204,19 +212,19 @@ impl LinksMutation {
         #[graphql(desc = "An address and a name, or a link's secret and a password.")] input: SignUpInput,
     ) -> ApiResult<SignUpPayload> {
         let (identity, op) = (ctx.data::<Identity>()?, op(ctx)?);
-        let locale = locale(&input.locale);
-        let result = match (input.token, input.email) {
-            (Some(token), None) => {
+        let result = match (locale(&input.locale), input.token, input.email) {
+            (Err(e), ..) => Err(e),
+            (Ok(locale), Some(token), None) => {
                 let password = input.password.unwrap_or_default();
                 identity
                     .finish_sign_up(op, &token, input.name, password, locale)
                     .await
             }
-            (None, email) => {
+            (Ok(locale), None, email) => {
                 let (email, name) = (email.unwrap_or_default(), input.name.unwrap_or_default());
                 identity.begin_sign_up(op, &email, &name, locale).await
             }
-            (Some(_), Some(_)) => {
+            (Ok(_), Some(_), Some(_)) => {
                 let message = "Give `token` or `email`, not both.";
                 Err(Error::field(UserErrorCode::Invalid, "email", message))
             }
@@ -229,6 +237,14 @@ impl LinksMutation {
     }
 }
 
-pub(super) fn locale(asked: &str) -> &'static str {
-    if asked == "es" { "es" } else { "en" }
+pub(super) fn locale(asked: &str) -> Result<&'static str> {
+    match asked {
+        "en" => Ok("en"),
+        "es" => Ok("es"),
+        _ => Err(Error::field(
+            UserErrorCode::Unsupported,
+            "locale",
+            "The languages are en and es.",
+        )),
+    }
 }

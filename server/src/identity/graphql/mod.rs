@@ -192,7 +192,15 @@ impl User {
     async fn viewer_can(&self, ctx: &Context<'_>) -> ApiResult<Vec<Permission>> {
         let op = op(ctx)?;
         let mine = can(op, Action::ChangeOwnProfile, UserId(self.0.id), false);
-        Ok(if mine || decide(op, Action::ManageUsers).is_ok() {
+        let manages = decide(op, Action::ManageUsers).is_ok();
+        // Nobody changes an account that may do more than they.
+        let below = manages
+            && role_of(ctx, &self.0)
+                .await?
+                .0
+                .permissions
+                .within(op.permissions());
+        Ok(if mine || below {
             vec![Permission::Read, Permission::Change]
         } else {
             vec![Permission::Read]

@@ -324,4 +324,7 @@ pub(super) const TEXTS: Texts = &[
     ("roles.about.editor", "Writes and runs their own events."),
     ("roles.about.operator", "Runs and stops what others wrote."),
     ("roles.about.viewer", "Looks."),
+    ("tokens.nothing", "nothing"),
+    ("tokens.about", "only about: {what}"),
+    ("tokens.kind_account", "own account"),
 ];

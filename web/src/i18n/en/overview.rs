@@ -96,4 +96,9 @@ pub(super) const TEXTS: Texts = &[
     ("first_run.not_started", "The run did not start"),
     ("first_run.done", "Done"),
     ("first_run.open", "To do"),
+    ("overview.not_yours", "No runs to show"),
+    (
+        "overview.not_yours_text",
+        "Your role does not include seeing events and runs. What you may do is in the menu.",
+    ),
 ];

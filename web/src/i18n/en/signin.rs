@@ -131,4 +131,5 @@ pub(super) const TEXTS: Texts = &[
         "oidc.linked_elsewhere",
         "The account with your email address belongs to another sign-in at the provider. Ask an administrator.",
     ),
+    ("enter.password_hint", "12 characters or more."),
 ];

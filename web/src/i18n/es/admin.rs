@@ -336,4 +336,7 @@ pub(super) const TEXTS: Texts = &[
         "Ejecuta y detiene lo que otros escribieron.",
     ),
     ("roles.about.viewer", "Mira."),
+    ("tokens.nothing", "nada"),
+    ("tokens.about", "solo sobre: {what}"),
+    ("tokens.kind_account", "la propia cuenta"),
 ];

@@ -105,4 +105,9 @@ pub(super) const TEXTS: Texts = &[
     ("first_run.not_started", "La ejecución no ha comenzado"),
     ("first_run.done", "Hecho"),
     ("first_run.open", "Pendiente"),
+    ("overview.not_yours", "Sin ejecuciones que mostrar"),
+    (
+        "overview.not_yours_text",
+        "Su rol no incluye ver eventos y ejecuciones. Lo que puede hacer está en el menú.",
+    ),
 ];

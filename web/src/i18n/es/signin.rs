@@ -143,4 +143,5 @@ pub(super) const TEXTS: Texts = &[
         "oidc.linked_elsewhere",
         "La cuenta con su correo pertenece a otro acceso del proveedor. Pregunte a un administrador.",
     ),
+    ("enter.password_hint", "12 caracteres o más."),
 ];

@@ -41,8 +41,33 @@ struct ApiToken {
     hint: String,
     status: ApiTokenStatus,
     scopes: Option<Vec<Scope>>,
+    resource_kinds: Option<Vec<ResourceKind>>,
     expires_at: Timestamp,
     last_used_at: Option<Timestamp>,
+}
+
+/// What a token may be limited to.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
+enum ResourceKind {
+    Account,
+    Audit,
+    Event,
+    Job,
+    System,
+    User,
+}
+
+impl ResourceKind {
+    fn words(self) -> String {
+        t(match self {
+            Self::Account => "tokens.kind_account",
+            Self::Audit => "nav.audit",
+            Self::Event => "quota.events",
+            Self::Job => "nav.runs",
+            Self::System => "nav.settings",
+            Self::User => "nav.users",
+        })
+    }
 }
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,19 +190,33 @@ pub fn Tokens() -> Element {
     }
 }
 
+/// What a token may do, and what it is limited to.
+fn told(token: &ApiToken) -> String {
+    let list = |words: Vec<String>| {
+        if words.is_empty() {
+            t("tokens.nothing")
+        } else {
+            words.join(", ")
+        }
+    };
+    let scopes = token.scopes.as_ref();
+    let may = scopes.map_or_else(
+        || t("tokens.all"),
+        |scopes| list(scopes.iter().map(|scope| scope.words()).collect()),
+    );
+    match &token.resource_kinds {
+        Some(kinds) => {
+            let about = list(kinds.iter().map(|kind| kind.words()).collect());
+            format!("{may} · {}", tf("tokens.about", &[("what", &about)]))
+        }
+        None => may,
+    }
+}
+
 #[component]
 fn Row(token: ApiToken, now: Signal<f64>, onchange: EventHandler) -> Element {
     let id = token.id.clone();
-    let may = token.scopes.as_ref().map_or_else(
-        || t("tokens.all"),
-        |scopes| {
-            scopes
-                .iter()
-                .map(|scope| scope.words())
-                .collect::<Vec<_>>()
-                .join(", ")
-        },
-    );
+    let may = told(&token);
     rsx! {
         li { class: "between",
             span { class: "grow",

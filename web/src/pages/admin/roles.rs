@@ -7,7 +7,7 @@ use super::role::EditRole;
 use crate::api::{self, ApiError, schema};
 use crate::i18n::{known, t, tn};
 use crate::layout::{Crumb, use_crumbs};
-use crate::session::{RoleName, Scope};
+use crate::session::{self, RoleName, Scope};
 use crate::ui::{ErrorNotice, Icon, Skeleton, use_query};
 
 #[derive(cynic::QueryFragment)]
@@ -70,7 +70,9 @@ pub fn Roles() -> Element {
             div { class: "pane-head",
                 h2 { {t("nav.roles")} }
                 span { class: "end",
-                    button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| editing.set(Some(None)), Icon { name: "plus" } {t("roles.new")} }
+                    if session::may(Scope::ManageRoles) {
+                        button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| editing.set(Some(None)), Icon { name: "plus" } {t("roles.new")} }
+                    }
                 }
             }
             if let Some(roles) = known {

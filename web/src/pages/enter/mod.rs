@@ -15,7 +15,7 @@ use crate::layout::{LanguageMenu, ThemeMenu};
 use crate::pages::runs::data::Refusal;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::session::SERVER;
+use crate::session::{PROOF, SERVER};
 use crate::ui::{BrandMark, Icon, error_text};
 
 use dial::Dial;
@@ -153,7 +153,10 @@ fn Form(
                         Submit { label: submit, busy }
                     }
                 }
-                p { class: "lead", Link { to: Route::SignIn { locale, query: Params::default() }, {t("enter.back")} } }
+                p { class: "lead",
+                    // Whoever goes back owes no code any more.
+                    Link { to: Route::SignIn { locale, query: Params::default() }, onclick: move |_| *PROOF.write() = None, {t("enter.back")} }
+                }
             }
         }
     }

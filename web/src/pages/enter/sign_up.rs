@@ -122,7 +122,7 @@ pub fn SignUp(locale: Locale, query: Params) -> Element {
                 hint: with_link.then(|| t("enter.name_hint")) }
             if with_link {
                 Entry { class: "input input-lg", id: "password", label: t("signin.password"), kind: "password", complete: "new-password", value: password,
-                    error: found.at("password"), hint: t("account.new_hint") }
+                    error: found.at("password"), hint: t("enter.password_hint") }
             } else {
                 Entry { class: "input input-lg", id: "email", label: t("signin.email"), kind: "email", complete: "username", value: email, error: found.at("email") }
             }

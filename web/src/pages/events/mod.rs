@@ -16,6 +16,7 @@ use crate::pages::runs::filters::{self, ChoiceFilter, TextFilter};
 use crate::pages::runs::table::TableSkeleton;
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::ui::{Empty, ErrorNotice, Icon, PastRuns, Status, Strip, TimeAgo, use_now, use_query};
 
 /// The word for where an event is in its life.
@@ -130,8 +131,10 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
                     option { key: "{value}", value, selected: params.get("sort").unwrap_or_default() == value, {t(key)} }
                 }
             }
+            if session::may(Scope::CreateEvents) {
             span { class: "end",
                 Link { class: "btn btn-primary btn-sm", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
+            }
             }
         }
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.events"),
@@ -163,7 +166,7 @@ fn NoEvents(locale: Locale, filtered: bool) -> Element {
         Empty { icon: "event", title: t(title), text: t(text),
             if filtered {
                 Link { class: "btn", to: Route::Events { locale, query: Params::default() }, {t("filter.clear_all")} }
-            } else {
+            } else if session::may(Scope::CreateEvents) {
                 Link { class: "btn btn-primary", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
             }
         }

@@ -24,6 +24,7 @@ use crate::i18n::{Locale, group_digits, t, tf};
 use crate::layout::{Crumb, use_crumbs};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::status::STATUS;
 use crate::ui::{
     Empty, ErrorNotice, Icon, JobStatus, Live, Query, Skeleton, Spark, duration, number, use_query,
@@ -38,10 +39,22 @@ fn count(figure: i32) -> String {
     group_digits(u64::try_from(figure).unwrap_or(0))
 }
 
-/// The overview page.
+/// The overview page; for those who see no runs, what they can do instead.
 #[component]
 pub fn Overview(locale: Locale, query: Params) -> Element {
     use_crumbs(vec![Crumb::here(t("nav.overview"))]);
+    if !(session::may(Scope::ReadJobs) && session::may(Scope::ReadEvents)) {
+        return rsx! {
+            Empty { icon: "overview", title: t("overview.not_yours"), text: t("overview.not_yours_text"),
+                Link { class: "btn", to: Route::Account { locale }, {t("account.page")} }
+            }
+        };
+    }
+    rsx! { Work { locale, query } }
+}
+
+#[component]
+fn Work(locale: Locale, query: Params) -> Element {
     let range = Range::from_name(query.get("range"));
     let mut wanted = use_signal(|| range);
     if *wanted.peek() != range {
@@ -72,10 +85,12 @@ pub fn Overview(locale: Locale, query: Params) -> Element {
                             }
                         }
                     }
-                    span { class: "md",
-                        Link { class: "btn btn-primary", to: Route::EventNew { locale, query: Params::default() },
-                            Icon { name: "plus" }
-                            {t("nav.new_event")}
+                    if session::may(Scope::CreateEvents) {
+                        span { class: "md",
+                            Link { class: "btn btn-primary", to: Route::EventNew { locale, query: Params::default() },
+                                Icon { name: "plus" }
+                                {t("nav.new_event")}
+                            }
                         }
                     }
                 }
