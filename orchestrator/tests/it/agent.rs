@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use cronium_protocol::agent::{
-    AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, Phase, ServerToAgent,
+    AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, OutcomeKind, Phase, ServerToAgent,
 };
 use cronium_protocol::log::LogBlock;
 use tokio::sync::{mpsc, watch};
@@ -107,6 +107,12 @@ impl Agent {
             k.outcomes.get(&execution).map(|o| o.1.clone())
         })
         .await
+    }
+
+    /// Waits for the end, which must be a success.
+    pub async fn succeeds(&self, execution: Uuid) {
+        let outcome = self.outcome(execution).await;
+        assert_eq!(outcome.kind, OutcomeKind::Succeeded, "{outcome:?}");
     }
 
     pub async fn line(&self, execution: Uuid, text: &str) {

@@ -42,7 +42,7 @@ async fn two_crashes_go_on_under_the_newest_epoch() {
     world.agent.line(id, "line 10").await;
     world.crash().await;
     world.start(KEY).await;
-    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    world.agent.succeeds(id).await;
     assert_eq!(world.agent.text(id), counted());
     assert_eq!(world.agent.kept().outcomes[&id].0.epoch, 3);
 }
@@ -54,7 +54,7 @@ async fn an_end_that_comes_while_nobody_listens_is_told_later() {
     world.agent.line(id, "begun").await;
     world.stop().await;
     world.start(KEY).await;
-    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    world.agent.succeeds(id).await;
     assert_eq!(world.agent.text(id), "begun\ndone");
     world.until_clean().await;
 }
@@ -100,7 +100,7 @@ async fn an_unanswered_start_request_starts_nothing_until_it_is_answered() {
     world.agent.kept().mute_grants = false;
     // A new connection asks again.
     world.agent.cut();
-    assert_eq!(world.agent.outcome(id).await.kind, OutcomeKind::Succeeded);
+    world.agent.succeeds(id).await;
     assert_eq!(world.agent.text(id), "ran");
 }
 

@@ -66,6 +66,11 @@ impl World {
 
     /// Whose orchestrator is configured otherwise.
     pub async fn with(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        // What the orchestrator warns of is shown beside a test that fails.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_test_writer()
+            .try_init();
         let signer = SigningKey::from_bytes(&[7; 32]);
         let state = tempfile::tempdir().unwrap();
         let mut world = Self {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kernel::error::{Checks, UserErrorCode};
+use crate::kernel::naming;
 use crate::kernel::storable::is_storable;
 
 /// Largest source, in bytes.
@@ -86,8 +87,7 @@ impl Profile {
         let texts = [("name", &self.name), ("description", &self.description)];
         let tags = self.tags.iter().map(|tag| ("tags", tag));
         for (field, text) in texts.into_iter().chain(tags) {
-            let visible = !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
-            checks.require(visible, Invalid, field, "Control characters can't be used here.");
+            checks.require(naming::is_readable(text), Invalid, field, naming::UNREADABLE);
         }
         checks.require(self.tags.len() <= 20, TooLong, "tags", "At most 20 tags.");
         for (index, tag) in self.tags.iter_mut().enumerate() {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::audit::{AuditAction, Change};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{OidcLinkId, RoleId, UserId};
-use crate::kernel::{Error, Op, Result};
+use crate::kernel::{Error, Op, Result, naming};
 use crate::settings::Registration;
 
 use super::model;
@@ -359,7 +359,7 @@ impl Identity {
 
 /// A name as accounts may have it.
 fn tidied(name: &str) -> String {
-    let plain: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    let plain: String = naming::plain(name).chars().take(100).collect();
     plain.trim().to_owned()
 }
 

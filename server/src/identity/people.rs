@@ -130,6 +130,10 @@ impl Identity {
         let from = (before.role, before.status, had.permissions);
         let to = (has.role, status, has.permissions);
         model::may_change(op.permissions(), from, to, other_admins).map_err(refused)?;
+        if op.user() == Some(id) && status != before.status {
+            let message = "Nobody disables their own account: ask somebody else who manages people.";
+            return Err(Error::field(UserErrorCode::Conflict, "status", message));
+        }
         let after = Row {
             name,
             role: has.role,

@@ -21,6 +21,7 @@ use crate::kernel::jwt::Jwt;
 use crate::kernel::sealed::KeyRing;
 use crate::kernel::signals::Access;
 use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
+use crate::kernel::{email, naming};
 
 use crate::mail::Mail;
 use crate::settings::Settings;
@@ -388,32 +389,24 @@ pub(super) fn check_name(name: &str, checks: &mut Checks) {
         "name",
         "At most 100 characters.",
     );
-    let plain = !name.chars().any(char::is_control);
     checks.require(
-        plain,
+        naming::is_plain(name),
         UserErrorCode::Invalid,
         "name",
-        "A name has no control characters.",
+        naming::UNREADABLE,
     );
 }
 
-/// One `@` with something on both sides, and nothing that could end a header.
-pub(super) fn check_email(email: &str, checks: &mut Checks) {
-    let email = email.trim();
+pub(super) fn check_email(address: &str, checks: &mut Checks) {
+    let address = address.trim();
     checks.require(
-        !email.is_empty(),
+        !address.is_empty(),
         UserErrorCode::Required,
         "email",
         "Enter an e-mail address.",
     );
-    let parts = email.split_once('@');
-    let good = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    let plain = email.len() <= 254
-        && !email
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || "<>,;\"".contains(c));
     checks.require(
-        email.is_empty() || (good && plain),
+        address.is_empty() || email::is_address(address),
         UserErrorCode::Invalid,
         "email",
         "This is not an e-mail address.",

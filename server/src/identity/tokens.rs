@@ -81,7 +81,8 @@ impl Identity {
         let hint = secret[secret.len() - 4..].to_owned();
         let kinds = new
             .kinds
-            .map(|kinds| kinds.iter().map(|kind| kind.name().to_owned()).collect());
+            .map(|kinds| kinds.iter().map(|kind| kind.name().to_owned()).collect())
+            .or_else(|| maker.and_then(|maker| maker.kinds));
         let row = api_token::Model {
             id: self.kernel.id::<ApiTokenId>().0,
             user_id: grant.user().0,

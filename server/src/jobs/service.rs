@@ -158,11 +158,11 @@ impl Jobs {
         if let Some(known) = self.repeated(&grant, &start, &request).await? {
             return Ok(known);
         }
-        let not_found = |e| match e {
-            Error::NotFound(_) => Error::field(UserErrorCode::NotFound, "eventId", "There is no such event."),
-            other => other,
-        };
-        let (event, version) = self.events.to_run(op, id).await.map_err(not_found)?;
+        let (event, version) = self
+            .events
+            .to_run(op, id)
+            .await
+            .map_err(|e| no_event(op, "runEvent", e))?;
         let mut checks = Checks::default();
         check_start(&start, &mut checks);
         let archived = event.status == EventStatus::Archived;
@@ -206,7 +206,10 @@ impl Jobs {
             return Ok(known);
         }
         let event = match event {
-            Some(id) => Some(self.events.to_run(op, id).await?.0),
+            Some(id) => {
+                let found = self.events.to_run(op, id).await;
+                Some(found.map_err(|e| no_event(op, "testEvent", e))?.0)
+            }
             None => None,
         };
         let mut checks = Checks::default();
@@ -438,6 +441,17 @@ impl Jobs {
     /// Forgets idempotency keys after their 24 hours.
     pub async fn drop_old_keys(&self) -> Result<u64> {
         store::drop_keys(&self.kernel.db, self.kernel.now() - chrono::TimeDelta::hours(24)).await
+    }
+}
+
+/// The input names the event by another field than its own id.
+fn no_event(op: &Op, asked: &'static str, error: Error) -> Error {
+    match error {
+        Error::NotFound(_) => {
+            op.denied(asked, "NOT_FOUND");
+            Error::field(UserErrorCode::NotFound, "eventId", "There is no such event.")
+        }
+        other => other,
     }
 }
 

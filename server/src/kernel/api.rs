@@ -1,10 +1,10 @@
 //! From service errors to what a GraphQL client sees. `Error` has no `Display` on purpose: its private
 //! source can't slip into a response.
 
-use async_graphql::{Context, ErrorExtensions, SimpleObject};
+use async_graphql::{Context, ErrorExtensions, SimpleObject, Value};
 
 use super::Timestamp;
-use super::error::{Error, FieldError, UserErrorCode};
+use super::error::{Error, FieldError, NUL, UserErrorCode};
 use super::op::Op;
 
 /// Result of a resolver.
@@ -99,8 +99,48 @@ pub fn payload<T>(ctx: &Context<'_>, result: Result<T, Error>) -> ApiResult<(Opt
                 }],
             ))
         }
+        Err(Error::BadRequest(message)) if message == NUL => {
+            let errors = nul_fields(ctx);
+            if errors.is_empty() {
+                return Err(to_graphql(ctx.data::<Op>().ok(), Error::BadRequest(message)));
+            }
+            Ok((None, errors))
+        }
         Err(other) => Err(to_graphql(ctx.data::<Op>().ok(), other)),
     }
+}
+
+/// Where a mutation's input holds NUL characters, which the database does not keep.
+fn nul_fields(ctx: &Context<'_>) -> Vec<UserError> {
+    fn look(value: &Value, path: &mut Vec<String>, found: &mut Vec<UserError>) {
+        match value {
+            Value::String(text) if text.contains('\0') => found.push(UserError {
+                code: UserErrorCode::Invalid,
+                message: "NUL characters can't be used here.".to_owned(),
+                field: Some(path.clone()),
+            }),
+            Value::List(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    path.push(at.to_string());
+                    look(item, path, found);
+                    path.pop();
+                }
+            }
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    path.push(name.to_string());
+                    look(value, path, found);
+                    path.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for (_, value) in ctx.field().arguments().unwrap_or_default() {
+        look(&value, &mut Vec::new(), &mut found);
+    }
+    found
 }
 
 /// The top-level form of an error, with `extensions.code`.

@@ -174,7 +174,8 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-const NUL: &str = "a text holds a NUL character, or a time is out of range: it can't be kept";
+/// What the database could not keep.
+pub const NUL: &str = "a text holds a NUL character, or a time is out of range: it can't be kept";
 
 /// Whether a text, a JSON value or a time is one that Postgres refuses: SQLSTATE 22021, 22P05 and 22008.
 fn holds_nul(e: &sqlx::Error) -> bool {

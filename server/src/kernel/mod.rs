@@ -4,10 +4,12 @@
 pub mod api;
 pub mod clock;
 pub mod denials;
+pub mod email;
 pub mod entropy;
 pub mod error;
 pub mod ids;
 pub mod jwt;
+pub mod naming;
 pub mod op;
 pub mod paging;
 pub mod permission;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kernel::error::{Checks, UserErrorCode};
+use crate::kernel::naming;
 use crate::settings::Registration;
 
 /// A provider. Prints no secret.
@@ -105,8 +106,7 @@ impl Provider {
             "clientSecret",
             "This is not a client's secret: it holds spaces, or is too long.",
         );
-        let label =
-            (1..=40).contains(&self.label.chars().count()) && !self.label.chars().any(char::is_control);
+        let label = (1..=40).contains(&self.label.chars().count()) && naming::is_plain(&self.label);
         require(
             label,
             "label",

@@ -139,12 +139,13 @@ pub enum QuotaSubject {
 
 impl QuotaSubject {
     fn subject(self) -> Result<Subject> {
-        let absent = |field: &'static str| {
-            move |_| Error::field(UserErrorCode::NotFound, field, "There is nobody with this id.")
+        let absent = |what: &'static str| {
+            let (field, message) = (format!("subject.{what}"), format!("There is no such {what}."));
+            move |_| Error::field(UserErrorCode::NotFound, &field, message)
         };
         Ok(match self {
-            Self::User(id) => Subject::User(UserId::parse(&id).map_err(absent("subject.user"))?),
-            Self::Role(id) => Subject::Role(RoleId::parse(&id).map_err(absent("subject.role"))?),
+            Self::User(id) => Subject::User(UserId::parse(&id).map_err(absent("user"))?),
+            Self::Role(id) => Subject::Role(RoleId::parse(&id).map_err(absent("role"))?),
             Self::Installation(true) => Subject::Installation,
             Self::Installation(false) => {
                 let message = "Say `true`, or name a person or a role.";

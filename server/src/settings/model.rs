@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::kernel::email;
 use crate::kernel::error::{Checks, UserErrorCode};
 
 /// Who may make an account for themselves.
@@ -67,6 +68,18 @@ impl Smtp {
     }
 }
 
+/// An address of this machine's network, or a name of letters, digits, `-` and `_` between dots.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    text.parse::<std::net::IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(label))
+}
+
 impl Settings {
     pub fn check(&self, checks: &mut Checks) {
         let by_mail = matches!(self.registration, Registration::Approval | Registration::Open);
@@ -77,24 +90,36 @@ impl Settings {
             "Signing up needs mail, to prove the address: set a mail server.",
         );
         let Some(smtp) = &self.smtp else { return };
-        let host = smtp.host.as_str();
-        let named = !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_graphic());
         checks.require(
-            named,
+            is_host(&smtp.host),
             UserErrorCode::Invalid,
             "smtp.host",
             "This is not the name of a server.",
         );
-        let from = smtp
-            .from
-            .split_once('@')
-            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
         checks.require(
-            from,
+            email::is_sender(&smtp.from),
             UserErrorCode::Invalid,
             "smtp.from",
             "This is not an e-mail address.",
         );
+        for (field, value) in [
+            ("smtp.username", &smtp.username),
+            ("smtp.password", &smtp.password),
+        ] {
+            let value = value.as_deref().unwrap_or_default();
+            checks.require(
+                value.chars().count() <= 1000,
+                UserErrorCode::TooLong,
+                field,
+                "At most 1000 characters.",
+            );
+            checks.require(
+                !value.chars().any(char::is_control),
+                UserErrorCode::Invalid,
+                field,
+                "Control characters can't be used here.",
+            );
+        }
         checks.require(
             smtp.port > 0,
             UserErrorCode::Invalid,

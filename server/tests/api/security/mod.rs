@@ -38,6 +38,7 @@
 
 mod csrf;
 mod injection;
+mod inputs;
 mod load;
 mod timing;
 mod tokens;
