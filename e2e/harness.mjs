@@ -239,7 +239,8 @@ export class Product {
     const id = await readFile(join(this.dataDir, "orchestrator/orchestrator-id"), "utf8").catch(() => null);
     if (!id) return;
     const of = ["--filter", `label=cronium.orchestrator=${id.trim()}`];
-    for (const [list, remove] of [[["ps", "-aq", ...of], ["rm", "-fv"]], [["network", "ls", "-q", ...of], ["network", "rm"]]]) {
+    const kinds = [[["ps", "-aq", ...of], ["rm", "-fv"]], ...["network", "volume"].map((kind) => [[kind, "ls", "-q", ...of], [kind, "rm"]])];
+    for (const [list, remove] of kinds) {
       const found = spawnSync("docker", list, { encoding: "utf8" }).stdout.split("\n").filter(Boolean);
       if (found.length > 0) spawnSync("docker", [...remove, ...found]);
     }

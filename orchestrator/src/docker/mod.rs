@@ -7,24 +7,21 @@ mod image;
 mod io;
 mod oneshot;
 mod spec;
+mod volume;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use bollard::models::{
-    ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, NetworkCreateRequest, VolumeCreateRequest,
-};
+use bollard::models::{ContainerSummaryStateEnum, NetworkCreateRequest};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions, UploadToContainerOptionsBuilder,
+    StartContainerOptions,
 };
-use bollard::{Docker, body_full};
 use cronium_protocol::agent::Claim;
-use cronium_protocol::manifest::sha256;
-use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -33,6 +30,7 @@ use crate::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Targe
 use crate::problem::ExecutorError;
 use error::is_status;
 use fence::Fence;
+use volume::RunnerVolume;
 
 pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
 
@@ -51,13 +49,7 @@ pub struct DockerExecutor {
     docker: Docker,
     orchestrator: Uuid,
     default_image: String,
-    /// The runner as a tar archive of one file.
-    runner: Arc<Vec<u8>>,
-    /// A volume that holds the runner, named by its content: filled once, mounted read-only ever after,
-    /// so that a start costs no upload and a remote engine needs no path of ours. (A container with a
-    /// read-only root takes no upload.)
-    volume: String,
-    filled: Mutex<bool>,
+    volume: RunnerVolume,
     fence: Arc<Fence>,
     _keeper: AbortOnDropHandle<()>,
 }
@@ -97,9 +89,7 @@ impl DockerExecutor {
         let binary = tokio::fs::read(&config.runner)
             .await
             .map_err(|e| ConnectError::Runner(config.runner.clone(), e))?;
-        let digest = sha256(&binary);
-        let volume = format!("cronium-runner-{}", spec::hex(&digest[..8]));
-        let archive = spec::archive(spec::RUNNER_NAME, &binary)
+        let volume = RunnerVolume::new(docker.clone(), orchestrator, &binary)
             .map_err(|e| ConnectError::Runner(config.runner.clone(), e))?;
         let image = config.exec_image.clone();
         let fence = Fence::new(docker.clone(), orchestrator, image, config.network_allow.clone());
@@ -108,54 +98,10 @@ impl DockerExecutor {
             docker,
             orchestrator,
             default_image: config.exec_image.clone(),
-            runner: Arc::new(archive),
             volume,
-            filled: Mutex::new(false),
             _keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
             fence,
         })
-    }
-
-    /// Makes sure that the volume holds the runner.
-    async fn fill_volume(&self, image: &str) -> Result<(), ExecutorError> {
-        let mut filled = self.filled.lock().await;
-        if *filled && self.docker.inspect_volume(&self.volume).await.is_ok() {
-            return Ok(());
-        }
-        self.docker
-            .create_volume(VolumeCreateRequest {
-                name: Some(self.volume.clone()),
-                ..Default::default()
-            })
-            .await?;
-        // Never started: only a way into the volume. It is ours, so that a sweep finds a forgotten one.
-        let carrier = format!("cronium-carrier-{}", Uuid::as_simple(&self.orchestrator));
-        remove_container(&self.docker, &carrier).await?;
-        let body = ContainerCreateBody {
-            image: Some(image.to_owned()),
-            cmd: Some(vec![spec::runner_path()]),
-            labels: Some(labels(self.orchestrator)),
-            host_config: Some(HostConfig {
-                binds: Some(vec![format!("{}:{}", self.volume, spec::RUNNER_DIR)]),
-                network_mode: Some("none".into()),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let options = CreateContainerOptionsBuilder::default().name(&carrier).build();
-        self.docker.create_container(Some(options), body).await?;
-        let options = UploadToContainerOptionsBuilder::default()
-            .path(spec::RUNNER_DIR)
-            .build();
-        let archive = body_full(bytes::Bytes::from(self.runner.as_ref().clone()));
-        let uploaded = self
-            .docker
-            .upload_to_container(&carrier, Some(options), archive)
-            .await;
-        remove_container(&self.docker, &carrier).await?;
-        uploaded?;
-        *filled = true;
-        Ok(())
     }
 
     /// A network of its own, on which nothing else is, by a bridge that the firewall rules know. Without IPv6,
@@ -189,7 +135,7 @@ impl DockerExecutor {
             if order.spec.network {
                 self.create_network(order, name).await?;
             }
-            let body = spec::container(order, image, name, &self.volume, self.orchestrator);
+            let body = spec::container(order, image, name, self.volume.name(), self.orchestrator);
             let options = CreateContainerOptionsBuilder::default().name(name).build();
             self.docker.create_container(Some(options), body).await?;
             Ok(())
@@ -219,7 +165,7 @@ impl Executor for DockerExecutor {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
         let image = order.spec.image.as_deref().unwrap_or(&self.default_image);
         let image_digest = image::find(&self.docker, image, image == self.default_image).await?;
-        self.fill_volume(image).await?;
+        self.volume.ensure(image).await?;
         let target = self.target(order.claim);
         if let Err(error) = self.create(order, image, &target).await {
             self.clean_up(&target).await?;

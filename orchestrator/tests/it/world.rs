@@ -228,7 +228,8 @@ impl Drop for World {
         drop(self.running.take());
         let of = format!("label={LABEL_ORCHESTRATOR}={}", self.id);
         let script = "docker ps -aq --filter \"$0\" | xargs -r docker rm -fv
-                      docker network ls -q --filter \"$0\" | xargs -r docker network rm";
+                      docker network ls -q --filter \"$0\" | xargs -r docker network rm
+                      docker volume ls -q --filter \"$0\" | xargs -r docker volume rm";
         let done = std::process::Command::new("sh")
             .args(["-c", script, &of])
             .output();
