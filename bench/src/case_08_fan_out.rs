@@ -183,7 +183,7 @@ async fn fan_out(server: &mut Server, subscribers: usize, parts: &[Part], stalle
         block += part.blocks;
     }
     let unread = match &stalled {
-        Some(subscriber) => unread(subscriber.port()?)?,
+        Some(subscriber) => unread(door.address.port(), subscriber.port()?)?,
         None => 0,
     };
     while let Some(delays) = following.join_next().await {
@@ -262,16 +262,18 @@ fn check(message: &Value) -> Outcome<()> {
     Err(format!("not what was said: {message}").into())
 }
 
+/// The state of a connection that is over, as proc(5) writes it.
+const TIME_WAIT: &str = "06";
+
 /// Bytes on the server's side of a connection that its other end has not taken (proc(5), net/tcp).
-fn unread(port: u16) -> Outcome<u64> {
+fn unread(server: u16, port: u16) -> Outcome<u64> {
     let table = std::fs::read_to_string("/proc/net/tcp")?;
-    let to = format!(":{port:04X}");
+    // The port alone may be that of an earlier connection, to the other server too, that only waits for its end.
+    let (from, to) = (format!(":{server:04X}"), format!(":{port:04X}"));
     let line = table.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        fields
-            .get(2)?
-            .ends_with(&to)
-            .then(|| fields.get(4).map(ToString::to_string))?
+        let ours = fields.get(1)?.ends_with(&from) && fields.get(2)?.ends_with(&to);
+        (ours && *fields.get(3)? != TIME_WAIT).then(|| fields.get(4).map(ToString::to_string))?
     });
     let queues = line.ok_or("the stalled connection is gone")?;
     let (unsent, _) = queues.split_once(':').ok_or("not a table of connections")?;
