@@ -4,20 +4,17 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { Product, launchBrowser, millis, quantile, until } from "./harness.mjs";
-import { Pauses } from "./pauses.mjs";
 
 const SECONDS = process.env.CRONIUM_E2E_LONG ? 60 : 12;
 const LIMIT_MS = 200;
 const MIB = 1024 * 1024;
 
 const product = await Product.start("tasks");
-const pauses = await Pauses.start();
 const browser = await launchBrowser();
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB" });
 context.setDefaultTimeout(20_000);
 const page = await context.newPage();
 after(async () => {
-  await pauses.stop();
   await browser.close();
   await product.stop();
 });
@@ -85,12 +82,7 @@ const texts = (job, stream = "STDOUT") => job.executions[0].log.lines.filter((l)
 const near = (what, value, wanted, share) =>
   assert.ok(Math.abs(value - wanted) <= wanted * share, `${what}: ${value}, wanted ${wanted} ± ${share * 100} %`);
 
-/** Each line by when it was printed and when it was there; less what the machine itself stood still between. */
-async function check(lines, what) {
-  await pauses.settle();
-  const still = lines.reduce((sum, [printed, there]) => sum + pauses.within(printed, there), 0);
-  if (still > 0) console.log(`${what}: the machine stood still for ${still.toFixed(0)} ms of the lines' ways`);
-  const latencies = lines.map(([printed, there]) => there - printed - pauses.within(printed, there));
+function check(latencies, what) {
   const [half, most, worst] = [0.5, 0.99, 1].map((share) => quantile(latencies, share).toFixed(0));
   console.log(`${what}: ${latencies.length} lines, p50 ${half} ms, p99 ${most} ms, worst ${worst} ms`);
   assert.ok(quantile(latencies, 0.99) <= LIMIT_MS, `${what}: p99 is ${most} ms`);
@@ -155,7 +147,7 @@ describe("a plain GraphQL client", () => {
       const client = product.client();
       const sent = Date.now();
       const { id } = await product.run({ eventId: event.id });
-      const lines = [];
+      const latencies = [];
       for await (const { data, errors } of client.iterate({
         query: "subscription ($id: ID!) { jobLog(jobId: $id) { lines { text } final } }", variables: { id },
       })) {
@@ -163,14 +155,14 @@ describe("a plain GraphQL client", () => {
         assert.ok(!errors, JSON.stringify(errors));
         for (const { text } of data.jobLog.lines) {
           const tick = TICK.exec(text);
-          if (tick) lines.push([Number(tick[2]) * 1000, now]);
+          if (tick) latencies.push(now - Number(tick[2]) * 1000);
         }
         if (data.jobLog.final) break;
       }
       await client.dispose();
       const job = await product.finished(id);
-      assert.equal(lines.length, task.ticks);
-      await check(lines, `client, ${task.type}`);
+      assert.equal(latencies.length, task.ticks);
+      check(latencies, `client, ${task.type}`);
       outcome[task.type](job, phases(job, { sent, received: Date.now() }));
     });
   }
@@ -222,7 +214,7 @@ describe("a browser", () => {
       const first = Math.min(...shown.map(([, now]) => now));
       const live = shown.filter(([printed]) => printed > first);
       assert.ok(live.length >= task.ticks / 2, `only ${live.length} of ${task.ticks} lines came while the page was open`);
-      await check(live, `page, ${task.type}`);
+      check(live.map(([printed, now]) => now - printed), `page, ${task.type}`);
       await main().getByText(job.status === "SUCCEEDED" ? "Succeeded" : "Failed").first().waitFor();
       outcome[task.type](job, phases(job, { sent, received }));
     });
