@@ -17,6 +17,7 @@ use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use sqlx::types::Json;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
@@ -85,6 +86,23 @@ struct Connection {
     note_at: Option<Instant>,
     /// Lines that were stored before another start may be lost.
     postgres_started: Timestamp,
+    /// The last line of each claim that is stored and not yet on its way to the disk.
+    unsettled: HashMap<Claim, u64>,
+    settling: Option<Settling>,
+}
+
+/// Stored lines on their way to the disk. Nothing but their acknowledgement waits for it: a disk that pauses keeps no
+/// other line from those who watch.
+struct Settling {
+    acknowledges: HashMap<Claim, u64>,
+    done: AbortOnDropHandle<Result<Timestamp>>,
+}
+
+async fn settled(settling: &mut Option<Settling>) -> Result<Timestamp> {
+    match settling {
+        Some(settling) => (&mut settling.done).await.map_err(Error::internal)?,
+        None => std::future::pending().await,
+    }
 }
 
 impl Connection {
@@ -143,6 +161,8 @@ impl Connection {
             moments: Vec::new(),
             note_at: None,
             postgres_started,
+            unsettled: HashMap::new(),
+            settling: None,
         };
         this.send([welcome]).await?;
         this.cancel_wanted().await?;
@@ -152,6 +172,7 @@ impl Connection {
             let note_at = this.note_at;
             tokio::select! {
                 () = until(note_at) => this.note().await?,
+                started = settled(&mut this.settling) => this.acknowledge(started?).await?,
                 message = tokio::time::timeout(SILENCE, stream.next()) => {
                     let Some(batch) = gather(message.ok().flatten(), &mut stream)? else { return Ok(()) };
                     this.handle_all(batch).await?;
@@ -215,23 +236,18 @@ impl Connection {
             };
             self.send(starts.into_iter().map(answer)).await?;
         }
-        let mut kept = HashMap::new();
         for (claim, block) in lines {
             if let Some(seq) = self.log(claim, &block).await? {
-                kept.insert(claim, seq);
+                self.unsettled.insert(claim, seq);
             }
         }
-        if !kept.is_empty() {
-            if self.agents.logs.settle().await? != self.postgres_started {
-                // The orchestrator connects again, and its runners repeat what was not acknowledged.
-                return Err(Error::Unavailable("Postgres was started anew".into()));
-            }
-            let kept = kept
-                .into_iter()
-                .map(|(claim, seq)| ServerToAgent::LogAck { claim, seq });
-            self.send(kept).await?;
-        }
+        self.begin_settling();
         if !ends.is_empty() {
+            // After its end nobody could repeat a line that was lost.
+            while self.settling.is_some() {
+                let started = settled(&mut self.settling).await?;
+                self.acknowledge(started).await?;
+            }
             self.agents.queue.finish(self.orchestrator, &ends).await?;
             for (claim, _) in &ends {
                 self.held.remove(claim);
@@ -242,6 +258,34 @@ impl Connection {
             let kept = |(claim, _)| ServerToAgent::FinishAck { claim };
             self.send(ends.into_iter().map(kept)).await?;
         }
+        Ok(())
+    }
+
+    fn begin_settling(&mut self) {
+        if self.settling.is_none() && !self.unsettled.is_empty() {
+            let logs = self.agents.logs.clone();
+            self.settling = Some(Settling {
+                acknowledges: std::mem::take(&mut self.unsettled),
+                done: AbortOnDropHandle::new(tokio::spawn(async move { logs.settle().await })),
+            });
+        }
+    }
+
+    /// What was on its way is on the disk of a Postgres that was started then.
+    async fn acknowledge(&mut self, started: Timestamp) -> Result<()> {
+        let Some(settling) = self.settling.take() else {
+            return Ok(());
+        };
+        if started != self.postgres_started {
+            // The orchestrator connects again, and its runners repeat what was not acknowledged.
+            return Err(Error::Unavailable("Postgres was started anew".into()));
+        }
+        let kept = settling
+            .acknowledges
+            .into_iter()
+            .map(|(claim, seq)| ServerToAgent::LogAck { claim, seq });
+        self.send(kept).await?;
+        self.begin_settling();
         Ok(())
     }
 
