@@ -22,7 +22,7 @@ use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::clock::SystemClock;
 use cronium_server::kernel::ids::EventId;
 use cronium_server::kernel::sealed::{KeyRing, MasterKey};
-use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options};
+use cronium_server::kernel::{Actor, Entropy, Kernel, Op, pool_options, tuned};
 use cronium_server::transport::health::Probes;
 use cronium_server::transport::prompt;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -103,7 +103,7 @@ impl World {
     /// Connections of the same kind and number as the server's.
     pub async fn second_pool(&self) -> Outcome<PgPool> {
         Ok(pool_options(CONNECTIONS)
-            .connect_with(self.options.clone())
+            .connect_with(tuned(self.options.clone()))
             .await?)
     }
 
@@ -179,7 +179,9 @@ struct Services {
 
 impl Services {
     async fn on(options: &PgConnectOptions) -> Outcome<Self> {
-        let pool = pool_options(CONNECTIONS).connect_with(options.clone()).await?;
+        let pool = pool_options(CONNECTIONS)
+            .connect_with(tuned(options.clone()))
+            .await?;
         let kernel = Kernel::new(pool.clone(), Arc::new(SystemClock));
         app::migrate(&kernel).await.map_err(told)?;
         let keys = Keys {

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Config;
 use crate::kernel::clock::SystemClock;
-use crate::kernel::{Error, Kernel, Result, pool_options};
+use crate::kernel::{Error, Kernel, Result, pool_options, tuned};
 use crate::postgres::{Cluster, Programs};
 
 const CONNECTIONS: u32 = 16;
@@ -33,7 +33,7 @@ impl Database {
             }
         };
         let pool = pool_options(CONNECTIONS)
-            .connect_with(options.application_name("cronium"))
+            .connect_with(tuned(options.application_name("cronium")))
             .await?;
         let adopted = cluster.as_ref().is_some_and(Cluster::adopted);
         Ok(Self {

@@ -16,7 +16,7 @@ use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::api::ResponseCookies;
 use cronium_server::kernel::clock::{MockClock, SystemClock};
 use cronium_server::kernel::sealed::{KeyRing, MasterKey};
-use cronium_server::kernel::{Actor, Kernel, Op};
+use cronium_server::kernel::{Actor, Kernel, Op, tuned};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -95,7 +95,7 @@ pub async fn database(connections: u32) -> PgPool {
     statement(&mut admin, "SELECT pg_advisory_lock(7002)".into()).await;
     statement(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     statement(&mut admin, "SELECT pg_advisory_unlock(7002)".into()).await;
-    let options = admin_options().database(&name);
+    let options = tuned(admin_options().database(&name));
     PgPoolOptions::new()
         .max_connections(connections)
         .connect_with(options)
