@@ -38,6 +38,7 @@ impl Executor for Noop {
         Ok(Prepared {
             target: self.target(order.claim),
             image_digest: None,
+            attached: None,
         })
     }
 
@@ -79,6 +80,8 @@ impl Executor for Noop {
     async fn find(&self) -> Result<Vec<Found>, ExecutorError> {
         Ok(Vec::new())
     }
+
+    async fn close(&self) {}
 }
 
 /// Says hello, asks to start, starts, ends.

@@ -96,8 +96,9 @@ pub async fn run<E: Executor>(
     let (adopted_in, adopted) = mpsc::unbounded_channel();
     let (draining, paused) = watch::channel(false);
     let (launch, mut launches) = mpsc::unbounded_channel::<Job>();
+    let executor = Arc::new(executor);
     let context = run::Context {
-        executor: Arc::new(executor),
+        executor: executor.clone(),
         state: state.clone(),
         link: link.clone(),
     };
@@ -177,6 +178,7 @@ pub async fn run<E: Executor>(
         }
     }
     drain(&mut jobs, Duration::from_secs(config.drain_secs)).await;
+    executor.close().await;
     Ok(())
 }
 
@@ -234,8 +236,9 @@ async fn adopt_once<E: Executor>(
 ) -> Result<bool, ExecutorError> {
     let mut open = HashMap::new();
     for found in context.executor.find().await? {
-        if found.whole {
-            let record = recall(&context.state, &found).await;
+        if found.whole
+            && let Some(record) = recall(&context.state, &found).await
+        {
             open.insert(record.claim, (found, record));
         }
     }
@@ -281,22 +284,23 @@ async fn adopt_once<E: Executor>(
     Ok(open.is_empty())
 }
 
-/// The run's record, or what its labels tell.
-async fn recall(state: &StateDir, found: &Found) -> RunRecord {
-    match state.recall(found.target.name()).await {
-        Some(record) => record,
-        None => RunRecord {
-            claim: found.claim,
-            job_id: found.job_id,
-            // Unknown: the runner keeps the true limit, and the server may cancel.
-            timeout_ms: Duration::from_hours(24).as_millis() as u64,
-            grace_ms: 10_000,
-            memory_bytes: 0,
-            image_digest: None,
-            setup_at_us: None,
-            started_at_us: None,
-        },
+/// The run's record, or what its labels tell; None: it waited for an execution that never came.
+async fn recall(state: &StateDir, found: &Found) -> Option<RunRecord> {
+    if let Some(record) = state.recall(found.target.name()).await {
+        return Some(record);
     }
+    let (claim, job_id) = found.run?;
+    Some(RunRecord {
+        claim,
+        job_id,
+        // Unknown: the runner keeps the true limit, and the server may cancel.
+        timeout_ms: Duration::from_hours(24).as_millis() as u64,
+        grace_ms: 10_000,
+        memory_bytes: 0,
+        image_digest: None,
+        setup_at_us: None,
+        started_at_us: None,
+    })
 }
 
 async fn remove<E: Executor>(context: &run::Context<E>, found: &Found) {

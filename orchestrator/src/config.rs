@@ -63,6 +63,10 @@ pub struct Config {
     /// Executions at the same time.
     #[arg(long, env = "CRONIUM_CAPACITY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub capacity: u32,
+    /// Containers that may wait ahead of jobs, so that these start at once; as many as executions at the same time
+    /// when not given. 0: each job makes its own.
+    #[arg(long, env = "CRONIUM_AHEAD", value_parser = clap::value_parser!(u32).range(0..=1024))]
+    pub ahead: Option<u32>,
     /// The static runner binary that is put into containers.
     #[arg(long, env = "CRONIUM_RUNNER")]
     pub runner: PathBuf,

@@ -43,19 +43,21 @@ pub struct Order {
     pub verify_key: [u8; 32],
 }
 
-/// A prepared environment whose runner was not started yet.
-#[derive(Debug, Clone)]
+/// A prepared environment.
+#[derive(Debug)]
 pub struct Prepared {
     pub target: Target,
     pub image_digest: Option<String>,
+    /// The connection to its runner, where that runs already; None: it is still to be started.
+    pub attached: Option<Attached>,
 }
 
 /// An environment that was found, of this or an earlier life of the orchestrator.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub target: Target,
-    pub claim: Claim,
-    pub job_id: Uuid,
+    /// The claim that it was made for, and the job; None: it was made ahead, and the run's record tells.
+    pub run: Option<(Claim, Uuid)>,
     /// False: only left-overs, nothing that could go on.
     pub whole: bool,
 }
@@ -104,7 +106,7 @@ pub trait Executor: Send + Sync + 'static {
     /// Makes an environment; nothing of it is left when this fails.
     fn prepare(&self, order: &Order) -> impl Future<Output = Result<Prepared, ExecutorError>> + Send;
 
-    /// Name that `prepare` gives to the environment of this claim.
+    /// Name that `prepare` gives to the environment of this claim, unless one was there already.
     fn target(&self, claim: Claim) -> Target;
 
     /// Attaches, then starts the runner, so that nothing it says is missed.
@@ -122,6 +124,10 @@ pub trait Executor: Send + Sync + 'static {
     /// Removes the environment and all that belongs to it. Done already is done.
     fn clean_up(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;
 
-    /// Environments of this orchestrator, whatever state they are in.
+    /// Environments of this orchestrator, whatever state they are in, but for those that wait for an execution or were
+    /// taken by one of this process.
     fn find(&self) -> impl Future<Output = Result<Vec<Found>, ExecutorError>> + Send;
+
+    /// The end is near: what waits for executions is removed.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }

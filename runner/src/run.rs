@@ -135,12 +135,22 @@ impl Runner {
             } => {
                 self.take_payload(&manifest, &signature, &archive);
             }
+            ToRunner::Serve { target } => self.serve_target(target),
             ToRunner::Start { granted } => self.feed(Event::StartAnswered { granted }),
             ToRunner::Ack { seq } => self.hub.ack(seq),
             ToRunner::Resume { after_seq } => self.hub.resume(after_seq),
             ToRunner::Cancel => self.feed(Event::Cancel),
             ToRunner::Ping => self.hub.pong(),
             ToRunner::Bye => self.feed(Event::Bye),
+        }
+    }
+
+    /// Once, and only where no target was given at the start.
+    fn serve_target(&mut self, target: String) {
+        if self.args.target.is_none() && self.machine.state() == State::Idle {
+            self.args.target = Some(target);
+        } else {
+            self.hub.refuse_once(Refusal::Target);
         }
     }
 
@@ -169,6 +179,7 @@ impl Runner {
             target,
             work,
         } = &self.args;
+        let target = target.as_deref().ok_or(Refusal::Target)?;
         let manifest = Manifest::open(manifest, signature, verify_key, target, wall_us() / 1000)?;
         let files = archive::verify(&manifest, archive)?;
         archive::unpack(&files, work)?;

@@ -13,9 +13,17 @@ use super::error::{is_status, of_pull};
 
 const PULL_LIMIT: Duration = Duration::from_mins(4);
 
-/// The image's digest; pulls it when it is not there. The default image is made, not found in a registry,
+/// An image of the engine.
+#[derive(Debug)]
+pub struct Image {
+    pub id: String,
+    /// In its registry, where it came from one; its id otherwise.
+    pub digest: String,
+}
+
+/// The image; pulls it when it is not there. The default image is made, not found in a registry,
 /// unless an admin has put it into one.
-pub async fn find(docker: &Docker, name: &str, is_default: bool) -> Result<Option<String>, ExecutorError> {
+pub async fn find(docker: &Docker, name: &str, is_default: bool) -> Result<Image, ExecutorError> {
     let found = match docker.inspect_image(name).await {
         Err(error) if is_status(&error, 404) => {
             pull(docker, name).await.map_err(|error| match error.problem() {
@@ -29,8 +37,12 @@ pub async fn find(docker: &Docker, name: &str, is_default: bool) -> Result<Optio
         Err(error) if is_status(&error, 400) => return Err(of_pull(error, name)),
         other => other?,
     };
+    let id = found.id.unwrap_or_else(|| name.to_owned());
     let digest = found.repo_digests.unwrap_or_default().into_iter().next();
-    Ok(digest.or(found.id))
+    Ok(Image {
+        digest: digest.unwrap_or_else(|| id.clone()),
+        id,
+    })
 }
 
 async fn pull(docker: &Docker, name: &str) -> Result<(), ExecutorError> {

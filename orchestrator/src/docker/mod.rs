@@ -6,22 +6,26 @@ mod fence;
 mod image;
 mod io;
 mod oneshot;
+mod pool;
 mod spec;
 mod volume;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use bollard::models::{ContainerSummaryStateEnum, NetworkCreateRequest};
+use bollard::models::{ContainerCreateBody, ContainerSummaryStateEnum, NetworkCreateRequest};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions,
 };
 use cronium_protocol::agent::Claim;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
@@ -30,9 +34,14 @@ use crate::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Targe
 use crate::problem::ExecutorError;
 use error::is_status;
 use fence::Fence;
+use image::Image;
+use pool::{Class, Pool};
 use volume::RunnerVolume;
 
 pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
+
+/// For the removal of containers that wait.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why the executor can't work at all.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +58,74 @@ pub struct DockerExecutor {
     docker: Docker,
     orchestrator: Uuid,
     default_image: String,
-    volume: RunnerVolume,
+    volume: Arc<RunnerVolume>,
     fence: Arc<Fence>,
-    _keeper: AbortOnDropHandle<()>,
+    _fence_keeper: AbortOnDropHandle<()>,
+    pool: Arc<Pool>,
+    pool_keeper: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// Makes containers ahead of executions.
+#[derive(Debug)]
+struct Ahead {
+    docker: Docker,
+    orchestrator: Uuid,
+    volume: Arc<RunnerVolume>,
+}
+
+impl pool::Maker for Ahead {
+    async fn make(&self, class: &Class, target: &Target) -> Result<Attached, ExecutorError> {
+        self.volume.ensure(&class.image).await?;
+        let wanted = spec::Wanted {
+            image: &class.image,
+            memory_bytes: class.memory_bytes,
+            cpu_millis: class.cpu_millis,
+            pids: class.pids,
+            network: None,
+            verify_key: &class.verify_key,
+            serves: None,
+            labels: spec::labels_ahead(self.orchestrator),
+        };
+        create_container(&self.docker, target, spec::container(wanted, self.volume.name())).await?;
+        start(&self.docker, target).await
+    }
+
+    async fn remove(&self, target: &Target) -> Result<(), ExecutorError> {
+        remove_container(&self.docker, target.name()).await
+    }
+}
+
+async fn create_container(
+    docker: &Docker,
+    target: &Target,
+    body: ContainerCreateBody,
+) -> Result<(), ExecutorError> {
+    let options = CreateContainerOptionsBuilder::default()
+        .name(target.name())
+        .build();
+    docker.create_container(Some(options), body).await?;
+    Ok(())
+}
+
+async fn open(docker: &Docker, target: &Target) -> Result<Attached, ExecutorError> {
+    let options = AttachContainerOptionsBuilder::default()
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .stream(true)
+        .logs(false)
+        .build();
+    let streams = docker.attach_container(target.name(), Some(options)).await?;
+    Ok(io::pump(streams.output, streams.input))
+}
+
+/// Attached first, so that nothing the runner says is missed.
+async fn start(docker: &Docker, target: &Target) -> Result<Attached, ExecutorError> {
+    let attached = open(docker, target).await?;
+    docker
+        .start_container(target.name(), None::<StartContainerOptions>)
+        .await?;
+    Ok(attached)
 }
 
 /// Absent already, or on its way out, is what a removal wants.
@@ -94,13 +168,23 @@ impl DockerExecutor {
         let image = config.exec_image.clone();
         let fence = Fence::new(docker.clone(), orchestrator, image, config.network_allow.clone());
         let fence = Arc::new(fence);
+        let volume = Arc::new(volume);
+        let pool = Pool::new(config.ahead.unwrap_or(config.capacity) as usize);
+        let maker = Ahead {
+            docker: docker.clone(),
+            orchestrator,
+            volume: volume.clone(),
+        };
+        let keeper = AbortOnDropHandle::new(tokio::spawn(pool.clone().keep(maker)));
         Ok(Self {
             docker,
             orchestrator,
             default_image: config.exec_image.clone(),
             volume,
-            _keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
+            _fence_keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
             fence,
+            pool,
+            pool_keeper: Mutex::new(Some(keeper)),
         })
     }
 
@@ -135,10 +219,18 @@ impl DockerExecutor {
             if order.spec.network {
                 self.create_network(order, name).await?;
             }
-            let body = spec::container(order, image, name, self.volume.name(), self.orchestrator);
-            let options = CreateContainerOptionsBuilder::default().name(name).build();
-            self.docker.create_container(Some(options), body).await?;
-            Ok(())
+            let serves = spec::serves(order.claim);
+            let wanted = spec::Wanted {
+                image,
+                memory_bytes: order.spec.memory_bytes,
+                cpu_millis: order.spec.cpu_millis,
+                pids: order.spec.pids,
+                network: order.spec.network.then_some(name),
+                verify_key: &order.verify_key,
+                serves: Some(&serves),
+                labels: spec::labels(order, self.orchestrator),
+            };
+            create_container(&self.docker, target, spec::container(wanted, self.volume.name())).await
         };
         if !order.spec.network {
             return made.await;
@@ -149,29 +241,46 @@ impl DockerExecutor {
         made
     }
 
-    async fn open(&self, target: &Target) -> Result<bollard::container::AttachContainerResults, DockerError> {
-        let options = AttachContainerOptionsBuilder::default()
-            .stdin(true)
-            .stdout(true)
-            .stderr(true)
-            .stream(true)
-            .logs(false)
-            .build();
-        self.docker.attach_container(target.name(), Some(options)).await
+    /// One that waits; only for executions without a network, because theirs is made for each.
+    fn take(&self, order: &Order, image: &Image) -> Option<Prepared> {
+        if order.spec.network {
+            return None;
+        }
+        let class = Class {
+            image: image.id.clone(),
+            memory_bytes: order.spec.memory_bytes,
+            cpu_millis: order.spec.cpu_millis,
+            pids: order.spec.pids,
+            verify_key: order.verify_key,
+        };
+        let (target, attached) = self.pool.take(&class, &spec::serves(order.claim))?;
+        Some(Prepared {
+            target,
+            image_digest: Some(image.digest.clone()),
+            attached: Some(attached),
+        })
     }
 }
 
 impl Executor for DockerExecutor {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
-        let image = order.spec.image.as_deref().unwrap_or(&self.default_image);
-        let image_digest = image::find(&self.docker, image, image == self.default_image).await?;
-        self.volume.ensure(image).await?;
+        let name = order.spec.image.as_deref().unwrap_or(&self.default_image);
+        let image = image::find(&self.docker, name, name == self.default_image).await?;
+        // Nothing may be waited for from here on: what is taken and then dropped would be lost.
+        if let Some(prepared) = self.take(order, &image) {
+            return Ok(prepared);
+        }
+        self.volume.ensure(&image.id).await?;
         let target = self.target(order.claim);
-        if let Err(error) = self.create(order, image, &target).await {
+        if let Err(error) = self.create(order, &image.id, &target).await {
             self.clean_up(&target).await?;
             return Err(error);
         }
-        Ok(Prepared { target, image_digest })
+        Ok(Prepared {
+            target,
+            image_digest: Some(image.digest),
+            attached: None,
+        })
     }
 
     fn target(&self, claim: Claim) -> Target {
@@ -179,17 +288,11 @@ impl Executor for DockerExecutor {
     }
 
     async fn start(&self, target: &Target) -> Result<Attached, ExecutorError> {
-        let streams = self.open(target).await?;
-        let attached = io::pump(streams.output, streams.input);
-        self.docker
-            .start_container(target.name(), None::<StartContainerOptions>)
-            .await?;
-        Ok(attached)
+        start(&self.docker, target).await
     }
 
     async fn attach(&self, target: &Target) -> Result<Attached, ExecutorError> {
-        let streams = self.open(target).await?;
-        Ok(io::pump(streams.output, streams.input))
+        open(&self.docker, target).await
     }
 
     async fn kill(&self, target: &Target) -> Result<(), ExecutorError> {
@@ -212,6 +315,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {
+        self.pool.forget(target);
         remove_container(&self.docker, target.name()).await?;
         unless_absent_network(self.docker.remove_network(target.name()).await)
     }
@@ -227,6 +331,7 @@ impl Executor for DockerExecutor {
             let whole = container.state != Some(ContainerSummaryStateEnum::CREATED);
             if let Some(name) = name
                 && let Some(item) = spec::found(name.trim_start_matches('/'), &labels, whole)
+                && !self.pool.knows(&item.target)
             {
                 found.push(item);
             }
@@ -241,6 +346,14 @@ impl Executor for DockerExecutor {
             }
         }
         Ok(found)
+    }
+
+    async fn close(&self) {
+        self.pool.close();
+        // To its end: what is cut off may still be made.
+        if let Some(keeper) = self.pool_keeper.lock().await.take() {
+            let _ = timeout(CLOSE_LIMIT, keeper).await;
+        }
     }
 }
 

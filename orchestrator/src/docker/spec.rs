@@ -17,6 +17,7 @@ pub const LABEL_EXECUTION: &str = "cronium.execution";
 pub const LABEL_EPOCH: &str = "cronium.epoch";
 pub const LABEL_JOB: &str = "cronium.job";
 pub const LABEL_ORCHESTRATOR: &str = "cronium.orchestrator";
+pub const LABEL_AHEAD: &str = "cronium.ahead";
 
 pub const RUNNER_DIR: &str = "/cronium";
 pub const RUNNER_NAME: &str = "runner";
@@ -42,29 +43,54 @@ pub fn labels(order: &Order, orchestrator: Uuid) -> HashMap<String, String> {
     ])
 }
 
-/// The environment that these labels tell of; None when it is none of an execution.
+/// What a container made ahead carries: whom it serves is in the run's record only.
+pub fn labels_ahead(orchestrator: Uuid) -> HashMap<String, String> {
+    let mut labels = super::labels(orchestrator);
+    labels.insert(LABEL_AHEAD.to_owned(), "true".to_owned());
+    labels
+}
+
+/// The environment that these labels tell of; None when it is none of an execution, nor made ahead of one.
 pub fn found(name: &str, labels: &HashMap<String, String>, whole: bool) -> Option<Found> {
     let id = |label| labels.get(label).and_then(|text| Uuid::parse_str(text).ok());
-    Some(Found {
-        target: Target::new(name),
-        claim: Claim {
+    let run = || {
+        let claim = Claim {
             execution_id: id(LABEL_EXECUTION)?,
             epoch: labels.get(LABEL_EPOCH)?.parse().ok()?,
-        },
-        job_id: id(LABEL_JOB)?,
+        };
+        Some((claim, id(LABEL_JOB)?))
+    };
+    let run = run();
+    (run.is_some() || labels.contains_key(LABEL_AHEAD)).then(|| Found {
+        target: Target::new(name),
+        run,
         whole,
     })
 }
 
-/// The container of one execution.
-pub fn container(
-    order: &Order,
-    image: &str,
-    name: &str,
-    volume: &str,
-    orchestrator: Uuid,
-) -> ContainerCreateBody {
-    let spec = &order.spec;
+/// What a container is to be.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    pub image: &'a str,
+    pub memory_bytes: u64,
+    pub cpu_millis: u32,
+    pub pids: u32,
+    /// Name of its network; None: it has none.
+    pub network: Option<&'a str>,
+    /// Key that its runner verifies payloads with.
+    pub verify_key: &'a [u8; 32],
+    /// What its runner serves; None: it is told later.
+    pub serves: Option<&'a str>,
+    pub labels: HashMap<String, String>,
+}
+
+/// What the runner of an execution serves: its payload is for this only.
+pub fn serves(claim: Claim) -> String {
+    format!("docker:{}", claim.execution_id)
+}
+
+/// A container with a runner in it.
+pub fn container(spec: Wanted<'_>, volume: &str) -> ContainerCreateBody {
     let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
     let work = (spec.memory_bytes / 2).clamp(MIB, WORK_LIMIT);
     let tmp = (spec.memory_bytes / 4).clamp(MIB, TMP_LIMIT);
@@ -89,7 +115,7 @@ pub fn container(
             ),
         ])),
         binds: Some(vec![format!("{volume}:{RUNNER_DIR}:ro")]),
-        network_mode: Some(if spec.network { name } else { "none" }.to_owned()),
+        network_mode: Some(spec.network.unwrap_or("none").to_owned()),
         ipc_mode: Some("private".into()),
         init: Some(false),
         log_config: Some(HostConfigLogConfig {
@@ -107,17 +133,16 @@ pub fn container(
         }]),
         ..Default::default()
     };
+    let mut command = vec!["--verify-key".into(), hex(spec.verify_key)];
+    match spec.serves {
+        Some(target) => command.extend(["--target".into(), target.to_owned()]),
+        None => command.push("--ahead".into()),
+    }
+    command.extend(["--work".into(), WORK_DIR.into()]);
     ContainerCreateBody {
-        image: Some(image.to_owned()),
+        image: Some(spec.image.to_owned()),
         entrypoint: Some(vec![runner_path()]),
-        cmd: Some(vec![
-            "--verify-key".into(),
-            hex(&order.verify_key),
-            "--target".into(),
-            format!("docker:{}", order.claim.execution_id),
-            "--work".into(),
-            WORK_DIR.into(),
-        ]),
+        cmd: Some(command),
         user: Some(format!("{USER}:{USER}")),
         working_dir: Some(WORK_DIR.into()),
         hostname: Some("cronium".into()),
@@ -127,7 +152,7 @@ pub fn container(
         open_stdin: Some(true),
         stdin_once: Some(false),
         tty: Some(false),
-        labels: Some(labels(order, orchestrator)),
+        labels: Some(spec.labels),
         host_config: Some(host),
         ..Default::default()
     }
@@ -159,7 +184,20 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn order(network: bool) -> Order {
+    fn wanted<'a>(network: Option<&'a str>, serves: Option<&'a str>) -> Wanted<'a> {
+        Wanted {
+            image: "image",
+            memory_bytes: 128 * MIB,
+            cpu_millis: 500,
+            pids: 64,
+            network,
+            verify_key: &[0xAB; 32],
+            serves,
+            labels: HashMap::new(),
+        }
+    }
+
+    fn order() -> Order {
         Order {
             claim: Claim {
                 execution_id: clock::new_id(),
@@ -171,7 +209,7 @@ mod tests {
                 memory_bytes: 128 * MIB,
                 cpu_millis: 500,
                 pids: 64,
-                network,
+                network: false,
             },
             verify_key: [0xAB; 32],
         }
@@ -179,8 +217,7 @@ mod tests {
 
     #[test]
     fn a_container_gets_nothing_that_was_not_given() {
-        let order = order(false);
-        let body = container(&order, "image", "name", "volume", clock::new_id());
+        let body = container(wanted(None, Some("docker:1")), "volume");
         assert_eq!(body.user.as_deref(), Some("65532:65532"));
         let host = body.host_config.unwrap();
         assert_eq!(host.network_mode.as_deref(), Some("none"));
@@ -190,21 +227,40 @@ mod tests {
         assert_eq!(host.nano_cpus, Some(500_000_000));
         assert_eq!(host.binds, Some(vec!["volume:/cronium:ro".to_owned()]));
         assert!(host.tmpfs.unwrap()["/work"].contains("size=67108864,mode=0700,uid=65532"));
-        assert_eq!(body.cmd.unwrap()[1], "ab".repeat(32));
+        let key = "ab".repeat(32);
+        let command = ["--verify-key", &key, "--target", "docker:1", "--work", "/work"];
+        assert_eq!(body.cmd.unwrap(), command);
+    }
+
+    #[test]
+    fn a_container_made_ahead_knows_no_execution() {
+        let body = container(wanted(None, None), "volume");
+        let key = "ab".repeat(32);
+        assert_eq!(
+            body.cmd.unwrap(),
+            ["--verify-key", &key, "--ahead", "--work", "/work"]
+        );
+        let orchestrator = clock::new_id();
+        let found = found("name", &labels_ahead(orchestrator), true).unwrap();
+        assert_eq!(found.run, None);
+        assert_eq!(
+            labels_ahead(orchestrator)[LABEL_ORCHESTRATOR],
+            orchestrator.to_string()
+        );
     }
 
     #[test]
     fn a_network_is_its_own() {
-        let body = container(&order(true), "image", "name", "volume", clock::new_id());
+        let body = container(wanted(Some("name"), None), "volume");
         assert_eq!(body.host_config.unwrap().network_mode.as_deref(), Some("name"));
     }
 
     #[test]
     fn labels_lead_back_to_the_claim() {
-        let order = order(false);
+        let order = order();
         let labels = labels(&order, clock::new_id());
         let found = found("name", &labels, true).unwrap();
-        assert_eq!((found.claim, found.job_id), (order.claim, order.job_id));
+        assert_eq!(found.run, Some((order.claim, order.job_id)));
         assert!(super::found("name", &HashMap::new(), true).is_none());
     }
 }

@@ -199,11 +199,15 @@ impl<E: Executor> Drive<E> {
                 },
             }
         };
+        self.target = prepared.target;
         self.record.image_digest.clone_from(&prepared.image_digest);
         // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.
         self.context.state.keep(self.target.name(), &self.record).await;
         self.machine.prepared(prepared.image_digest);
-        self.context.executor.start(&prepared.target).await
+        match prepared.attached {
+            Some(attached) => Ok(attached),
+            None => self.context.executor.start(&self.target).await,
+        }
     }
 
     async fn run(&mut self, slot: &mut Slot, attached: Option<Attached>) {

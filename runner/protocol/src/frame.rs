@@ -44,6 +44,8 @@ pub enum FromRunner {
 /// Orchestrator → runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToRunner {
+    /// To a runner that was started ahead, once, before the payload: the target that it serves from now on.
+    Serve { target: String },
     Payload {
         #[serde(with = "serde_bytes")]
         manifest: Vec<u8>,

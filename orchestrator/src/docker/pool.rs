@@ -1,0 +1,261 @@
+//! Containers that wait ahead of jobs, each with its runner listening on attached stdin: taking one costs a message
+//! where making one costs hundreds of milliseconds. Each serves one execution. It must not know executions.
+
+mod demand;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cronium_protocol::frame::{self, ToRunner};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::executor::{Attached, Target};
+use crate::problem::ExecutorError;
+use demand::Demand;
+
+/// Containers are alike when all of this is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// The image's id: a name may get another image.
+    pub image: String,
+    pub memory_bytes: u64,
+    pub cpu_millis: u32,
+    pub pids: u32,
+    pub verify_key: [u8; 32],
+}
+
+/// A container whose runner waits.
+#[derive(Debug)]
+struct Waiting {
+    target: Target,
+    attached: Attached,
+    since: Instant,
+    heard_at: Instant,
+}
+
+/// What the pool asks of Docker.
+pub trait Maker: Send + Sync {
+    /// Makes a container of this class under this name, and starts its runner.
+    fn make(
+        &self,
+        class: &Class,
+        target: &Target,
+    ) -> impl Future<Output = Result<Attached, ExecutorError>> + Send;
+
+    fn remove(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;
+}
+
+/// For the look at what is to be done when nobody takes anything.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A runner that hears nothing for 10 min leaves.
+const PING_EVERY: Duration = Duration::from_mins(2);
+/// Nothing waits for ever: its answers to pings would fill the queue.
+const OLDEST: Duration = Duration::from_mins(30);
+/// After a container could not be made.
+const PAUSE: Duration = Duration::from_secs(10);
+const MAKE_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: HashMap<Class, VecDeque<Waiting>>,
+    demand: Demand<Class>,
+    /// Of this process: waiting, being made, or taken and not yet cleaned up. A sweep leaves them alone.
+    names: HashSet<Target>,
+    closed: bool,
+}
+
+/// All containers that wait.
+#[derive(Debug)]
+pub struct Pool {
+    /// At a time, over all classes; 0: there is no pool.
+    most: usize,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+impl Waiting {
+    /// The runner and the connection to it live, as far as is known.
+    fn is_fit(&self, now: Instant) -> bool {
+        !self.attached.input.is_closed() && !self.attached.frames.is_closed() && now - self.since < OLDEST
+    }
+}
+
+impl Pool {
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A waiting container, told whom it serves; None: make one. Either way the pool learns what is wanted.
+    pub fn take(&self, class: &Class, serves: &str) -> Option<(Target, Attached)> {
+        if self.most == 0 {
+            return None;
+        }
+        let now = Instant::now();
+        let taken = {
+            let mut state = self.lock();
+            state.demand.asked(class, now);
+            let queue = state.waiting.get_mut(class);
+            // Unfit ones stay: the keeper removes them.
+            queue.and_then(|queue| {
+                let at = queue.iter().position(|one| one.is_fit(now))?;
+                queue.remove(at)
+            })
+        };
+        self.changed.notify_one();
+        let how = if taken.is_some() { "warm" } else { "cold" };
+        metrics::counter!("cronium_orchestrator_containers_total", "start" => how).increment(1);
+        let Waiting { target, attached, .. } = taken?;
+        let target_of = ToRunner::Serve {
+            target: serves.to_owned(),
+        };
+        match frame::encode(&target_of) {
+            // A closed input shows as the end of the frames.
+            Ok(bytes) => drop(attached.input.send(bytes)),
+            Err(error) => tracing::error!(%error, %target, "a frame can't be sent"),
+        }
+        Some((target, attached))
+    }
+
+    /// Whether a container is the pool's or was taken from it.
+    pub fn knows(&self, target: &Target) -> bool {
+        self.lock().names.contains(target)
+    }
+
+    /// What was taken is about to be removed: a sweep may help.
+    pub fn forget(&self, target: &Target) {
+        self.lock().names.remove(target);
+    }
+
+    /// Keeps as many waiting as are wanted, one made at a time so that jobs have the machine.
+    pub async fn keep(self: Arc<Self>, maker: impl Maker) {
+        if self.most == 0 {
+            return;
+        }
+        loop {
+            let _ = timeout(LOOK_EVERY, self.changed.notified()).await;
+            self.remove_surplus(&maker).await;
+            if self.lock().closed {
+                return;
+            }
+            self.ping();
+            while let Some((class, target)) = self.next() {
+                let made = timeout(MAKE_LIMIT, maker.make(&class, &target)).await;
+                let failure = match made {
+                    Ok(Ok(attached)) => {
+                        if let Err(late) = self.put(class, target, attached) {
+                            self.dispose(&maker, late).await;
+                        }
+                        continue;
+                    }
+                    Ok(Err(error)) => Some(error),
+                    Err(_) => None,
+                };
+                let cause = failure.as_ref().and_then(ExecutorError::cause);
+                tracing::warn!(cause, "a container can't be made ahead; jobs make their own");
+                self.dispose(&maker, target).await;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// From now on nothing waits: the keeper removes what does, and ends.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// The class that lacks most and the name of its next container.
+    fn next(&self) -> Option<(Class, Target)> {
+        let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
+        let wanted = state.demand.wanted(self.most, Instant::now());
+        let lacking = |(class, wanted): (Class, usize)| {
+            let there = state.waiting.get(&class).map_or(0, VecDeque::len);
+            (there < wanted).then_some((wanted - there, class))
+        };
+        let (_, class) = wanted
+            .into_iter()
+            .filter_map(lacking)
+            .max_by_key(|(lack, _)| *lack)?;
+        let target = Target::new(format!("cronium-ahead-{}", crate::clock::new_id().as_simple()));
+        state.names.insert(target.clone());
+        Some((class, target))
+    }
+
+    /// Too late after the end.
+    fn put(&self, class: Class, target: Target, attached: Attached) -> Result<(), Target> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        if state.closed {
+            return Err(target);
+        }
+        let one = Waiting {
+            target,
+            attached,
+            since: now,
+            heard_at: now,
+        };
+        state.waiting.entry(class).or_default().push_back(one);
+        let count: usize = state.waiting.values().map(VecDeque::len).sum();
+        metrics::gauge!("cronium_orchestrator_containers_ahead").set(count as f64);
+        Ok(())
+    }
+
+    async fn remove_surplus(&self, maker: &impl Maker) {
+        let surplus: Vec<Target> = {
+            let now = Instant::now();
+            let mut state = self.lock();
+            let most = if state.closed { 0 } else { self.most };
+            let wanted: HashMap<_, _> = state.demand.wanted(most, now).into_iter().collect();
+            let mut surplus = Vec::new();
+            for (class, queue) in &mut state.waiting {
+                let wanted = wanted.get(class).copied().unwrap_or(0);
+                let (mut fit, unfit): (VecDeque<_>, Vec<_>) =
+                    queue.drain(..).partition(|one| one.is_fit(now));
+                surplus.extend(unfit);
+                // The oldest ones go first.
+                let excess = fit.len().saturating_sub(wanted);
+                surplus.extend(fit.drain(..excess));
+                *queue = fit;
+            }
+            state.waiting.retain(|_, queue| !queue.is_empty());
+            surplus.into_iter().map(|one| one.target).collect()
+        };
+        for target in surplus {
+            self.dispose(maker, target).await;
+        }
+    }
+
+    fn ping(&self) {
+        let now = Instant::now();
+        let Ok(bytes) = frame::encode(&ToRunner::Ping) else {
+            return;
+        };
+        for one in self.lock().waiting.values_mut().flatten() {
+            if now - one.heard_at >= PING_EVERY {
+                one.heard_at = now;
+                let _ = one.attached.input.send(bytes.clone());
+            }
+        }
+    }
+
+    async fn dispose(&self, maker: &impl Maker, target: Target) {
+        if let Err(error) = maker.remove(&target).await {
+            // Forgotten all the same: the sweep tries again.
+            tracing::warn!(%error, cause = error.cause(), %target, "a container made ahead can't be removed yet");
+        }
+        self.forget(&target);
+    }
+}
