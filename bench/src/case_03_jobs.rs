@@ -130,6 +130,7 @@ impl Orchestrator {
             state_dir: dir.path().to_owned(),
             name: "bench".into(),
             capacity: CAPACITY,
+            ahead: None,
             runner: setting.runner.clone(),
             exec_image: String::new(),
             docker_host: None,

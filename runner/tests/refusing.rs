@@ -208,3 +208,37 @@ fn garbage_between_frames_is_skipped() {
     assert_eq!(runner.finish().lines[0].text, "fine");
     runner.leave();
 }
+
+fn serve(target: &str) -> ToRunner {
+    let target = target.into();
+    ToRunner::Serve { target }
+}
+
+#[test]
+fn a_runner_that_was_started_ahead_serves_what_it_is_told_and_only_that() {
+    let mut good = Runner::start_ahead();
+    good.send(serve(support::TARGET));
+    good.send(Payload::bash("true").frame());
+    assert_eq!(good.next(), FromRunner::StartRequest);
+    good.leave();
+    let mut untold = Runner::start_ahead();
+    assert_eq!(untold.refusal(Payload::bash("true").frame()), Refusal::Target);
+    assert!(untold.is_work_empty());
+    untold.leave();
+    let mut other = Runner::start_ahead();
+    other.send(serve("docker:another"));
+    assert_eq!(other.refusal(Payload::bash("true").frame()), Refusal::Target);
+    other.leave();
+}
+
+#[test]
+fn nobody_gives_a_runner_another_target() {
+    let mut told = Runner::start_ahead();
+    told.send(serve("docker:another"));
+    assert_eq!(told.refusal(serve(support::TARGET)), Refusal::Target);
+    assert_eq!(told.refusal(Payload::bash("true").frame()), Refusal::Target);
+    told.leave();
+    let mut bound = Runner::start();
+    assert_eq!(bound.refusal(serve("docker:another")), Refusal::Target);
+    bound.leave();
+}

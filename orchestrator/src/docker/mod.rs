@@ -38,7 +38,7 @@ use image::Image;
 use pool::{Class, Pool};
 use volume::RunnerVolume;
 
-pub use spec::{LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
+pub use spec::{LABEL_AHEAD, LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
 
 /// For the removal of containers that wait.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);

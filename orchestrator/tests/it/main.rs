@@ -9,6 +9,7 @@
 )]
 
 mod agent;
+mod ahead;
 mod isolation;
 mod lifecycle;
 mod machine;

@@ -102,6 +102,7 @@ impl World {
             state_dir: self.state.path().to_owned(),
             name: "test".into(),
             capacity: 4,
+            ahead: Some(0),
             runner: runner.into(),
             exec_image: std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into()),
             docker_host: None,
@@ -205,6 +206,16 @@ impl World {
         let networks = self.docker.list_networks(Some(options)).await.unwrap();
         let names = containers.into_iter().flat_map(|c| c.names.unwrap_or_default());
         names.chain(networks.into_iter().filter_map(|n| n.name)).collect()
+    }
+
+    /// Names of this orchestrator's containers that carry another label too.
+    pub async fn labelled(&self, label: &str) -> Vec<String> {
+        let ours = format!("{LABEL_ORCHESTRATOR}={}", self.id);
+        let filters = HashMap::from([("label".to_owned(), vec![ours, label.to_owned()])]);
+        let options = ListContainersOptionsBuilder::default().filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await.unwrap();
+        let names = found.into_iter().flat_map(|c| c.names.unwrap_or_default());
+        names.map(|name| name.trim_start_matches('/').to_owned()).collect()
     }
 
     pub async fn until_clean(&self) {

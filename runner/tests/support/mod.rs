@@ -145,7 +145,16 @@ impl Runner {
         Self::start_with_path("/usr/local/bin:/usr/bin:/bin")
     }
 
+    /// One that is not told yet what it serves.
+    pub fn start_ahead() -> Self {
+        Self::start_as("/usr/local/bin:/usr/bin:/bin", &["--ahead"])
+    }
+
     pub fn start_with_path(path: &str) -> Self {
+        Self::start_as(path, &["--target", TARGET])
+    }
+
+    fn start_as(path: &str, serves: &[&str]) -> Self {
         let work = tempfile::tempdir().unwrap();
         let hex = key()
             .verifying_key()
@@ -153,7 +162,9 @@ impl Runner {
             .map(|b| format!("{b:02x}"))
             .concat();
         let mut process = Command::new(env!("CARGO_BIN_EXE_cronium-runner"))
-            .args(["--verify-key", &hex, "--target", TARGET, "--work"])
+            .args(["--verify-key", &hex])
+            .args(serves)
+            .arg("--work")
             .arg(work.path())
             .env("PATH", path)
             .stdin(Stdio::piped())
