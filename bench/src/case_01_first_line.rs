@@ -57,19 +57,19 @@ pub async fn run(setting: &Setting) -> Outcome<Case> {
 }
 
 /// When a mutation was sent and when the first line came, in µs of the wall clock.
-struct Seen {
+pub struct Seen {
     sent: i64,
     arrived: i64,
 }
 
 impl Seen {
-    fn ms(&self) -> f64 {
+    pub fn ms(&self) -> f64 {
         (self.arrived - self.sent) as f64 / 1000.0
     }
 }
 
 /// Runs the event and waits until its container has said something; then for the end of the log.
-async fn first_line(product: &Product, live: &mut Live, event: &str) -> Outcome<Seen> {
+pub async fn first_line(product: &Product, live: &mut Live, event: &str) -> Outcome<Seen> {
     let sent = clock::now().us;
     let job = product.run(event).await?;
     live.start(LOG, json!({ "id": job })).await?;
@@ -98,7 +98,7 @@ const PHASES: [&str; 5] = [
 ];
 
 /// Where the time went, by the stamps that the product keeps of each execution.
-async fn phases(product: &Product, seen: &[Seen]) -> Outcome<Vec<(String, String)>> {
+pub async fn phases(product: &Product, seen: &[Seen]) -> Outcome<Vec<(String, String)>> {
     let mut stamps: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
         "SELECT (extract(epoch FROM queued_at) * 1000000)::bigint, (extract(epoch FROM setup_at) * 1000000)::bigint,
              (extract(epoch FROM started_at) * 1000000)::bigint, (extract(epoch FROM from_at) * 1000000)::bigint

@@ -2,17 +2,21 @@
 //! have, taken from one of them.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::container::LogOutput;
-use bollard::models::ContainerCreateBody;
+use bollard::exec::StartExecResults;
+use bollard::models::{ContainerCreateBody, ExecConfig};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder,
 };
 use futures::{Stream, StreamExt as _};
 use serde_json::json;
+use sqlx::PgPool;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::Outcome;
 use crate::product::{Product, until};
@@ -32,6 +36,22 @@ pub struct Flow {
     pub bytes: u64,
     /// From the first byte to the end of the stream.
     pub took: Duration,
+}
+
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// A container of ours that waits.
+pub struct Parked {
+    name: String,
+    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    input: Input,
+}
+
+impl Parked {
+    async fn next(&mut self) -> Outcome<()> {
+        self.output.next().await.ok_or("the container said nothing")??;
+        Ok(())
+    }
 }
 
 impl Containers {
@@ -76,8 +96,25 @@ impl Containers {
 
     /// Names of the product's containers.
     async fn of_product(&self) -> Outcome<Vec<String>> {
-        let label = format!("cronium.orchestrator={}", self.orchestrator);
-        let filters = HashMap::from([("label".to_owned(), vec![label])]);
+        let ours = format!("cronium.orchestrator={}", self.orchestrator);
+        self.with_labels(vec![ours]).await
+    }
+
+    /// Waits until one of the product's containers waits for a job, and no other is left.
+    pub async fn one_waits(&self, product: &Product) -> Outcome<()> {
+        let ours = format!("cronium.orchestrator={}", product.orchestrator()?);
+        until("one container waits", async || {
+            let all = self.with_labels(vec![ours.clone()]).await?;
+            let ahead = self
+                .with_labels(vec![ours.clone(), "cronium.ahead".into()])
+                .await?;
+            Ok(all.len() == 1 && ahead.len() == 1)
+        })
+        .await
+    }
+
+    async fn with_labels(&self, labels: Vec<String>) -> Outcome<Vec<String>> {
+        let filters = HashMap::from([("label".to_owned(), labels)]);
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
@@ -101,6 +138,7 @@ impl Containers {
     ) -> Outcome<(
         String,
         impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + use<>,
+        Input,
     )> {
         let body = ContainerCreateBody {
             entrypoint: Some(vec!["bash".into(), "-c".into(), script.into()]),
@@ -119,7 +157,7 @@ impl Containers {
             .build();
         let streams = self.docker.attach_container(&made.id, Some(options)).await?;
         self.docker.start_container(&made.id, None).await?;
-        Ok((made.id, streams.output))
+        Ok((made.id, streams.output, streams.input))
     }
 
     async fn remove(&self, name: &str) -> Outcome<()> {
@@ -133,11 +171,54 @@ impl Containers {
     /// From nothing to the first byte of output.
     pub async fn first_byte(&self, script: &str) -> Outcome<Duration> {
         let begun = Instant::now();
-        let (name, mut output) = self.start(script).await?;
+        let (name, mut output, _input) = self.start(script).await?;
         output.next().await.ok_or("the container said nothing")??;
         let took = begun.elapsed();
         self.remove(&name).await?;
         Ok(took)
+    }
+
+    /// Starts one that waits for a line on its stdin and then says one.
+    pub async fn park(&self) -> Outcome<Parked> {
+        let (name, output, input) = self.start("echo waits; read -r _; echo first").await?;
+        let mut parked = Parked {
+            name,
+            output: Box::pin(output),
+            input,
+        };
+        parked.next().await?;
+        Ok(parked)
+    }
+
+    /// Of a parked one: from a durable commit to what it says.
+    pub async fn wake(&self, mut parked: Parked, database: &PgPool) -> Outcome<Duration> {
+        let begun = Instant::now();
+        sqlx::query("INSERT INTO bench_commits DEFAULT VALUES")
+            .execute(database)
+            .await?;
+        parked.input.write_all(b"go\n").await?;
+        parked.input.flush().await?;
+        parked.next().await?;
+        let took = begun.elapsed();
+        self.remove(&parked.name).await?;
+        Ok(took)
+    }
+
+    /// The same by `docker exec` into a container that runs.
+    pub async fn exec(&self, parked: &Parked, script: &str) -> Outcome<Duration> {
+        let begun = Instant::now();
+        let config = ExecConfig {
+            attach_stdout: Some(true),
+            cmd: Some(vec!["bash".into(), "-c".into(), script.into()]),
+            ..Default::default()
+        };
+        let made = self.docker.create_exec(&parked.name, config).await?;
+        let StartExecResults::Attached { mut output, .. } = self.docker.start_exec(&made.id, None).await?
+        else {
+            return Err("the exec is not attached".into());
+        };
+        output.next().await.ok_or("the exec said nothing")??;
+        Ok(begun.elapsed())
     }
 
     /// Reads all that a script says, as fast as it comes.
@@ -146,7 +227,7 @@ impl Containers {
         reason = "the compiler makes it fast enough, without one more crate"
     )]
     pub async fn drain(&self, script: &str) -> Outcome<Flow> {
-        let (name, mut output) = self.start(script).await?;
+        let (name, mut output, _input) = self.start(script).await?;
         let mut flow = Flow::default();
         let mut begun = None;
         while let Some(chunk) = output.next().await {

@@ -2,6 +2,7 @@
 //! report is made of those. Measures; never judges a change: nothing here fails on a time.
 
 mod case_01_first_line;
+mod case_02_warm;
 mod case_03_jobs;
 mod case_04_enqueue;
 mod case_07_log_lines;
@@ -100,7 +101,7 @@ async fn run() -> Outcome<()> {
     // Cargo passes `--bench` along.
     let wanted: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     std::fs::create_dir_all(&setting.out)?;
-    for number in [1, 3, 4, 7, 8, 9, 12] {
+    for number in [1, 2, 3, 4, 7, 8, 9, 12] {
         if !wanted.is_empty() && !wanted.contains(&number) {
             continue;
         }
@@ -108,6 +109,7 @@ async fn run() -> Outcome<()> {
         println!("==> case {number}");
         let case = match number {
             1 => case_01_first_line::run(&setting).await,
+            2 => Box::pin(case_02_warm::run(&setting)).await,
             3 => Box::pin(case_03_jobs::run(&setting)).await,
             4 => Box::pin(case_04_enqueue::run(&setting)).await,
             7 => case_07_log_lines::run(&setting).await,

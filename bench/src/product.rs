@@ -37,12 +37,22 @@ pub struct Product {
 }
 
 impl Product {
+    /// Without containers that wait ahead of jobs.
     pub async fn start(setting: &Setting) -> Outcome<Self> {
         Self::serving(setting, &setting.web).await
     }
 
+    /// With one that waits, once it knows what for.
+    pub async fn start_warm(setting: &Setting) -> Outcome<Self> {
+        Self::with(setting, &setting.web, 1).await
+    }
+
     /// Serves this folder as the dashboard.
     pub async fn serving(setting: &Setting, web: &Path) -> Outcome<Self> {
+        Self::with(setting, web, 0).await
+    }
+
+    async fn with(setting: &Setting, web: &Path, ahead: u32) -> Outcome<Self> {
         let data = tempfile::Builder::new().prefix("cronium-bench-").tempdir()?;
         // The private Postgres runs as another user when we are root.
         std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
@@ -55,6 +65,7 @@ impl Product {
             .env("CRONIUM_DATA_DIR", data.path())
             .env("CRONIUM_WEB_DIR", web)
             .env("CRONIUM_RUNNER", &setting.runner)
+            .env("CRONIUM_AHEAD", ahead.to_string())
             .env("CRONIUM_ORCHESTRATOR", setting.bin.join("cronium-orchestrator"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

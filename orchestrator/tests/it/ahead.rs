@@ -49,7 +49,10 @@ async fn the_next_job_runs_in_a_container_that_waited_and_takes_nothing_over() {
     let look = "echo begun; ls /work /tmp | grep left; ls /proc | grep -c '^[0-9]'; hostname";
     let (warm_text, warm) = run(&world, look).await;
     // The runner, bash, and what the line itself starts.
-    assert_eq!(warm_text, "begun\n/work:\n/tmp:\n5\ncronium".replace("/work:\n/tmp:\n", ""));
+    assert_eq!(
+        warm_text,
+        "begun\n/work:\n/tmp:\n5\ncronium".replace("/work:\n/tmp:\n", "")
+    );
     assert!(warm < cold / 2, "{warm:?} is not much less than {cold:?}");
     let second = waiting(&world, 1).await;
     assert_ne!(first, second, "a container is taken once");
@@ -60,10 +63,20 @@ async fn jobs_that_come_together_get_one_each() {
     let world = world(2).await;
     run(&world, "echo begun").await;
     waiting(&world, 1).await;
-    let jobs: Vec<Uuid> = (0..4).map(|n| world.assign(bash(&format!("echo only > /work/mine; echo {n} $(ls /work | wc -l)")))).collect();
+    let jobs: Vec<Uuid> = (0..4)
+        .map(|n| {
+            world.assign(bash(&format!(
+                "echo only > /work/mine; echo {n} $(ls /work | wc -l)"
+            )))
+        })
+        .collect();
     for (n, id) in jobs.into_iter().enumerate() {
         world.agent.succeeds(id).await;
-        assert_eq!(world.agent.text(id), format!("{n} 2"), "the script and its own file");
+        assert_eq!(
+            world.agent.text(id),
+            format!("{n} 2"),
+            "the script and its own file"
+        );
     }
 }
 
@@ -72,7 +85,8 @@ async fn other_limits_or_a_network_get_a_container_of_their_own() {
     let world = world(1).await;
     run(&world, "echo begun").await;
     let waits = waiting(&world, 1).await;
-    let mut small = bash("cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true");
+    let mut small =
+        bash("cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true");
     small.container.memory_bytes = 64 << 20;
     let small = world.assign(small);
     world.agent.succeeds(small).await;

@@ -215,7 +215,9 @@ impl World {
         let options = ListContainersOptionsBuilder::default().filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await.unwrap();
         let names = found.into_iter().flat_map(|c| c.names.unwrap_or_default());
-        names.map(|name| name.trim_start_matches('/').to_owned()).collect()
+        names
+            .map(|name| name.trim_start_matches('/').to_owned())
+            .collect()
     }
 
     pub async fn until_clean(&self) {
