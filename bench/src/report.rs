@@ -1,10 +1,14 @@
 //! Writes docs/benchmarks.md from the results that are there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
 use crate::result::{Case, Row, number};
 use crate::{Outcome, Setting, machine};
+
+const MET: &str = " met |";
+const NOT_MET: &str = " **not met** |";
 
 const HEAD: &str = "\
 # Benchmarks
@@ -22,25 +26,44 @@ pub async fn write(setting: &Setting) -> Outcome<()> {
             cases.push(serde_json::from_slice::<Case>(&fs::read(entry.path())?)?);
         }
     }
-    cases.sort_by_key(|case| case.number);
+    let page = setting.root.join("docs/benchmarks.md");
+    let mut sections = kept(&fs::read_to_string(&page).unwrap_or_default());
+    for case in &cases {
+        sections.insert(case.number, section(case)?);
+    }
     let mut out = HEAD.to_owned();
     out.push_str("\n## Machine\n\n| | |\n| --- | --- |\n");
     for (what, value) in machine::facts(setting).await? {
         writeln!(out, "| {what} | {value} |")?;
     }
-    let rows = cases.iter().flat_map(|case| &case.rows);
-    let judged = rows.clone().filter(|row| row.met.is_some()).count();
-    let met = rows.filter(|row| row.met == Some(true)).count();
+    let rows = |end: &str| {
+        let lines = sections.values().flat_map(|text| text.lines());
+        lines.filter(|line| line.ends_with(end)).count()
+    };
+    let (met, not_met) = (rows(MET), rows(NOT_MET));
+    let judged = met + not_met;
     writeln!(out, "\n**{met} of {judged} targets are met.**")?;
-    for case in &cases {
-        section(&mut out, case)?;
+    for text in sections.values() {
+        out.push_str(text);
     }
-    fs::write(setting.root.join("docs/benchmarks.md"), out)?;
+    fs::write(page, out)?;
     println!("==> docs/benchmarks.md: {met} of {judged} targets are met");
     Ok(())
 }
 
-fn section(out: &mut String, case: &Case) -> Outcome<()> {
+/// The sections of the page as it is: a case that was measured elsewhere stays as it was.
+fn kept(page: &str) -> BTreeMap<u32, String> {
+    let sections = page.split("\n## ").skip(1);
+    sections
+        .filter_map(|text| {
+            let (number, _) = text.split_once(". ")?;
+            Some((number.parse().ok()?, format!("\n## {}\n", text.trim_end())))
+        })
+        .collect()
+}
+
+fn section(case: &Case) -> Outcome<String> {
+    let mut out = String::new();
     writeln!(out, "\n## {}. {}\n", case.number, case.title)?;
     writeln!(out, "- Floor: {}", case.floor)?;
     writeln!(out, "- Ours: {}", case.ours)?;
@@ -62,18 +85,18 @@ fn section(out: &mut String, case: &Case) -> Outcome<()> {
     for note in &case.notes {
         writeln!(out, "- {note}")?;
     }
-    Ok(())
+    Ok(out)
 }
 
 fn table_row(row: &Row) -> String {
     let figure = |value: Option<f64>| value.map_or("–".into(), number);
     let met = match row.met {
-        Some(true) => "met",
-        Some(false) => "**not met**",
-        None => "",
+        Some(true) => MET,
+        Some(false) => NOT_MET,
+        None => "  |",
     };
     format!(
-        "| {}, {} | {} | {} | {} | {} | {} | {met} |",
+        "| {}, {} | {} | {} | {} | {} | {} |{met}",
         row.what,
         row.unit,
         figure(row.floor),
