@@ -29,9 +29,10 @@ pub async fn run(setting: &Setting) -> Outcome<Case> {
     first_line(&product, &mut live, &event).await?;
     let (mut pairs, mut by_exec, mut seen) = (Pairs::default(), Pairs::default(), Vec::new());
     for _ in 0..ROUNDS {
+        // Nothing else is made or removed while either side is measured.
+        containers.one_waits(&product).await?;
         let parked = containers.park().await?;
         let exec = containers.exec(&parked, SCRIPT).await?;
-        containers.one_waits(&product).await?;
         let floor = containers.wake(parked, &product.database).await?;
         let ours = first_line(&product, &mut live, &event).await?;
         pairs.push(floor.as_secs_f64() * 1000.0, ours.ms());

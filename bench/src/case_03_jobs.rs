@@ -145,7 +145,12 @@ impl Orchestrator {
         let state = StateDir::open(dir.path()).await?;
         let (executor, stop) = (Noop::default(), CancellationToken::new());
         let ended = executor.ended.clone();
-        let running = tokio::spawn(cronium_orchestrator::run(config, state, executor, stop.clone()));
+        let running = tokio::spawn(cronium_orchestrator::run(
+            config,
+            state,
+            Arc::new(executor),
+            stop.clone(),
+        ));
         // One job through all of it: then everything is connected.
         let this = Self {
             ended,

@@ -63,6 +63,8 @@ impl Executor for Noop {
         Err(ExecutorError::new(Problem::Refused, cause))
     }
 
+    fn begun(&self) {}
+
     async fn kill(&self, _: &Target) -> Result<(), ExecutorError> {
         Ok(())
     }

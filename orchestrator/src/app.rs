@@ -19,7 +19,7 @@ use crate::claimer::Claimer;
 use crate::config::Config;
 use crate::executor::{Executor, Found};
 use crate::leases::Leases;
-use crate::problem::ExecutorError;
+use crate::problem::{ExecutorError, Problem};
 use crate::registry::{Mail, Registry};
 use crate::run::{self, machine::Origin};
 use crate::state::{RunRecord, StateDir, StateError};
@@ -79,7 +79,7 @@ type Job = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 pub async fn run<E: Executor>(
     config: Config,
     state: StateDir,
-    executor: E,
+    executor: Arc<E>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let hello = AgentToServer::Hello {
@@ -96,7 +96,6 @@ pub async fn run<E: Executor>(
     let (adopted_in, adopted) = mpsc::unbounded_channel();
     let (draining, paused) = watch::channel(false);
     let (launch, mut launches) = mpsc::unbounded_channel::<Job>();
-    let executor = Arc::new(executor);
     let context = run::Context {
         executor: executor.clone(),
         state: state.clone(),
@@ -177,8 +176,9 @@ pub async fn run<E: Executor>(
             }
         }
     }
-    drain(&mut jobs, Duration::from_secs(config.drain_secs)).await;
-    executor.close().await;
+    // Side by side: both have the same few seconds.
+    let drained = drain(&mut jobs, Duration::from_secs(config.drain_secs));
+    tokio::join!(drained, executor.close());
     Ok(())
 }
 
@@ -237,7 +237,7 @@ async fn adopt_once<E: Executor>(
     let mut open = HashMap::new();
     for found in context.executor.find().await? {
         if found.whole
-            && let Some(record) = recall(&context.state, &found).await
+            && let Some(record) = recall(&context.state, &found).await?
         {
             open.insert(record.claim, (found, record));
         }
@@ -285,12 +285,16 @@ async fn adopt_once<E: Executor>(
 }
 
 /// The run's record, or what its labels tell; None: it waited for an execution that never came.
-async fn recall(state: &StateDir, found: &Found) -> Option<RunRecord> {
-    if let Some(record) = state.recall(found.target.name()).await {
-        return Some(record);
+async fn recall(state: &StateDir, found: &Found) -> Result<Option<RunRecord>, ExecutorError> {
+    let known = state.recall(found.target.name()).await;
+    // Not knowing is not the same as nothing: what may be a run is not swept away.
+    if let Some(record) = known.map_err(|error| ExecutorError::new(Problem::NoRecord, error.to_string()))? {
+        return Ok(Some(record));
     }
-    let (claim, job_id) = found.run?;
-    Some(RunRecord {
+    let Some((claim, job_id)) = found.run else {
+        return Ok(None);
+    };
+    Ok(Some(RunRecord {
         claim,
         job_id,
         // Unknown: the runner keeps the true limit, and the server may cancel.
@@ -300,7 +304,7 @@ async fn recall(state: &StateDir, found: &Found) -> Option<RunRecord> {
         image_digest: None,
         setup_at_us: None,
         started_at_us: None,
-    })
+    }))
 }
 
 async fn remove<E: Executor>(context: &run::Context<E>, found: &Found) {

@@ -118,6 +118,9 @@ pub trait Executor: Send + Sync + 'static {
     /// Ends everything that runs in the environment, at once.
     fn kill(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;
 
+    /// User code runs in one of the environments: what would have hindered its start may be done now.
+    fn begun(&self);
+
     /// Looks at an environment from outside.
     fn inspect(&self, target: &Target) -> impl Future<Output = Result<Autopsy, ExecutorError>> + Send;
 

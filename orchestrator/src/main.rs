@@ -1,6 +1,7 @@
 //! The orchestrator's process: configuration, logging, signals. Everything else is in the library.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use cronium_orchestrator::config::Config;
@@ -46,7 +47,7 @@ async fn start(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Error> {
     let state = StateDir::open(&config.state_dir).await?;
-    let executor = DockerExecutor::connect(&config, state.orchestrator_id()).await?;
+    let executor = Arc::new(DockerExecutor::connect(&config, state.orchestrator_id()).await?);
     let stop = CancellationToken::new();
     tokio::spawn(stop_when_told(stop.clone()));
     let orphaned = orphaned(config.exit_with_parent);

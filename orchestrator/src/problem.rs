@@ -62,6 +62,10 @@ pub enum Problem {
     Fence(FenceProblem),
     #[error("setup took longer than 5 min")]
     TooSlow,
+    #[error(
+        "the orchestrator can't use its state directory, without which a run could not be found again: check its disk; the orchestrator's log says more"
+    )]
+    NoRecord,
     #[error("not wanted any more")]
     Unwanted,
     #[error("the container engine refused to run it; the orchestrator's log says why")]
@@ -72,7 +76,7 @@ impl Problem {
     /// Whether the text sends its reader to the log.
     pub fn is_in_log(&self) -> bool {
         match self {
-            Self::Refused => true,
+            Self::Refused | Self::NoRecord => true,
             Self::Image(_, why) | Self::Fence(FenceProblem::Image(_, why)) => *why == ImageProblem::Other,
             Self::Fence(why) => matches!(why, FenceProblem::RulesRefused | FenceProblem::DidNotRun),
             Self::Unreachable | Self::OutOfDisk | Self::OutOfNetworks | Self::TooSlow | Self::Unwanted => {

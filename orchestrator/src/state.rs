@@ -107,21 +107,26 @@ impl StateDir {
         self.runs.join(format!("{target}.json"))
     }
 
-    /// Keeps the record of a run. A failure is reported, not returned: the run itself can go on.
-    pub async fn keep(&self, target: &str, record: &RunRecord) {
+    /// Keeps the record of a run; false: it could not, which is in the log.
+    pub async fn keep(&self, target: &str, record: &RunRecord) -> bool {
         let written = match serde_json::to_vec(record) {
             Ok(bytes) => replace(&self.file(target), &bytes).await,
             Err(error) => Err(error.into()),
         };
         if let Err(error) = written {
             tracing::warn!(%error, target, "the run's record can't be kept");
+            return false;
         }
+        true
     }
 
-    /// The record of a run, if there is a readable one.
-    pub async fn recall(&self, target: &str) -> Option<RunRecord> {
-        let bytes = tokio::fs::read(self.file(target)).await.ok()?;
-        serde_json::from_slice(&bytes).ok()
+    /// The record of a run, if there is one that makes sense. Fails where it can't be known now.
+    pub async fn recall(&self, target: &str) -> io::Result<Option<RunRecord>> {
+        match tokio::fs::read(self.file(target)).await {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Forgets a run that is cleaned up.
@@ -163,14 +168,14 @@ mod tests {
             setup_at_us: Some(4),
             started_at_us: None,
         };
-        state.keep("a", &record).await;
+        assert!(state.keep("a", &record).await);
         let id = state.orchestrator_id();
         drop(state);
         let again = StateDir::open(dir.path()).await.unwrap();
         assert_eq!(again.orchestrator_id(), id);
-        assert_eq!(again.recall("a").await, Some(record));
+        assert_eq!(again.recall("a").await.unwrap(), Some(record));
         again.forget("a").await;
-        assert_eq!(again.recall("a").await, None);
+        assert_eq!(again.recall("a").await.unwrap(), None);
     }
     #[tokio::test]
     async fn one_process_has_the_directory_at_a_time() {

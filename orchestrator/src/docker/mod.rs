@@ -35,9 +35,10 @@ use crate::problem::ExecutorError;
 use error::is_status;
 use fence::Fence;
 use image::Image;
-use pool::{Class, Pool};
+use pool::Class;
 use volume::RunnerVolume;
 
+pub use pool::Pool;
 pub use spec::{LABEL_AHEAD, LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
 
 /// For the removal of containers that wait.
@@ -262,6 +263,13 @@ impl DockerExecutor {
     }
 }
 
+impl DockerExecutor {
+    /// The containers that wait ahead of executions.
+    pub fn ahead(&self) -> Arc<Pool> {
+        self.pool.clone()
+    }
+}
+
 impl Executor for DockerExecutor {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
         let name = order.spec.image.as_deref().unwrap_or(&self.default_image);
@@ -298,6 +306,10 @@ impl Executor for DockerExecutor {
     async fn kill(&self, target: &Target) -> Result<(), ExecutorError> {
         let options = KillContainerOptionsBuilder::default().signal("KILL").build();
         unless_absent(self.docker.kill_container(target.name(), Some(options)).await)
+    }
+
+    fn begun(&self) {
+        self.pool.refill();
     }
 
     async fn inspect(&self, target: &Target) -> Result<Autopsy, ExecutorError> {

@@ -2,6 +2,8 @@
 //! where making one costs hundreds of milliseconds. Each serves one execution. It must not know executions.
 
 mod demand;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +34,11 @@ struct Waiting {
     target: Target,
     attached: Attached,
     since: Instant,
-    heard_at: Instant,
+    pinged_at: Instant,
+    /// Frames that it had said by then; nobody reads them before it is taken.
+    frames: usize,
+    /// It did not answer.
+    silent: bool,
 }
 
 /// What the pool asks of Docker.
@@ -53,8 +59,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_mins(2);
 /// Nothing waits for ever: its answers to pings would fill the queue.
 const OLDEST: Duration = Duration::from_mins(30);
-/// After a container could not be made.
-const PAUSE: Duration = Duration::from_secs(10);
 const MAKE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -64,6 +68,13 @@ struct State {
     /// Of this process: waiting, being made, or taken and not yet cleaned up. A sweep leaves them alone.
     names: HashSet<Target>,
     closed: bool,
+}
+
+impl State {
+    fn show(&self) {
+        let count: usize = self.waiting.values().map(VecDeque::len).sum();
+        metrics::gauge!("cronium_orchestrator_containers_ahead").set(count as f64);
+    }
 }
 
 /// All containers that wait.
@@ -78,7 +89,8 @@ pub struct Pool {
 impl Waiting {
     /// The runner and the connection to it live, as far as is known.
     fn is_fit(&self, now: Instant) -> bool {
-        !self.attached.input.is_closed() && !self.attached.frames.is_closed() && now - self.since < OLDEST
+        let connected = !self.attached.input.is_closed() && !self.attached.frames.is_closed();
+        connected && !self.silent && now - self.since < OLDEST
     }
 }
 
@@ -95,7 +107,8 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A waiting container, told whom it serves; None: make one. Either way the pool learns what is wanted.
+    /// A waiting container, told whom it serves; None: make one. Either way the pool learns what is wanted, but makes
+    /// nothing before `refill`, so that it does not hinder the very start that it is for.
     pub fn take(&self, class: &Class, serves: &str) -> Option<(Target, Attached)> {
         if self.most == 0 {
             return None;
@@ -106,12 +119,13 @@ impl Pool {
             state.demand.asked(class, now);
             let queue = state.waiting.get_mut(class);
             // Unfit ones stay: the keeper removes them.
-            queue.and_then(|queue| {
+            let taken = queue.and_then(|queue| {
                 let at = queue.iter().position(|one| one.is_fit(now))?;
                 queue.remove(at)
-            })
+            });
+            state.show();
+            taken
         };
-        self.changed.notify_one();
         let how = if taken.is_some() { "warm" } else { "cold" };
         metrics::counter!("cronium_orchestrator_containers_total", "start" => how).increment(1);
         let Waiting { target, attached, .. } = taken?;
@@ -124,6 +138,22 @@ impl Pool {
             Err(error) => tracing::error!(%error, %target, "a frame can't be sent"),
         }
         Some((target, attached))
+    }
+
+    /// Now is a good time to make what was taken.
+    pub fn refill(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Names of those that wait.
+    pub fn waiting(&self) -> Vec<Target> {
+        let state = self.lock();
+        state
+            .waiting
+            .values()
+            .flatten()
+            .map(|one| one.target.clone())
+            .collect()
     }
 
     /// Whether a container is the pool's or was taken from it.
@@ -163,7 +193,8 @@ impl Pool {
                 let cause = failure.as_ref().and_then(ExecutorError::cause);
                 tracing::warn!(cause, "a container can't be made ahead; jobs make their own");
                 self.dispose(&maker, target).await;
-                tokio::time::sleep(PAUSE).await;
+                // Until it is asked for again: whoever asks makes one too, and sees what is wrong.
+                self.lock().demand.forget(&class);
             }
         }
     }
@@ -205,11 +236,12 @@ impl Pool {
             target,
             attached,
             since: now,
-            heard_at: now,
+            pinged_at: now,
+            frames: 0,
+            silent: false,
         };
         state.waiting.entry(class).or_default().push_back(one);
-        let count: usize = state.waiting.values().map(VecDeque::len).sum();
-        metrics::gauge!("cronium_orchestrator_containers_ahead").set(count as f64);
+        state.show();
         Ok(())
     }
 
@@ -222,7 +254,7 @@ impl Pool {
             let mut surplus = Vec::new();
             for (class, queue) in &mut state.waiting {
                 let wanted = wanted.get(class).copied().unwrap_or(0);
-                let (mut fit, unfit): (VecDeque<_>, Vec<_>) =
+                let (mut fit, unfit): (VecDeque<_>, VecDeque<_>) =
                     queue.drain(..).partition(|one| one.is_fit(now));
                 surplus.extend(unfit);
                 // The oldest ones go first.
@@ -231,6 +263,7 @@ impl Pool {
                 *queue = fit;
             }
             state.waiting.retain(|_, queue| !queue.is_empty());
+            state.show();
             surplus.into_iter().map(|one| one.target).collect()
         };
         for target in surplus {
@@ -244,8 +277,11 @@ impl Pool {
             return;
         };
         for one in self.lock().waiting.values_mut().flatten() {
-            if now - one.heard_at >= PING_EVERY {
-                one.heard_at = now;
+            if now - one.pinged_at >= PING_EVERY {
+                // Its hello at first, then an answer each time.
+                let frames = one.attached.frames.len();
+                one.silent = frames <= one.frames;
+                (one.pinged_at, one.frames) = (now, frames);
                 let _ = one.attached.input.send(bytes.clone());
             }
         }

@@ -202,7 +202,11 @@ impl<E: Executor> Drive<E> {
         self.target = prepared.target;
         self.record.image_digest.clone_from(&prepared.image_digest);
         // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.
-        self.context.state.keep(self.target.name(), &self.record).await;
+        let kept = self.context.state.keep(self.target.name(), &self.record).await;
+        if !kept && prepared.attached.is_some() {
+            // Nothing else would lead a successor to it.
+            return Err(Problem::NoRecord.into());
+        }
         self.machine.prepared(prepared.image_digest);
         match prepared.attached {
             Some(attached) => Ok(attached),
@@ -273,6 +277,7 @@ impl<E: Executor> Drive<E> {
                     let _ = self.session.send(message).await;
                 }
                 Action::Started => {
+                    self.context.executor.begun();
                     let latency = self.begun.at.elapsed();
                     metrics::histogram!("cronium_orchestrator_start_seconds").record(latency);
                 }

@@ -1,13 +1,14 @@
 //! One orchestrator with its agent server, and payloads for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use cronium_orchestrator::allow::AllowList;
 use cronium_orchestrator::config::{Config, Hidden};
-use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR};
+use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR, Pool};
 use cronium_orchestrator::{clock, state::StateDir};
 use cronium_protocol::PROTOCOL_VERSION;
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
@@ -55,6 +56,7 @@ pub struct World {
     signer: SigningKey,
     state: tempfile::TempDir,
     running: Option<AbortOnDropHandle<()>>,
+    executor: Option<Arc<DockerExecutor>>,
     change: Box<dyn Fn(&mut Config) + Send + Sync>,
     pub stop: CancellationToken,
 }
@@ -84,6 +86,7 @@ impl World {
             signer,
             state,
             running: None,
+            executor: None,
             change: Box::new(change),
             stop: CancellationToken::new(),
         };
@@ -93,6 +96,20 @@ impl World {
 
     /// Starts the orchestrator (again) on the same state directory.
     pub async fn start(&mut self, key: &str) {
+        let config = self.config(key);
+        let state = StateDir::open(&config.state_dir).await.unwrap();
+        let executor = Arc::new(DockerExecutor::connect(&config, self.id).await.unwrap());
+        self.executor = Some(executor.clone());
+        self.stop = CancellationToken::new();
+        let stop = self.stop.clone();
+        self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            cronium_orchestrator::run(config, state, executor, stop)
+                .await
+                .unwrap();
+        })));
+    }
+
+    fn config(&self, key: &str) -> Config {
         let runner = std::env::var("CRONIUM_TEST_RUNNER")
             .expect("CRONIUM_TEST_RUNNER must be the path of the static runner binary");
         let mut config = Config {
@@ -115,19 +132,12 @@ impl World {
             exit_with_parent: false,
         };
         (self.change)(&mut config);
-        let state = StateDir::open(&config.state_dir).await.unwrap();
-        let executor = DockerExecutor::connect(&config, self.id).await.unwrap();
-        self.stop = CancellationToken::new();
-        let stop = self.stop.clone();
-        self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            cronium_orchestrator::run(config, state, executor, stop)
-                .await
-                .unwrap();
-        })));
+        config
     }
 
     /// Ends the orchestrator in the middle of whatever it does.
     pub async fn crash(&mut self) {
+        self.executor = None;
         let running = self.running.take().unwrap();
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
@@ -208,16 +218,30 @@ impl World {
         names.chain(networks.into_iter().filter_map(|n| n.name)).collect()
     }
 
-    /// Names of this orchestrator's containers that carry another label too.
-    pub async fn labelled(&self, label: &str) -> Vec<String> {
-        let ours = format!("{LABEL_ORCHESTRATOR}={}", self.id);
-        let filters = HashMap::from([("label".to_owned(), vec![ours, label.to_owned()])]);
-        let options = ListContainersOptionsBuilder::default().filters(&filters).build();
-        let found = self.docker.list_containers(Some(options)).await.unwrap();
-        let names = found.into_iter().flat_map(|c| c.names.unwrap_or_default());
-        names
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .collect()
+    /// Of the orchestrator that runs.
+    pub fn executor(&self) -> &DockerExecutor {
+        self.executor.as_ref().unwrap()
+    }
+
+    /// Its containers that wait for jobs.
+    pub fn ahead(&self) -> Arc<Pool> {
+        self.executor().ahead()
+    }
+
+    /// The executor as it is after a restart.
+    pub async fn another_life(&self) -> DockerExecutor {
+        DockerExecutor::connect(&self.config(KEY), self.id).await.unwrap()
+    }
+
+    /// Waits until this container is gone.
+    pub async fn until_gone(&self, name: &str) {
+        let gone = async {
+            while self.docker.inspect_container(name, None).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let gone = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        assert!(gone.is_ok(), "{name} is still there");
     }
 
     pub async fn until_clean(&self) {

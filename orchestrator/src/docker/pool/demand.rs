@@ -32,6 +32,11 @@ impl<K: Clone + Eq + Hash> Demand<K> {
         }
     }
 
+    /// As if it had never been asked for.
+    pub fn forget(&mut self, class: &K) {
+        self.0.remove(class);
+    }
+
     /// How many of each class, at most so many in all: those asked for last come first.
     pub fn wanted(&mut self, most: usize, now: Instant) -> Vec<(K, usize)> {
         self.0.retain(|_, moments| {
