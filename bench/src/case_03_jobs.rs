@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use apalis::prelude::{BoxDynError, Data, TaskSink as _, WorkerBuilder};
 use apalis_postgres::PostgresStorage;
 use cronium_orchestrator::allow::AllowList;
-use cronium_orchestrator::config::{Config, Hidden};
+use cronium_orchestrator::config::{Config, Hidden, Labels};
 use cronium_orchestrator::state::StateDir;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -130,6 +130,7 @@ impl Orchestrator {
             state_dir: dir.path().to_owned(),
             name: "bench".into(),
             capacity: CAPACITY,
+            labels: Labels::default(),
             ahead: None,
             runner: setting.runner.clone(),
             exec_image: String::new(),

@@ -12,6 +12,7 @@ pub struct Model {
     pub capacity: i32,
     pub running: i32,
     pub draining: bool,
+    pub labels: Vec<String>,
     pub started_at: DateTimeUtc,
     pub last_seen_at: DateTimeUtc,
     pub host: Option<Json>,

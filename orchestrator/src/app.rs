@@ -88,6 +88,8 @@ pub async fn run<E: Executor>(
         name: config.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         capacity: config.capacity,
+        labels: config.labels.0.clone(),
+        started_at_us: Some(crate::clock::now().us),
     };
     let (channel, link) = Channel::new(config.agent_url.clone(), config.internal_api_key.clone(), hello);
     let (registry, leases) = (Registry::default(), Arc::new(Leases::default()));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cronium_protocol::agent::{AgentToServer, ServerToAgent};
+use cronium_protocol::agent::{AgentToServer, ServerToAgent, decode};
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, timeout};
@@ -241,7 +241,13 @@ where
     S: Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
 {
     match stream.next().await.ok_or(ChannelError::Closed)?? {
-        Message::Binary(bytes) => Ok(Some(rmp_serde::from_slice(&bytes)?)),
+        Message::Binary(bytes) => {
+            let message = decode(&bytes)?;
+            if message.is_none() {
+                tracing::warn!("the server said something that this version does not know: it is newer");
+            }
+            Ok(message)
+        }
         Message::Close(_) => Err(ChannelError::Closed),
         _ => Ok(None),
     }

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Parser;
+use cronium_protocol::agent::{MAX_LABELS, is_label};
 
 use crate::allow::AllowList;
 
@@ -29,11 +31,45 @@ impl fmt::Debug for Hidden {
     }
 }
 
-impl std::str::FromStr for Hidden {
+impl FromStr for Hidden {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self::new(text))
+    }
+}
+
+/// What an orchestrator offers; in alphabetical order, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(pub Vec<String>);
+
+/// What is wrong with labels.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    #[error(
+        "{0:?} is not a label: write 1 to 63 of a-z, 0-9 and . _ = -, beginning with a letter or digit, such as gpu or region=eu-1"
+    )]
+    Word(String),
+    #[error("there are {0} labels, and at most {MAX_LABELS} are allowed")]
+    Many(usize),
+}
+
+impl FromStr for Labels {
+    type Err = LabelError;
+
+    /// Labels with commas between them; nothing is none.
+    fn from_str(text: &str) -> Result<Self, LabelError> {
+        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let mut labels: Vec<String> = words.map(str::to_owned).collect();
+        if let Some(wrong) = labels.iter().find(|label| !is_label(label)) {
+            return Err(LabelError::Word(wrong.clone()));
+        }
+        labels.sort_unstable();
+        labels.dedup();
+        if labels.len() > MAX_LABELS {
+            return Err(LabelError::Many(labels.len()));
+        }
+        Ok(Self(labels))
     }
 }
 
@@ -63,6 +99,10 @@ pub struct Config {
     /// Executions at the same time.
     #[arg(long, env = "CRONIUM_CAPACITY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub capacity: u32,
+    /// What this orchestrator offers: labels with commas between them, e.g. gpu,region=eu-1. Events that ask for labels
+    /// run only where all of them are.
+    #[arg(long, env = "CRONIUM_LABELS", default_value = "")]
+    pub labels: Labels,
     /// Containers that may wait ahead of jobs, so that these start at once; as many as executions at the same time
     /// when not given. 0: each job makes its own.
     #[arg(long, env = "CRONIUM_AHEAD", value_parser = clap::value_parser!(u32).range(0..=1024))]
@@ -98,4 +138,24 @@ pub struct Config {
     /// Leave at once when stdin closes: the parent process is gone.
     #[arg(long)]
     pub exit_with_parent: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_words_with_commas_between_them() {
+        let labels = |text: &str| text.parse::<Labels>().map(|labels| labels.0);
+        assert_eq!(labels(""), Ok(Vec::new()));
+        assert_eq!(
+            labels(" region=eu-1, gpu ,gpu,"),
+            Ok(vec!["gpu".to_owned(), "region=eu-1".to_owned()])
+        );
+        for wrong in ["GPU", "-gpu", "a b", "é"] {
+            assert_eq!(labels(wrong), Err(LabelError::Word(wrong.to_owned())));
+        }
+        let many: Vec<_> = (0..=MAX_LABELS).map(|n| n.to_string()).collect();
+        assert_eq!(labels(&many.join(",")), Err(LabelError::Many(MAX_LABELS + 1)));
+    }
 }

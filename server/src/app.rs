@@ -27,6 +27,7 @@ use crate::keys::MasterKeys;
 use crate::logs::{self, Logs};
 use crate::mail::Mail;
 use crate::oidc::{self, Oidc};
+use crate::orchestrators::Orchestrators;
 use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
@@ -47,6 +48,7 @@ pub struct App {
     pub quotas: Quotas,
     pub identity: Identity,
     pub oidc: Oidc,
+    pub orchestrators: Orchestrators,
     pub events: Events,
     pub jobs: Jobs,
     pub logs: Logs,
@@ -127,6 +129,7 @@ impl App {
             master.clone(),
             public_url,
         )?;
+        let orchestrators = Orchestrators::new(kernel.clone(), audit.clone());
         let quotas = Quotas::new(kernel.clone(), audit.clone());
         let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
@@ -146,7 +149,8 @@ impl App {
             .data(events.clone())
             .data(jobs.clone())
             .data(logs.clone())
-            .data(Insight::new(kernel.clone()))
+            .data(Insight::new(kernel.clone(), orchestrators.clone()))
+            .data(orchestrators.clone())
             .data(FirstRun(kernel.clone()))
             .data(quotas.clone())
             .data(loader(LimitsLoader(quotas.clone())))
@@ -173,6 +177,7 @@ impl App {
             quotas,
             identity,
             oidc,
+            orchestrators,
             events,
             jobs,
             logs,
@@ -233,6 +238,7 @@ impl App {
     pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> Result<axum::Router> {
         let agents = Agents {
             kernel: self.kernel.clone(),
+            orchestrators: self.orchestrators.clone(),
             queue: self.queue.clone(),
             logs: self.logs.clone(),
             key: keys.internal.as_str().into(),

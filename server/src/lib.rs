@@ -18,6 +18,7 @@ pub mod keys;
 pub mod logs;
 pub mod mail;
 pub mod oidc;
+pub mod orchestrators;
 pub mod postgres;
 pub mod quotas;
 pub mod settings;

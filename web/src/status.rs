@@ -39,6 +39,8 @@ pub struct Orchestrator {
     pub version: String,
     pub connected: bool,
     pub draining: bool,
+    pub labels: Vec<String>,
+    pub outdated: bool,
     pub capacity: i32,
     pub running: i32,
     pub last_seen_at: Timestamp,

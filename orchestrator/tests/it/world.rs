@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::Docker;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use cronium_orchestrator::allow::AllowList;
-use cronium_orchestrator::config::{Config, Hidden};
+use cronium_orchestrator::config::{Config, Hidden, Labels};
 use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR, Pool};
 use cronium_orchestrator::{clock, state::StateDir};
 use cronium_protocol::PROTOCOL_VERSION;
@@ -119,6 +119,7 @@ impl World {
             state_dir: self.state.path().to_owned(),
             name: "test".into(),
             capacity: 4,
+            labels: Labels::default(),
             ahead: Some(0),
             runner: runner.into(),
             exec_image: std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into()),

@@ -16,6 +16,26 @@ pub struct Claim {
 /// Most executions that one claim gives out.
 pub const MAX_CLAIM: u32 = 100;
 
+/// Most labels of an orchestrator or of what asks for one.
+pub const MAX_LABELS: usize = 20;
+
+/// 1 to 63 of `a-z 0-9 . _ = -`, beginning with a letter or digit: `gpu`, `region=eu-1`.
+pub fn is_label(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&text.len())
+        && text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|byte| plain(byte) || b"._=-".contains(&byte))
+}
+
+/// A message of the channel; None when the other side is newer and this one does not know the word, which is no
+/// reason to end the connection.
+pub fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<Option<T>, rmp_serde::decode::Error> {
+    match rmp_serde::from_slice(bytes) {
+        Err(rmp_serde::decode::Error::Syntax(problem)) if problem.starts_with("unknown variant") => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// What an orchestrator says to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AgentToServer {
@@ -26,6 +46,12 @@ pub enum AgentToServer {
         name: String,
         version: String,
         capacity: u32,
+        /// What its operator says it offers, each as `is_label` wants it.
+        #[serde(default)]
+        labels: Vec<String>,
+        /// When its process began, in microseconds since the Unix epoch.
+        #[serde(default)]
+        started_at_us: Option<i64>,
     },
     /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
     Claim { free_slots: u32 },

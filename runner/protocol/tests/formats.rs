@@ -163,6 +163,8 @@ fn agent_messages() {
             name: "one".into(),
             version: "0.1.0".into(),
             capacity: 4,
+            labels: vec!["gpu".into()],
+            started_at_us: Some(1_000_000),
         },
         AgentToServer::Claim { free_slots: 4 },
         AgentToServer::Renew {

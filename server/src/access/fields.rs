@@ -85,6 +85,11 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "saveRole", Need::All(&[ManageRoles])),
     ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
     ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
+    (
+        "Mutation",
+        "setOrchestratorDraining",
+        Need::All(&[ManageSettings]),
+    ),
     ("Mutation", "setQuota", Need::All(&[ManageUsers])),
     ("Mutation", "signIn", Need::Nothing),
     ("Mutation", "signOut", Need::Nothing),

@@ -63,6 +63,8 @@ pub enum AuditAction {
     RotateEncryptionKey,
     /// The limits of a person, a role or the installation were set.
     SetQuota,
+    /// An orchestrator was told to take no new work, or to take some again.
+    DrainOrchestrator,
     /// Something was refused.
     Deny,
 }
@@ -95,6 +97,8 @@ pub enum TargetKind {
     Invitation,
     /// The settings.
     Settings,
+    /// An orchestrator.
+    Orchestrator,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -122,6 +126,7 @@ impl TargetKind {
             Self::Event => NodeKind::Event,
             Self::Job => NodeKind::Job,
             Self::Invitation => NodeKind::Invite,
+            Self::Orchestrator => NodeKind::Orchestrator,
             Self::Settings => return None,
         })
     }

@@ -1,17 +1,16 @@
 //! Overview, system status and orchestrators in the API.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use cronium_protocol::agent::HostReport;
+use async_graphql::{Context, Enum, Object, SimpleObject};
 
 use crate::events::Event;
 use crate::jobs::Job;
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, api, op};
-use crate::kernel::ids::OrchestratorId;
 use crate::kernel::scalars::Duration;
+use crate::orchestrators::Orchestrator;
 
 use super::model;
-use super::service::{self, Insight, Seen, Status};
+use super::service::{self, Insight, Status};
 
 fn int(count: i64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
@@ -181,89 +180,6 @@ impl From<Status> for SystemStatus {
     }
 }
 
-/// A process that runs executions on a host.
-#[derive(Debug, Clone)]
-pub struct Orchestrator(pub Seen);
-
-/// A process that runs executions on a host.
-#[Object]
-impl Orchestrator {
-    /// Global id.
-    pub async fn id(&self) -> ID {
-        OrchestratorId(self.0.row.id).global()
-    }
-
-    /// Its name.
-    async fn name(&self) -> &str {
-        &self.0.row.name
-    }
-
-    /// Its version.
-    async fn version(&self) -> &str {
-        &self.0.row.version
-    }
-
-    /// Whether it was heard of in the last 15 seconds.
-    async fn connected(&self) -> bool {
-        self.0.connected
-    }
-
-    /// Whether it finishes its work and takes no more.
-    async fn draining(&self) -> bool {
-        self.0.row.draining
-    }
-
-    /// How many executions it runs at a time.
-    async fn capacity(&self) -> i32 {
-        self.0.row.capacity
-    }
-
-    /// How many it runs now.
-    async fn running(&self) -> i32 {
-        self.0.row.running
-    }
-
-    /// When it was last heard of.
-    async fn last_seen_at(&self) -> Timestamp {
-        self.0.row.last_seen_at
-    }
-
-    /// When it was started.
-    async fn started_at(&self) -> Timestamp {
-        self.0.row.started_at
-    }
-
-    /// Figures of its host; null until it has sent some.
-    async fn host(&self) -> Option<HostFigures> {
-        let report: HostReport = serde_json::from_value(self.0.row.host.clone()?).ok()?;
-        Some(HostFigures {
-            cpu_percent: report.cpu_percent,
-            memory_used_bytes: report.memory_used as f64,
-            memory_total_bytes: report.memory_total as f64,
-            disk_used_bytes: report.disk_used as f64,
-            disk_total_bytes: report.disk_total as f64,
-            load_average: report.load_average,
-        })
-    }
-}
-
-/// Figures of a host.
-#[derive(Debug, SimpleObject)]
-pub struct HostFigures {
-    /// Load of all processors, 0 to 100.
-    cpu_percent: f64,
-    /// Memory in use, in bytes.
-    memory_used_bytes: f64,
-    /// Memory in all, in bytes.
-    memory_total_bytes: f64,
-    /// Disk space in use, in bytes.
-    disk_used_bytes: f64,
-    /// Disk space in all, in bytes.
-    disk_total_bytes: f64,
-    /// Load average of the last minute.
-    load_average: f64,
-}
-
 /// Reading figures.
 #[derive(Debug, Default)]
 pub struct InsightQuery;
@@ -284,11 +200,5 @@ impl InsightQuery {
     /// How the installation is.
     async fn system_status(&self, ctx: &Context<'_>) -> ApiResult<SystemStatus> {
         Ok(api(ctx, ctx.data::<Insight>()?.status(op(ctx)?).await)?.into())
-    }
-
-    /// Processes that run executions.
-    async fn orchestrators(&self, ctx: &Context<'_>) -> ApiResult<Vec<Orchestrator>> {
-        let found = api(ctx, ctx.data::<Insight>()?.orchestrators(op(ctx)?).await)?;
-        Ok(found.into_iter().map(Orchestrator).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! How work goes and how the installation is: counts, durations, queue, orchestrators. Only reads.
+//! How work goes and how the installation is: counts, durations, queue. Only reads.
 
 mod graphql;
 mod live;
@@ -6,6 +6,6 @@ mod model;
 mod service;
 mod store;
 
-pub use graphql::{InsightQuery, Orchestrator};
+pub use graphql::InsightQuery;
 pub use live::InsightSubscription;
 pub use service::Insight;

@@ -44,11 +44,6 @@ impl TimeRange {
     }
 }
 
-/// How long an orchestrator may be silent and still count as connected.
-pub fn connected(last_seen: Timestamp, now: Timestamp) -> bool {
-    now - last_seen <= TimeDelta::seconds(15)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

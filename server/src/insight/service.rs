@@ -2,19 +2,21 @@
 
 use std::time::Instant;
 
-use cronium_entity::{event, job, orchestrator};
+use cronium_entity::{event, job};
 
 use crate::access::{self, Action};
 use crate::kernel::ids::UserId;
 use crate::kernel::{Kernel, Op, Result, Timestamp};
+use crate::orchestrators::{Orchestrators, Seen};
 
-use super::model::{Buckets, TimeRange, connected};
+use super::model::{Buckets, TimeRange};
 use super::store::{self, Point, Present, Queue, Totals};
 
 /// Reads figures.
 #[derive(Clone, Debug)]
 pub struct Insight {
     pub(super) kernel: Kernel,
+    orchestrators: Orchestrators,
 }
 
 /// An event that failed.
@@ -36,13 +38,6 @@ pub struct Overview {
     pub failing: Vec<Failing>,
 }
 
-/// An orchestrator, and whether it is there.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    pub row: orchestrator::Model,
-    pub connected: bool,
-}
-
 /// How the installation is.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -54,8 +49,11 @@ pub struct Status {
 }
 
 impl Insight {
-    pub fn new(kernel: Kernel) -> Self {
-        Self { kernel }
+    pub fn new(kernel: Kernel, orchestrators: Orchestrators) -> Self {
+        Self {
+            kernel,
+            orchestrators,
+        }
     }
 
     pub async fn overview(&self, op: &Op, range: TimeRange) -> Result<Overview> {
@@ -104,20 +102,7 @@ impl Insight {
             at: self.kernel.now(),
             latency_ms: Some(latency_ms),
             queue,
-            orchestrators: self.orchestrators(op).await?,
+            orchestrators: self.orchestrators.list(op).await?,
         })
-    }
-
-    pub async fn orchestrators(&self, op: &Op) -> Result<Vec<Seen>> {
-        access::allow(op, Action::ReadSystem)?;
-        let rows = store::orchestrators(&self.kernel.db).await?;
-        Ok(rows.into_iter().map(|row| self.seen(row)).collect())
-    }
-
-    fn seen(&self, row: orchestrator::Model) -> Seen {
-        Seen {
-            connected: connected(row.last_seen_at, self.kernel.now()),
-            row,
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Aggregates over jobs and executions, always within a grant's reach.
 
-use cronium_entity::{event, job, orchestrator};
+use cronium_entity::{event, job};
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QueryOrder as _, Statement, Value,
+    Statement, Value,
 };
 use uuid::Uuid;
 
@@ -149,9 +149,4 @@ pub async fn queue(db: &DatabaseConnection) -> Result<Queue> {
           count(*) FILTER (WHERE status = 'RUNNING') AS running
         FROM executions WHERE status = 'QUEUED' OR status IN ('DISPATCHING', 'RUNNING')";
     one(db, statement(sql, [])).await
-}
-
-pub async fn orchestrators(db: &DatabaseConnection) -> Result<Vec<orchestrator::Model>> {
-    let all = orchestrator::Entity::find().order_by_asc(orchestrator::Column::Name);
-    Ok(all.order_by_asc(orchestrator::Column::Id).all(db).await?)
 }

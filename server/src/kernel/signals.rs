@@ -71,6 +71,7 @@ pub struct Signals {
     work: Arc<Notify>,
     happened: Arc<Notify>,
     agents: watch::Sender<()>,
+    drains: watch::Sender<()>,
     /// None while this server is alone.
     relay: Arc<OnceLock<Arc<dyn Relay>>>,
 }
@@ -84,6 +85,7 @@ impl Default for Signals {
             work: Arc::default(),
             happened: Arc::default(),
             agents: watch::Sender::new(()),
+            drains: watch::Sender::new(()),
             relay: Arc::default(),
         }
     }
@@ -168,6 +170,15 @@ impl Signals {
     /// Tells when agents are to claim, also of what was said while nobody waited.
     pub fn agents(&self) -> watch::Receiver<()> {
         self.agents.subscribe()
+    }
+
+    /// Some orchestrator is to take no new work, or to take some again. Other servers see it at its next heartbeat.
+    pub fn drain_changed(&self) {
+        self.drains.send_replace(());
+    }
+
+    pub fn drains(&self) -> watch::Receiver<()> {
+        self.drains.subscribe()
     }
 
     /// Waits until work was queued; one waiter (the wake-up pusher).

@@ -11,19 +11,20 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::agent::{AgentToServer, Claim, ServerToAgent};
+use cronium_protocol::agent::{AgentToServer, Claim, MAX_LABELS, ServerToAgent, decode, is_label};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
-use sqlx::types::Json;
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
-use crate::kernel::ids::ExecutionId;
+use crate::kernel::clock::from_micros;
+use crate::kernel::ids::{ExecutionId, OrchestratorId};
 use crate::kernel::{Error, Kernel, Result, Timestamp};
 use crate::logs::Logs;
+use crate::orchestrators::{Hello, Orchestrators};
 
 use super::graphql::auth::bearer;
 
@@ -40,6 +41,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Agents {
     pub kernel: Kernel,
+    pub orchestrators: Orchestrators,
     pub queue: Queue,
     pub logs: Logs,
     /// Shared secret of the channel.
@@ -78,6 +80,8 @@ async fn upgrade(State(agents): State<Agents>, headers: HeaderMap, upgrade: WebS
 struct Connection {
     agents: Agents,
     orchestrator: Uuid,
+    /// It takes no new work.
+    draining: bool,
     sink: SplitSink<WebSocket, Message>,
     /// Claims of this connection and the last stored line of each.
     held: HashMap<Claim, u64>,
@@ -118,7 +122,9 @@ impl Connection {
             name,
             version,
             capacity,
-        } = read(&bytes)?
+            labels,
+            started_at_us,
+        } = hello_of(&bytes)?
         else {
             return Err(Error::BadRequest(
                 "the first message of an orchestrator is Hello".into(),
@@ -135,18 +141,21 @@ impl Connection {
             );
             return Ok(());
         }
-        sqlx::query(
-            "INSERT INTO orchestrators (id, name, version, capacity, running, started_at, last_seen_at)
-             VALUES ($1, $2, $3, $4, 0, now(), now())
-             ON CONFLICT (id) DO UPDATE SET name = $2, version = $3, capacity = $4, last_seen_at = now()",
-        )
-        .bind(orchestrator_id)
-        .bind(&name)
-        .bind(version)
-        .bind(i32::try_from(capacity).unwrap_or(i32::MAX))
-        .execute(&agents.kernel.pool)
-        .await?;
-        tracing::info!(orchestrator = %orchestrator_id, name, "an orchestrator connected");
+        let hello = Hello {
+            id: OrchestratorId(orchestrator_id),
+            name,
+            version,
+            capacity,
+            // What can't be asked for is not offered.
+            labels: labels
+                .into_iter()
+                .filter(|label| is_label(label))
+                .take(MAX_LABELS)
+                .collect(),
+            started_at: started_at_us.map(from_micros),
+        };
+        let draining = agents.orchestrators.hello(&hello).await?;
+        tracing::info!(orchestrator = %orchestrator_id, name = hello.name, "an orchestrator connected");
         let welcome = ServerToAgent::Welcome {
             verify_key: agents.queue.verify_key(),
             lease_secs: LEASE.as_secs() as u32,
@@ -156,6 +165,7 @@ impl Connection {
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
+            draining,
             sink,
             held: HashMap::new(),
             moments: Vec::new(),
@@ -164,10 +174,10 @@ impl Connection {
             unsettled: HashMap::new(),
             settling: None,
         };
-        this.send([welcome]).await?;
+        this.send([welcome, ServerToAgent::Drain { draining }]).await?;
         this.cancel_wanted().await?;
         let signals = this.agents.kernel.signals.clone();
-        let (mut cancels, mut wakes) = (signals.cancels(), signals.agents());
+        let (mut cancels, mut wakes, mut drains) = (signals.cancels(), signals.agents(), signals.drains());
         loop {
             let note_at = this.note_at;
             tokio::select! {
@@ -178,6 +188,7 @@ impl Connection {
                     this.handle_all(batch).await?;
                 }
                 _ = cancels.recv() => this.cancel_wanted().await?,
+                _ = drains.changed() => this.look_at_draining().await?,
                 _ = wakes.changed() => this.send([ServerToAgent::Wake]).await?,
             }
         }
@@ -199,6 +210,21 @@ impl Connection {
         let claims = self.agents.queue.cancels(self.orchestrator).await?;
         self.send(claims.into_iter().map(|claim| ServerToAgent::Cancel { claim }))
             .await
+    }
+
+    async fn look_at_draining(&mut self) -> Result<()> {
+        let id = OrchestratorId(self.orchestrator);
+        let draining = self.agents.orchestrators.is_draining(id).await?;
+        self.drain(draining).await
+    }
+
+    /// Tells it when that has changed.
+    async fn drain(&mut self, draining: bool) -> Result<()> {
+        if self.draining == draining {
+            return Ok(());
+        }
+        self.draining = draining;
+        self.send([ServerToAgent::Drain { draining }]).await
     }
 
     /// Notes the moments that have gathered.
@@ -292,6 +318,8 @@ impl Connection {
     async fn handle(&mut self, message: AgentToServer) -> Result<()> {
         match message {
             AgentToServer::Claim { free_slots } => {
+                // It may have asked before it heard.
+                let free_slots = if self.draining { 0 } else { free_slots };
                 let groups = self.agents.queue.claim(self.orchestrator, free_slots).await?;
                 if groups.is_empty() {
                     let assignments = Vec::new();
@@ -324,7 +352,12 @@ impl Connection {
                 self.send([ServerToAgent::Adopted { replies }]).await?;
                 self.cancel_wanted().await
             }
-            AgentToServer::Heartbeat { host, running } => self.heartbeat(&host, running).await,
+            AgentToServer::Heartbeat { host, running } => {
+                let id = OrchestratorId(self.orchestrator);
+                // Stands behind the signal: another server may have been told.
+                let draining = self.agents.orchestrators.heartbeat(id, &host, running).await?;
+                self.drain(draining).await
+            }
             other => Err(Error::BadRequest(format!("out of place: {other:?}"))),
         }
     }
@@ -372,16 +405,6 @@ impl Connection {
             Err(other) => Err(other),
         }
     }
-
-    async fn heartbeat(&self, host: &cronium_protocol::agent::HostReport, running: u32) -> Result<()> {
-        sqlx::query("UPDATE orchestrators SET running = $2, host = $3, last_seen_at = now() WHERE id = $1")
-            .bind(self.orchestrator)
-            .bind(i32::try_from(running).unwrap_or(i32::MAX))
-            .bind(Json(host))
-            .execute(&self.agents.kernel.relaxed)
-            .await?;
-        Ok(())
-    }
 }
 
 async fn until(at: Option<Instant>) {
@@ -399,7 +422,7 @@ fn gather(
     let (mut next, mut batch) = (first, Vec::new());
     loop {
         match next {
-            Some(Ok(Message::Binary(bytes))) => batch.push(read(&bytes)?),
+            Some(Ok(Message::Binary(bytes))) => batch.extend(read(&bytes)?),
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
             Some(Ok(_)) => {}
         }
@@ -413,7 +436,16 @@ fn gather(
     }
 }
 
-fn read(bytes: &[u8]) -> Result<AgentToServer> {
-    rmp_serde::from_slice(bytes)
-        .map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))
+/// None for words that this version does not know: the orchestrator is newer.
+fn read(bytes: &[u8]) -> Result<Option<AgentToServer>> {
+    let message =
+        decode(bytes).map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))?;
+    if message.is_none() {
+        tracing::warn!("an orchestrator said something that this version does not know: it is newer");
+    }
+    Ok(message)
+}
+
+fn hello_of(bytes: &[u8]) -> Result<AgentToServer> {
+    read(bytes)?.ok_or_else(|| Error::BadRequest("the first message of an orchestrator is Hello".into()))
 }

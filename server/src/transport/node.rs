@@ -8,11 +8,11 @@ use uuid::Uuid;
 use crate::audit::{Audit, AuditEntry};
 use crate::events::{Event, EventVersion, Events};
 use crate::identity::{ApiToken, Identity, Invite, OidcLink, Role, Session, User};
-use crate::insight::{Insight, Orchestrator};
 use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::{self, NodeKind};
 use crate::kernel::{Error, Result};
+use crate::orchestrators::{Orchestrator, Orchestrators};
 
 /// Anything with a global id.
 #[derive(Debug, Clone, Interface)]
@@ -103,7 +103,7 @@ async fn of_kind(
             })
         }
         NodeKind::Orchestrator => {
-            let rows = ctx.data::<Insight>()?.orchestrators(op).await;
+            let rows = ctx.data::<Orchestrators>()?.list(op).await;
             rows.map(|rows| {
                 let wanted = rows.into_iter().filter(|seen| ids.contains(&seen.row.id));
                 wanted

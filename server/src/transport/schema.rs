@@ -20,6 +20,7 @@ use crate::keys::{KeysMutation, KeysQuery};
 use crate::logs::LogsSubscription;
 use crate::mail::MailMutation;
 use crate::oidc::{Oidc, OidcMutation, OidcQuery, OidcSignIn};
+use crate::orchestrators::{OrchestratorsMutation, OrchestratorsQuery};
 use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 
@@ -44,6 +45,7 @@ pub struct Query(
     InvitesQuery,
     KeysQuery,
     OidcQuery,
+    OrchestratorsQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -63,6 +65,7 @@ pub struct Mutation(
     KeysMutation,
     OidcMutation,
     OidcLinksMutation,
+    OrchestratorsMutation,
 );
 
 /// Watching.

@@ -23,6 +23,7 @@ mod live;
 mod logs;
 mod mail;
 mod managers;
+mod orchestrators;
 mod panics;
 mod people;
 mod queue;

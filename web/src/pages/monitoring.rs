@@ -2,15 +2,61 @@
 
 use std::time::Duration;
 
+use cynic::MutationBuilder as _;
 use dioxus::prelude::*;
 
+use crate::api::{self, schema};
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
+use crate::pages::runs::data::{Refusal, UserError, settled};
+use crate::pages::runs::say;
+use crate::session::{self, Scope};
 use crate::status::{self, Orchestrator, SAMPLES, STATUS, STATUS_LIVE, SystemStatus};
 use crate::ui::{
     Empty, ErrorNotice, JobStatus, Live, Meter, Skeleton, Spark, StatusDot, TimeAgo, bytes, duration,
-    elapsed, number, use_now, use_query,
+    elapsed, number, toast, use_now, use_query,
 };
+
+#[derive(cynic::InputObject)]
+struct SetOrchestratorDrainingInput {
+    id: cynic::Id,
+    draining: bool,
+}
+
+#[derive(cynic::QueryVariables)]
+struct DrainVariables {
+    input: SetOrchestratorDrainingInput,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Mutation", variables = "DrainVariables")]
+struct SetOrchestratorDraining {
+    #[arguments(input: $input)]
+    set_orchestrator_draining: SetOrchestratorDrainingPayload,
+}
+
+crate::api::listed!(Mutation SetOrchestratorDraining, DrainVariables);
+
+#[derive(cynic::QueryFragment)]
+struct SetOrchestratorDrainingPayload {
+    orchestrator: Option<Drained>,
+    user_errors: Vec<UserError>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Orchestrator")]
+#[expect(dead_code, reason = "that it is there says enough")]
+struct Drained {
+    id: cynic::Id,
+}
+
+async fn set_draining(id: cynic::Id, draining: bool) -> Result<(), Refusal> {
+    let input = SetOrchestratorDrainingInput { id, draining };
+    let answer = api::run(SetOrchestratorDraining::build(DrainVariables { input }))
+        .await?
+        .set_orchestrator_draining;
+    settled(answer.orchestrator.map(|_| ()), answer.user_errors)
+}
 
 /// The monitoring page.
 #[component]
@@ -108,6 +154,7 @@ fn state(one: &Orchestrator) -> (JobStatus, String) {
 
 #[component]
 fn Orchestrators(all: Vec<Orchestrator>, now: Signal<f64>) -> Element {
+    let steers = session::may(Scope::ManageSettings);
     rsx! {
         div { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("overview.orchestrators"),
             table { class: "table",
@@ -122,11 +169,14 @@ fn Orchestrators(all: Vec<Orchestrator>, now: Signal<f64>) -> Element {
                         th { class: "lo num", {t("monitoring.col.load")} }
                         th { class: "lo num", {t("monitoring.col.up")} }
                         th { class: "md num", {t("monitoring.col.seen")} }
+                        if steers {
+                            th { span { class: "visually-hidden", {t("monitoring.col.action")} } }
+                        }
                     }
                 }
                 tbody {
                     for one in all {
-                        Row { key: "{one.id.inner()}", one, now }
+                        Row { key: "{one.id.inner()}", one, now, steers }
                     }
                 }
             }
@@ -135,7 +185,7 @@ fn Orchestrators(all: Vec<Orchestrator>, now: Signal<f64>) -> Element {
 }
 
 #[component]
-fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
+fn Row(one: Orchestrator, now: Signal<f64>, steers: bool) -> Element {
     let (status, word) = state(&one);
     let host = one.host.as_ref();
     let share = |used: f64, total: f64| if total > 0.0 { used / total } else { 0.0 };
@@ -167,6 +217,16 @@ fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
         tr {
             td {
                 span { class: "cell-main", span { class: "name", "{one.name}" } span { class: "num dim lo", "{one.version}" } }
+                if !one.labels.is_empty() || one.outdated {
+                    span { class: "sub tags",
+                        for label in &one.labels {
+                            span { key: "{label}", class: "badge badge-line", "{label}" }
+                        }
+                        if one.outdated {
+                            span { class: "badge badge-partial", title: t("monitoring.outdated_text"), {t("monitoring.outdated")} }
+                        }
+                    }
+                }
                 if let Some(words) = in_short {
                     span { class: "sub host-under", "{words}" }
                 }
@@ -211,6 +271,44 @@ fn Row(one: Orchestrator, now: Signal<f64>) -> Element {
             }
             td { class: "lo num dim", {duration(Duration::from_secs(elapsed(one.started_at, now()).as_secs()))} }
             td { class: "md num dim", TimeAgo { at: one.last_seen_at, now } }
+            if steers {
+                td { class: "num", DrainButton { id: one.id.clone(), name: one.name.clone(), draining: one.draining } }
+            }
+        }
+    }
+}
+
+/// Lets an orchestrator finish its work, or take some again.
+#[component]
+fn DrainButton(id: cynic::Id, name: String, draining: bool) -> Element {
+    let mut busy = use_signal(|| false);
+    let word = if draining {
+        t("monitoring.resume")
+    } else {
+        t("monitoring.drain")
+    };
+    rsx! {
+        button { class: "btn btn-sm", r#type: "button", "aria-busy": if busy() { "true" },
+            "aria-label": "{word}: {name}",
+            title: if draining { t("monitoring.resume_text") } else { t("monitoring.drain_text") },
+            onclick: move |_| {
+                let id = id.clone();
+                async move {
+                    if busy() {
+                        return;
+                    }
+                    busy.set(true);
+                    match set_draining(id, !draining).await {
+                        Ok(()) if draining => toast(JobStatus::Succeeded, t("monitoring.resumed"), ""),
+                        Ok(()) => toast(JobStatus::Succeeded, t("monitoring.drained"), t("monitoring.drain_text")),
+                        Err(refusal) => say(t("account.not_saved"), &refusal),
+                    }
+                    // What the page shows follows by itself; at once is better than within seconds.
+                    let _ = status::load().await;
+                    busy.set(false);
+                }
+            },
+            "{word}"
         }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use cronium_entity::enums::UserRole;
 use cronium_server::access::Action;
+use cronium_server::kernel::ids::OrchestratorId;
+use cronium_server::orchestrators::Hello;
 use serde_json::{Value, json};
 
 use crate::credentials::api_token;
@@ -138,6 +140,20 @@ impl World {
         .unwrap();
     }
 
+    /// An orchestrator that said hello once.
+    async fn orchestrator(&self, n: usize) -> Value {
+        let hello = Hello {
+            id: OrchestratorId(self.test().app.kernel.id()),
+            name: format!("Host {n}"),
+            version: "0.1.0".into(),
+            capacity: 1,
+            labels: Vec::new(),
+            started_at: None,
+        };
+        self.test().app.orchestrators.hello(&hello).await.ok().unwrap();
+        json!(hello.id.global())
+    }
+
     /// A link of the owner with a provider.
     async fn oidc_link(&self, subject: &str) -> Value {
         sqlx::query(
@@ -225,6 +241,7 @@ impl World {
             "session": session["id"],
             "role": role,
             "link": self.oidc_link(&format!("subject {n}")).await,
+            "orchestrator": self.orchestrator(n).await,
             "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),

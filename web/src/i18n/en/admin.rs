@@ -302,6 +302,10 @@ pub(super) const TEXTS: Texts = &[
     ("audit.action.update_oidc_provider", "Single sign-on changed"),
     ("audit.action.resend_invite", "Invitation sent again"),
     ("audit.action.revoke_invite", "Invitation taken back"),
+    (
+        "audit.action.drain_orchestrator",
+        "Orchestrator drained or put back",
+    ),
     ("audit.action.rotate_encryption_key", "Encryption key changed"),
     (
         "refused.smtp.required",

@@ -308,6 +308,10 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("audit.action.resend_invite", "Invitación reenviada"),
     ("audit.action.revoke_invite", "Invitación retirada"),
+    (
+        "audit.action.drain_orchestrator",
+        "Orquestador vaciado o devuelto",
+    ),
     ("audit.action.rotate_encryption_key", "Clave de cifrado cambiada"),
     (
         "refused.smtp.required",

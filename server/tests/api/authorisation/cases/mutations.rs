@@ -225,6 +225,14 @@ pub const CASES: &[Case] = &[
         (Owner, With("event")),
     ),
     case(
+        "Mutation.setOrchestratorDraining",
+        "mutation ($orchestrator: ID!) { setOrchestratorDraining(input: { id: $orchestrator, draining: true }) {
+         orchestrator { id draining } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("FORBIDDEN")),
+        (Admin, With("orchestrator")),
+    ),
+    case(
         "Mutation.setQuota",
         "mutation ($bare: ID!) { setQuota(input: { subject: { user: $bare }, limits: [{ kind: EVENTS, limit: 1000 }] }) {
          limits { kind } userErrors { code } } }",
