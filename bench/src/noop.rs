@@ -131,6 +131,7 @@ fn ending() -> Vec<FromRunner> {
         out_of_memory: false,
         processes_refused: 0,
         spawn_error: None,
+        failure: None,
         output: None,
         output_error: None,
         log_truncated: false,

@@ -4,6 +4,38 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+/// What is not the public internet (IANA's special-purpose registry, multicast and reserved space), and the
+/// one public address at which a large cloud answers with its machines' metadata.
+pub const CLOSED: [(Ipv4Addr, u8); 15] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    (Ipv4Addr::new(224, 0, 0, 0), 3),
+];
+
+fn within(address: Ipv4Addr, network: Ipv4Addr, prefix: u8) -> bool {
+    let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
+    u32::from(address) & mask == u32::from(network)
+}
+
+/// Whether this address is not on the public internet.
+pub fn is_closed(address: Ipv4Addr) -> bool {
+    CLOSED
+        .iter()
+        .any(|(network, prefix)| within(address, *network, *prefix))
+}
+
 /// One address or network, with one port or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Allowed {
@@ -42,6 +74,13 @@ pub enum AllowError {
 }
 
 impl AllowList {
+    /// Whether an admin opened this address at this port.
+    pub fn opens(&self, address: Ipv4Addr, port: u16) -> bool {
+        self.0.iter().any(|entry| {
+            within(address, entry.network, entry.prefix) && entry.port.is_none_or(|open| open == port)
+        })
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Allowed> {
         self.0.iter()
     }

@@ -37,6 +37,8 @@ pub enum Error {
     State(#[from] StateError),
     #[error(transparent)]
     Docker(#[from] docker::ConnectError),
+    #[error("requests over HTTP can't be made: {0}")]
+    Tls(#[from] rustls::Error),
     #[error(transparent)]
     Status(#[from] StatusError),
     #[error("a part of the orchestrator ended by itself")]

@@ -39,6 +39,8 @@ pub struct Order {
     pub claim: Claim,
     pub job_id: Uuid,
     pub spec: ContainerSpec,
+    /// A request: no container is needed.
+    pub http: bool,
     /// Key that the runner verifies payloads with.
     pub verify_key: [u8; 32],
 }
@@ -108,6 +110,11 @@ pub trait Executor: Send + Sync + 'static {
 
     /// Name that `prepare` gives to the environment of this claim, unless one was there already.
     fn target(&self, claim: Claim) -> Target;
+
+    /// Whether the environment goes on when this process ends; only then has its run a record.
+    fn outlives(&self, _: &Target) -> bool {
+        true
+    }
 
     /// Attaches, then starts the runner, so that nothing it says is missed.
     fn start(&self, target: &Target) -> impl Future<Output = Result<Attached, ExecutorError>> + Send;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use clap::Parser;
 use cronium_orchestrator::config::Config;
 use cronium_orchestrator::docker::DockerExecutor;
+use cronium_orchestrator::executors::Executors;
+use cronium_orchestrator::http::HttpExecutor;
 use cronium_orchestrator::telemetry::Telemetry;
 use cronium_orchestrator::{Error, state::StateDir};
 use tokio::io::AsyncReadExt;
@@ -47,7 +49,10 @@ async fn start(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Error> {
     let state = StateDir::open(&config.state_dir).await?;
-    let executor = Arc::new(DockerExecutor::connect(&config, state.orchestrator_id()).await?);
+    let executor = Arc::new(Executors {
+        docker: DockerExecutor::connect(&config, state.orchestrator_id()).await?,
+        http: HttpExecutor::new(config.network_allow.clone())?,
+    });
     let stop = CancellationToken::new();
     tokio::spawn(stop_when_told(stop.clone()));
     let orphaned = orphaned(config.exit_with_parent);

@@ -29,6 +29,7 @@ pub fn spawn(manifest: &Manifest, work: &Path) -> io::Result<Child> {
         Language::Bash => ("bash", &[]),
         Language::Python => ("python3", &["-u"]),
         Language::NodeJs => ("node", &[]),
+        Language::Http => return Err(io::Error::other("a request is not for a runner")),
     };
     let path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.into());
     let mut command = Command::new(program);

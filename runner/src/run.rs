@@ -285,6 +285,7 @@ impl Runner {
             out_of_memory: self.memory.ran_out(ended, self.machine.escalated),
             processes_refused: self.memory.refused(),
             spawn_error: self.spawn_error.clone(),
+            failure: None,
             output,
             output_error,
             log_truncated: self.hub.truncated(),

@@ -39,6 +39,7 @@ use pool::Class;
 use volume::RunnerVolume;
 
 pub use pool::Pool;
+pub use spec::serves;
 pub use spec::{LABEL_AHEAD, LABEL_EPOCH, LABEL_EXECUTION, LABEL_JOB, LABEL_ORCHESTRATOR};
 
 /// For the removal of containers that wait.

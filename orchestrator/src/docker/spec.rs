@@ -204,6 +204,7 @@ mod tests {
                 epoch: 3,
             },
             job_id: clock::new_id(),
+            http: false,
             spec: ContainerSpec {
                 image: None,
                 memory_bytes: 128 * MIB,

@@ -71,6 +71,7 @@ pub async fn fresh<E: Executor>(
         claim,
         job_id: assignment.job_id,
         spec: assignment.container,
+        http: assignment.http,
         verify_key: session.verify_key,
     };
     let payload = ToRunner::Payload {
@@ -202,7 +203,8 @@ impl<E: Executor> Drive<E> {
         self.target = prepared.target;
         self.record.image_digest.clone_from(&prepared.image_digest);
         // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.
-        let kept = self.context.state.keep(self.target.name(), &self.record).await;
+        let outlives = self.context.executor.outlives(&self.target);
+        let kept = !outlives || self.context.state.keep(self.target.name(), &self.record).await;
         if !kept && prepared.attached.is_some() {
             // Nothing else would lead a successor to it.
             return Err(Problem::NoRecord.into());

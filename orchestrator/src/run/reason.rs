@@ -49,7 +49,9 @@ pub fn of_exit(report: &ExitReport, limits: Limits) -> (OutcomeKind, Option<Stri
     if report.code == Some(0) {
         return (OutcomeKind::Succeeded, None);
     }
-    let reason = if report.out_of_memory {
+    let reason = if let Some(failure) = &report.failure {
+        failure.clone()
+    } else if report.out_of_memory {
         out_of_memory(limits.memory_bytes)
     } else {
         match (report.code, report.signal) {
@@ -161,6 +163,7 @@ mod tests {
             out_of_memory: false,
             processes_refused: 0,
             spawn_error: None,
+            failure: None,
             output: None,
             output_error: None,
             log_truncated: false,

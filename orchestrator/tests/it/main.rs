@@ -16,4 +16,5 @@ mod machine;
 mod network;
 mod outcomes;
 mod reasons;
+mod requests;
 mod world;

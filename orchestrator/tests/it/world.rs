@@ -9,9 +9,12 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOption
 use cronium_orchestrator::allow::AllowList;
 use cronium_orchestrator::config::{Config, Hidden, Labels};
 use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR, Pool};
+use cronium_orchestrator::executors::Executors;
+use cronium_orchestrator::http::HttpExecutor;
 use cronium_orchestrator::{clock, state::StateDir};
 use cronium_protocol::PROTOCOL_VERSION;
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
+use cronium_protocol::http::REQUEST_FILE;
 use cronium_protocol::manifest::{FileEntry, Language, Manifest, sha256, sign};
 use ed25519_dalek::SigningKey;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +59,7 @@ pub struct World {
     signer: SigningKey,
     state: tempfile::TempDir,
     running: Option<AbortOnDropHandle<()>>,
-    executor: Option<Arc<DockerExecutor>>,
+    executor: Option<Arc<Executors>>,
     change: Box<dyn Fn(&mut Config) + Send + Sync>,
     pub stop: CancellationToken,
 }
@@ -98,7 +101,10 @@ impl World {
     pub async fn start(&mut self, key: &str) {
         let config = self.config(key);
         let state = StateDir::open(&config.state_dir).await.unwrap();
-        let executor = Arc::new(DockerExecutor::connect(&config, self.id).await.unwrap());
+        let executor = Arc::new(Executors {
+            docker: DockerExecutor::connect(&config, self.id).await.unwrap(),
+            http: HttpExecutor::new(config.network_allow.clone()).unwrap(),
+        });
         self.executor = Some(executor.clone());
         self.stop = CancellationToken::new();
         let stop = self.stop.clone();
@@ -156,6 +162,10 @@ impl World {
             epoch: 1,
         };
         let content = script.text.as_bytes();
+        let path = match script.language {
+            Language::Http => REQUEST_FILE,
+            _ => "script",
+        };
         let manifest = Manifest {
             version: PROTOCOL_VERSION,
             execution_id: claim.execution_id,
@@ -163,7 +173,7 @@ impl World {
             attempt: 1,
             target: format!("docker:{}", claim.execution_id),
             language: script.language,
-            entry: "script".into(),
+            entry: path.into(),
             input: None,
             env: BTreeMap::new(),
             timeout_ms: script.timeout_ms,
@@ -171,7 +181,7 @@ impl World {
             log_line_bytes: 16 << 10,
             log_total_bytes: 8 << 20,
             files: vec![FileEntry {
-                path: "script".into(),
+                path: path.into(),
                 sha256: sha256(content),
                 size: content.len() as u64,
                 mode: 0o644,
@@ -183,13 +193,14 @@ impl World {
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         let mut archive = tar::Builder::new(Vec::new());
-        archive.append_data(&mut header, "script", content).unwrap();
+        archive.append_data(&mut header, path, content).unwrap();
         let bytes = manifest.encode().unwrap();
         Assignment {
             claim,
             job_id: manifest.job_id,
             attempt: 1,
             container: script.container,
+            http: script.language == Language::Http,
             timeout_ms: script.timeout_ms,
             signature: sign(&bytes, &self.signer),
             manifest: bytes,
@@ -221,7 +232,7 @@ impl World {
 
     /// Of the orchestrator that runs.
     pub fn executor(&self) -> &DockerExecutor {
-        self.executor.as_ref().unwrap()
+        &self.executor.as_ref().unwrap().docker
     }
 
     /// Its containers that wait for jobs.

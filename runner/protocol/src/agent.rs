@@ -140,6 +140,9 @@ pub struct Assignment {
     pub job_id: Uuid,
     pub attempt: u32,
     pub container: ContainerSpec,
+    /// Its payload is a request, which the orchestrator makes itself: no container is needed.
+    #[serde(default)]
+    pub http: bool,
     /// User code's limit; the executor adds its own for setup (5 min) and cleanup (1 min).
     pub timeout_ms: u64,
     /// Encoded [`crate::manifest::Manifest`], signed as these exact bytes.

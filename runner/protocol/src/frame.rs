@@ -69,7 +69,7 @@ pub enum ToRunner {
 }
 
 /// How user code ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExitReport {
     pub started_at_us: i64,
     pub ended_at_us: i64,
@@ -87,6 +87,9 @@ pub struct ExitReport {
     pub processes_refused: u64,
     /// Why user code could not be started at all (interpreter missing …).
     pub spawn_error: Option<String>,
+    /// Why it failed, where its exit code does not say it.
+    #[serde(default)]
+    pub failure: Option<String>,
     /// JSON text that the script wrote to `$CRONIUM_OUTPUT`.
     pub output: Option<String>,
     pub output_error: Option<String>,

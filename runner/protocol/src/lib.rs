@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod frame;
+pub mod http;
 pub mod log;
 pub mod manifest;
 

@@ -13,6 +13,8 @@ pub enum Language {
     Bash,
     Python,
     NodeJs,
+    /// No script: a request, which the orchestrator makes itself.
+    Http,
 }
 
 /// Everything that the runner obeys. Encoded once by the signer; the signature covers those bytes.

@@ -1,6 +1,7 @@
 //! Events: definitions of what to run, and their immutable versions.
 
 mod graphql;
+pub mod http;
 mod input;
 mod loader;
 mod model;

@@ -18,6 +18,7 @@ pub mod scalars;
 pub mod sealed;
 pub mod signals;
 pub mod storable;
+pub mod template;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -50,6 +50,7 @@ fn exit(output: String) -> ExitReport {
         out_of_memory: false,
         processes_refused: 0,
         spawn_error: None,
+        failure: None,
         output: Some(output),
         output_error: None,
         log_truncated: false,

@@ -5,17 +5,11 @@ use std::net::Ipv4Addr;
 
 use cronium_protocol::manifest::sha256;
 
-use crate::allow::{AllowList, Allowed};
+use crate::allow::{AllowList, Allowed, CLOSED};
 
 /// Every bridge of a job network begins so. The kernel allows 15 characters for the whole name.
 const PREFIX: &str = "crn";
 const SHORT: usize = 6;
-
-/// What is not the public internet (IANA's special-purpose registry, multicast and reserved space), and the
-/// one public address at which a large cloud answers with its machines' metadata.
-const CLOSED: &str = "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16/32, 169.254.0.0/16, \
-    172.16.0.0/12, 192.0.0.0/24, 192.0.2.0/24, 192.88.99.0/24, 192.168.0.0/16, 198.18.0.0/15, \
-    198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/3";
 
 /// Names that follow from an allow-list alone: orchestrators with the same list share a table, and those with
 /// different lists on one engine don't touch each other's.
@@ -68,6 +62,9 @@ pub fn script(names: &Names, allow: &AllowList, resolvers: &[Ipv4Addr]) -> Strin
             "    ip daddr {resolver} meta l4proto {{ tcp, udp }} th dport 53 accept"
         );
     }
+    let closed = CLOSED
+        .map(|(network, prefix)| format!("{network}/{prefix}"))
+        .join(", ");
     format!(
         "add table inet {table}
 delete table inet {table}
@@ -75,7 +72,7 @@ table inet {table} {{
   set closed {{
     type ipv4_addr
     flags interval
-    elements = {{ {CLOSED} }}
+    elements = {{ {closed} }}
   }}
   chain open {{
 {open}  }}

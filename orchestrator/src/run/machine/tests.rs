@@ -67,6 +67,7 @@ fn exit(code: i32, last_seq: u64) -> Input {
             out_of_memory: false,
             processes_refused: 0,
             spawn_error: None,
+            failure: None,
             output: None,
             output_error: None,
             log_truncated: false,

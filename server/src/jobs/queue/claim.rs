@@ -114,6 +114,7 @@ impl Queue {
                     pids: definition.target.pids.unsigned_abs(),
                     network: definition.target.network,
                 },
+                http: false,
                 timeout_ms: definition.timeout_ms.unsigned_abs(),
                 manifest: payload.manifest,
                 signature: payload.signature,
