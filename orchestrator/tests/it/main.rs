@@ -10,6 +10,7 @@
 
 mod agent;
 mod ahead;
+mod escapes;
 mod isolation;
 mod lifecycle;
 mod machine;

@@ -208,6 +208,14 @@ impl World {
         }
     }
 
+    /// Changes what is signed, and signs it again.
+    pub fn change(&self, assignment: &mut Assignment, change: impl FnOnce(&mut Manifest)) {
+        let mut manifest: Manifest = rmp_serde::from_slice(&assignment.manifest).unwrap();
+        change(&mut manifest);
+        assignment.manifest = manifest.encode().unwrap();
+        assignment.signature = sign(&assignment.manifest, &self.signer);
+    }
+
     /// Hands it out; returns its execution's id.
     pub fn assign(&self, script: Script) -> Uuid {
         let assignment = self.assignment(script);
