@@ -65,13 +65,7 @@ fn count(row: &mut EventRow) -> bool {
 impl Events {
     /// Counts a run of an event that has a limit, in the transaction that accepts it: the runs of one event are
     /// counted one after the other. Refused at this field when the limit is reached.
-    pub async fn count_run(
-        &self,
-        tx: &DatabaseTransaction,
-        op: &Op,
-        id: Uuid,
-        field: &str,
-    ) -> Result<()> {
+    pub async fn count_run(&self, tx: &DatabaseTransaction, op: &Op, id: Uuid, field: &str) -> Result<()> {
         let Some(mut row) = store::lock_counter(tx, id).await? else {
             return Ok(());
         };

@@ -13,9 +13,9 @@ mod version;
 
 pub use graphql::{Event, EventVersion, EventsMutation, EventsQuery, person};
 pub use input::{ContainerTargetInput, EnvVarInput, EventType, OrderDirection};
-pub use runs::{OverlapPolicy, RetryPolicyInput};
 pub use loader::{EventLoader, VersionLoader};
 pub use model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
 pub use policy::{Overlap, Policy, RetryOn, RetryPolicy};
+pub use runs::{OverlapPolicy, RetryPolicyInput};
 pub use service::{Events, NewEvent};
 pub use store::{EventRow, VersionRow};

@@ -65,7 +65,12 @@ impl RetryPolicy {
         let attempts = (1..=10).contains(&self.attempts);
         must(attempts, Invalid, "attempts", "Between 1 and 10 attempts.");
         let initial = (0..=DAY_MS).contains(&self.initial_delay_ms);
-        must(initial, Invalid, "initialDelay", "A delay is between PT0S and PT24H.");
+        must(
+            initial,
+            Invalid,
+            "initialDelay",
+            "A delay is between PT0S and PT24H.",
+        );
         let most = (0..=DAY_MS).contains(&self.max_delay_ms);
         must(most, Invalid, "maxDelay", "A delay is between PT0S and PT24H.");
         let ordered = !initial || !most || self.initial_delay_ms <= self.max_delay_ms;
@@ -76,10 +81,20 @@ impl RetryPolicy {
         must(!self.on.is_empty(), Required, "on", "Name what is tried again.");
         let codes = self.on.contains(&RetryOn::ExitCode) || self.exit_codes.is_empty();
         must(codes, Invalid, "exitCodes", "Exit codes need EXIT_CODE in `on`.");
-        must(self.exit_codes.len() <= 64, TooLong, "exitCodes", "At most 64 exit codes.");
+        must(
+            self.exit_codes.len() <= 64,
+            TooLong,
+            "exitCodes",
+            "At most 64 exit codes.",
+        );
         for (index, code) in self.exit_codes.iter().enumerate().take(64) {
             let field = format!("exitCodes.{index}");
-            must((1..=255).contains(code), Invalid, &field, "An exit code that can be tried again is between 1 and 255.");
+            must(
+                (1..=255).contains(code),
+                Invalid,
+                &field,
+                "An exit code that can be tried again is between 1 and 255.",
+            );
         }
     }
 }

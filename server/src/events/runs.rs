@@ -94,7 +94,9 @@ impl From<RetryPolicyInput> for Policy {
             max_delay_ms: i.max_delay.map_or(default.max_delay_ms, |d| d.0),
             factor: i.factor.unwrap_or(default.factor),
             jitter: i.jitter.unwrap_or(default.jitter),
-            on: i.on.map_or(default.on, |on| on.into_iter().map(Into::into).collect()),
+            on: i
+                .on
+                .map_or(default.on, |on| on.into_iter().map(Into::into).collect()),
             exit_codes: i.exit_codes,
         }
     }

@@ -265,9 +265,9 @@ impl Events {
         check_comment(change.comment.as_deref(), &mut checks);
         counter::check(max_executions, &mut checks);
         checks.done()?;
-        counter::limit(&mut row, max_executions);
         (row.name, row.description) = (profile.name, profile.description);
         (row.tags, row.shared) = (profile.tags, profile.shared);
+        counter::limit(&mut row, max_executions);
         if definition != current {
             row.kind = definition.kind;
             row.version_number += 1;

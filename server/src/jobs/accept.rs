@@ -91,7 +91,9 @@ impl Jobs {
         };
         let owner = UserId(work.owner);
         let limits = self.quotas.limits(owner).await?;
-        let counted = work.event.filter(|event| work.taking_turns && event.max_executions > 0);
+        let counted = work
+            .event
+            .filter(|event| work.taking_turns && event.max_executions > 0);
         if work.ad_hoc.is_none() && !limits.count_jobs() && gate.is_none() && counted.is_none() {
             return store::accept(&self.kernel.db, new).await;
         }
@@ -120,9 +122,7 @@ impl Jobs {
             return Ok(None);
         };
         if let Some(event) = counted.filter(|_| !skipped) {
-            self.events
-                .count_run(&tx, op, event.id, work.event_field)
-                .await?;
+            self.events.count_run(&tx, op, event.id, work.event_field).await?;
         }
         tx.commit().await?;
         cancel::announce(&self.kernel, &answer.stopped);

@@ -16,8 +16,8 @@ use crate::kernel::{Error, Result, Timestamp};
 
 pub use super::execution::{Execution, JobTiming};
 use super::input::{
-    CancelJobInput, CancelJobsInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput, TestEventInput,
-    Trigger,
+    CancelJobInput, CancelJobsInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput,
+    TestEventInput, Trigger,
 };
 use super::loader::{ExecutionLoader, JobLoader, NewestJobsLoader, RetriesLoader};
 use super::model::is_final;

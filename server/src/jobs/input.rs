@@ -4,8 +4,8 @@ use async_graphql::{Enum, ID, InputObject};
 use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue, Trigger as TriggerValue};
 
 use crate::events::{
-    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection, OverlapPolicy, Policy,
-    RetryPolicyInput,
+    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection,
+    OverlapPolicy, Policy, RetryPolicyInput,
 };
 use crate::kernel::ids::EventId;
 use crate::kernel::scalars::Duration;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use cronium_entity::enums::{EventStatus, Priority, Trigger};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::access::{self, Action, Grant, Reach};
 use crate::audit::Audit;
@@ -137,7 +136,12 @@ impl Jobs {
     /// Runs the present version of an event.
     pub async fn run(&self, op: &Op, id: EventId, start: Start) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
-        let mut asked = vec![json!("run"), json!(id.0), json!(start.input), json!(start.priority as i16)];
+        let mut asked = vec![
+            json!("run"),
+            json!(id.0),
+            json!(start.input),
+            json!(start.priority as i16),
+        ];
         asked.extend(start.run_at.map(|at| json!(at)));
         let request = Request::new(&Value::Array(asked));
         if let Some(known) = self.repeated(&grant, &start, &request).await? {

@@ -22,7 +22,9 @@ pub enum Turn {
     Wait,
     Skip,
     /// It waits for a place of its own: so many of the oldest are stopped, and those that wait give way.
-    Replace { stop: usize },
+    Replace {
+        stop: usize,
+    },
 }
 
 /// Decides for a run under this policy.
@@ -115,7 +117,11 @@ mod tests {
             // The policy was narrower before: all that are too many go.
             (Replace, Some(1), line(4, 1, 0), Turn::Replace { stop: 3 }),
         ] {
-            assert_eq!(turn(&policy(overlap, most), line), expected, "{overlap:?} {most:?} {line:?}");
+            assert_eq!(
+                turn(&policy(overlap, most), line),
+                expected,
+                "{overlap:?} {most:?} {line:?}"
+            );
         }
     }
 

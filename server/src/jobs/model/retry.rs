@@ -30,7 +30,9 @@ impl Cause {
             OutcomeKind::TimedOut => Some(Self::Timeout),
             OutcomeKind::NotStarted => Some(Self::Infrastructure),
             OutcomeKind::Lost => Some(Self::Lost),
-            OutcomeKind::Failed if exit.is_some_and(|e| e.spawn_error.is_some()) => Some(Self::Infrastructure),
+            OutcomeKind::Failed if exit.is_some_and(|e| e.spawn_error.is_some()) => {
+                Some(Self::Infrastructure)
+            }
             OutcomeKind::Failed => {
                 let code = exit.and_then(|e| e.code.or(e.signal.map(|n| 128 + n)));
                 Some(Self::Exit(code.unwrap_or(KILLED)))
@@ -184,7 +186,8 @@ mod tests {
                 prop_assert!(idempotent || cause != Cause::Lost);
                 past = Past { attempt: past.attempt + 1, max_starts: next.max_starts, ..past };
             }
-            prop_assert!(starts <= if idempotent { 10 } else { attempts });
+            let most = if idempotent { 10 } else { attempts };
+            prop_assert!(starts <= most);
             prop_assert!(idempotent || lost <= 1);
         }
     }

@@ -42,7 +42,11 @@ impl Next {
 }
 
 /// What follows from these ends, by execution; only events that say something of it are looked at further.
-pub async fn following(kernel: &Kernel, tx: &mut PgConnection, ends: &[Ending]) -> Result<HashMap<Uuid, Next>> {
+pub async fn following(
+    kernel: &Kernel,
+    tx: &mut PgConnection,
+    ends: &[Ending],
+) -> Result<HashMap<Uuid, Next>> {
     if ends.is_empty() {
         return Ok(HashMap::new());
     }
@@ -59,7 +63,9 @@ pub async fn following(kernel: &Kernel, tx: &mut PgConnection, ends: &[Ending]) 
         .map(|(id, retry, idempotent)| {
             let policy = Policy {
                 // What another version wrote and this one can't read repeats nothing.
-                retry: retry.and_then(|Json(kept)| RetryPolicy::deserialize(kept).ok()).unwrap_or_default(),
+                retry: retry
+                    .and_then(|Json(kept)| RetryPolicy::deserialize(kept).ok())
+                    .unwrap_or_default(),
                 overlap: Overlap::Allow,
                 max_concurrent: None,
                 idempotent,
@@ -79,8 +85,13 @@ pub async fn following(kernel: &Kernel, tx: &mut PgConnection, ends: &[Ending]) 
         let due_at = (!wait.is_zero()).then_some(now + wait);
         let attempt = end.past.attempt;
         let said = match (end.cause, due_at) {
-            (Cause::Lost, _) => format!("Attempt {attempt} was lost and is started again, as the event allows"),
-            (_, None) => format!("Attempt {attempt} of {} failed and is tried again", policy.retry.attempts),
+            (Cause::Lost, _) => {
+                format!("Attempt {attempt} was lost and is started again, as the event allows")
+            }
+            (_, None) => format!(
+                "Attempt {attempt} of {} failed and is tried again",
+                policy.retry.attempts
+            ),
             (_, Some(at)) => format!(
                 "Attempt {attempt} of {} failed and is tried again at {}",
                 policy.retry.attempts,

@@ -68,11 +68,11 @@ impl Queue {
              ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
         );
         let mut rows: Vec<Claimed> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(i64::from(slots.min(MAX_CLAIM)))
-        .bind(orchestrator)
-        .bind(LEASE.as_secs_f64())
-        .fetch_all(&self.kernel.relaxed)
-        .await?;
+            .bind(i64::from(slots.min(MAX_CLAIM)))
+            .bind(orchestrator)
+            .bind(LEASE.as_secs_f64())
+            .fetch_all(&self.kernel.relaxed)
+            .await?;
         rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
         metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
         Ok(groups(rows))

@@ -12,7 +12,10 @@ use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::{Result, Timestamp, storable};
 
-use super::super::model::{self, retry::{Cause, Past}};
+use super::super::model::{
+    self,
+    retry::{Cause, Past},
+};
 use super::Queue;
 use super::again::{self, Ending, Next};
 
@@ -160,7 +163,9 @@ impl Queue {
                 execution_id: held.id,
                 epoch: held.epoch,
             };
-            let Some(outcome) = outcomes.get(&claim) else { continue };
+            let Some(outcome) = outcomes.get(&claim) else {
+                continue;
+            };
             let end = End::new(held, outcome);
             if end.status != "QUEUED"
                 && let Some(cause) = Cause::of(outcome)
@@ -191,7 +196,8 @@ impl Queue {
             }
             let ended = ends.iter().filter(|e| e.status == status).count();
             if ended > 0 {
-                metrics::counter!("cronium_executions_ended_total", "status" => status).increment(ended as u64);
+                metrics::counter!("cronium_executions_ended_total", "status" => status)
+                    .increment(ended as u64);
             }
         }
         tx.commit().await?;
@@ -204,9 +210,15 @@ impl Queue {
             self.kernel.signals.work_queued();
         }
         again::announce(&self.kernel, next.values());
-        let goes_on: HashSet<Uuid> = ends.iter().filter(|e| e.job_status == "QUEUED").map(|e| e.id).collect();
+        let goes_on: HashSet<Uuid> = ends
+            .iter()
+            .filter(|e| e.job_status == "QUEUED")
+            .map(|e| e.id)
+            .collect();
         let free = held.iter().filter(|held| !goes_on.contains(&held.id));
-        self.turns.release(free.filter_map(|held| held.gate).collect()).await;
+        self.turns
+            .release(free.filter_map(|held| held.gate).collect())
+            .await;
         Ok(())
     }
 

@@ -9,7 +9,10 @@ use uuid::Uuid;
 use crate::kernel::Result;
 use crate::kernel::ids::{ExecutionId, JobId};
 
-use super::super::model::{self, retry::{Cause, Past}};
+use super::super::model::{
+    self,
+    retry::{Cause, Past},
+};
 use super::again::{self, Ending};
 use super::{LEASE, Queue};
 
@@ -229,7 +232,9 @@ impl Queue {
             return Ok(false);
         }
         let next = match row.ending(status) {
-            Some(ending) => again::following(&self.kernel, &mut tx, &[ending]).await?.remove(&row.id),
+            Some(ending) => again::following(&self.kernel, &mut tx, &[ending])
+                .await?
+                .remove(&row.id),
             None => None,
         };
         let over = ended.filter(|_| next.is_none());

@@ -45,7 +45,9 @@ pub async fn lock_open(tx: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Lock
     let executions = OpenExecution::find_by_statement(statement(sql, [ids.clone().into()]));
     let executions = executions.all(tx).await?;
     let sql = "SELECT id, status FROM jobs WHERE id = ANY($1) AND finished_at IS NULL ORDER BY id FOR UPDATE";
-    let jobs = Open::find_by_statement(statement(sql, [ids.into()])).all(tx).await?;
+    let jobs = Open::find_by_statement(statement(sql, [ids.into()]))
+        .all(tx)
+        .await?;
     Ok(Locked {
         jobs,
         executions: executions.into_iter().map(|row| (row.id, row.job_id)).collect(),
@@ -127,7 +129,9 @@ pub async fn open_matching(
     most: u64,
 ) -> Result<Vec<Uuid>> {
     let query = open(grant, filter).select_only().column(job::Column::Id);
-    let query = query.order_by_asc(job::Column::CreatedAt).order_by_asc(job::Column::Id);
+    let query = query
+        .order_by_asc(job::Column::CreatedAt)
+        .order_by_asc(job::Column::Id);
     Ok(query.limit(most).into_tuple().all(db).await?)
 }
 

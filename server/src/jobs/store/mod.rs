@@ -8,9 +8,8 @@ use cronium_entity::{execution, idempotency_key, job};
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    FromQueryResult, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
 

@@ -63,7 +63,12 @@ impl Turns {
     }
 
     /// `job` is the arrival itself where it is stored already, so that it is locked with those who give way.
-    async fn decide(&self, tx: &DatabaseTransaction, arrival: &Arrival<'_>, job: Option<Uuid>) -> Result<Answer> {
+    async fn decide(
+        &self,
+        tx: &DatabaseTransaction,
+        arrival: &Arrival<'_>,
+        job: Option<Uuid>,
+    ) -> Result<Answer> {
         let active = store::active(tx, arrival.event, arrival.owner).await?;
         let waiting = store::in_line(tx, arrival.event).await?;
         let line = Line {
@@ -86,8 +91,15 @@ impl Turns {
             Turn::Replace { stop } => {
                 let oldest = active.iter().filter(|job| !job.stopping).take(stop);
                 let out = waiting.iter().map(|one| one.job).chain(oldest.map(|job| job.id));
-                let stopped =
-                    cancel::stop(&self.kernel, tx, out.collect(), arrival.actor, Some(overlap::REPLACED), job).await?;
+                let stopped = cancel::stop(
+                    &self.kernel,
+                    tx,
+                    out.collect(),
+                    arrival.actor,
+                    Some(overlap::REPLACED),
+                    job,
+                )
+                .await?;
                 let left = store::active(tx, arrival.event, arrival.owner).await?.len();
                 let free = overlap::released(left, &[policy.places()]) == 1;
                 let answer = if free { Answer::default() } else { wait() };
@@ -122,7 +134,9 @@ impl Turns {
             let tx = self.kernel.db.begin().await?;
             store::lock(&tx, event).await?;
             let waiting = store::in_line(&tx, event).await?;
-            let Some(first) = waiting.first() else { return Ok(()) };
+            let Some(first) = waiting.first() else {
+                return Ok(());
+            };
             let active = store::active(&tx, event, first.owner).await?.len();
             let places: Vec<_> = waiting.iter().map(|one| one.policy().places()).collect();
             let free = overlap::released(active, &places);
@@ -183,7 +197,11 @@ impl Turns {
                 actor: one.actor,
                 policy: &policy,
             };
-            let Answer { held, skipped, stopped } = self.decide(&tx, &arrival, Some(one.job)).await?;
+            let Answer {
+                held,
+                skipped,
+                stopped,
+            } = self.decide(&tx, &arrival, Some(one.job)).await?;
             let (jobs, goes) = match (skipped, held) {
                 (Some(reason), _) => (store::skip(&tx, one.execution, reason, now).await?, false),
                 (None, Some(reason)) => (store::put_in_line(&tx, one.execution, reason).await?, false),

@@ -21,7 +21,8 @@ fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
 /// Until the transaction ends nobody else decides about the turns of this event. Not the event's row: jobs outlive it.
 pub async fn lock(tx: &DatabaseTransaction, event: Uuid) -> Result<()> {
     let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, $2))";
-    tx.execute_raw(statement(sql, [event.into(), TURNS.into()])).await?;
+    tx.execute_raw(statement(sql, [event.into(), TURNS.into()]))
+        .await?;
     Ok(())
 }
 
@@ -75,7 +76,9 @@ pub const RANK: &str = "((queued_at AT TIME ZONE 'UTC') - priority * interval '1
 
 /// Those in line, in the order of their turns.
 pub async fn in_line(tx: &DatabaseTransaction, event: Uuid) -> Result<Vec<Waiting>> {
-    let rank = RANK.replace("queued_at", "e.queued_at").replace("priority", "e.priority");
+    let rank = RANK
+        .replace("queued_at", "e.queued_at")
+        .replace("priority", "e.priority");
     let sql = format!("{WAITING} AND e.due_at IS NULL ORDER BY {rank}, e.id LIMIT $2");
     let found = Waiting::find_by_statement(statement(&sql, [event.into(), BATCH.into()]));
     Ok(found.all(tx).await?)
@@ -93,7 +96,11 @@ struct Id {
     id: Uuid,
 }
 
-async fn ids(tx: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<Uuid>> {
+async fn ids(
+    tx: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Uuid>> {
     let rows = Id::find_by_statement(statement(sql, values)).all(tx).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
@@ -119,7 +126,12 @@ pub async fn put_in_line(tx: &DatabaseTransaction, execution: Uuid, reason: Stri
 }
 
 /// Ends one whose moment has come without running it.
-pub async fn skip(tx: &DatabaseTransaction, execution: Uuid, reason: &str, at: Timestamp) -> Result<Vec<Uuid>> {
+pub async fn skip(
+    tx: &DatabaseTransaction,
+    execution: Uuid,
+    reason: &str,
+    at: Timestamp,
+) -> Result<Vec<Uuid>> {
     let sql = "WITH ended AS (
                    UPDATE executions SET status = 'SKIPPED', status_reason = $2, finished_at = $3, held = false, due_at = NULL
                    WHERE id = $1 AND held AND status = 'QUEUED' RETURNING job_id

@@ -42,13 +42,29 @@ async fn every_state_that_is_not_final_is_cancelled_with_a_receipt() {
         assert_eq!(cancel(&test, &token, one).await["job"]["status"], state);
     }
     finish(&test, orchestrator, claim, stopped(&test)).await;
-    finish(&test, orchestrator, second, outcome(&test, OutcomeKind::NotStarted)).await;
-    for (one, signal_sent) in [(&running, true), (&given_out, false), (&queued, false), (&held, false), (&later, false)] {
+    finish(
+        &test,
+        orchestrator,
+        second,
+        outcome(&test, OutcomeKind::NotStarted),
+    )
+    .await;
+    for (one, signal_sent) in [
+        (&running, true),
+        (&given_out, false),
+        (&queued, false),
+        (&held, false),
+        (&later, false),
+    ] {
         let seen = job(&test, &token, one).await;
         assert_eq!(seen["status"], "CANCELLED", "{seen}");
         let receipt = &seen["cancellation"];
         assert_eq!(
-            (&receipt["signalSent"], &receipt["processGone"], &receipt["requestedBy"]["id"]),
+            (
+                &receipt["signalSent"],
+                &receipt["processGone"],
+                &receipt["requestedBy"]["id"]
+            ),
             (&json!(signal_sent), &json!(true), &json!(person.id)),
             "{seen}"
         );
@@ -70,18 +86,34 @@ async fn a_stop_of_what_was_lost_is_unconfirmed() {
     let claim = claimed(&test, orchestrator, 1).await[0].claim;
     grant(&test, orchestrator, claim).await;
     cancel(&test, &token, &one).await;
-    super::sql(&test, "UPDATE executions SET lease_until = now() - interval '2 minutes'").await;
+    super::sql(
+        &test,
+        "UPDATE executions SET lease_until = now() - interval '2 minutes'",
+    )
+    .await;
     test.app.queue.sweep().await.ok().unwrap();
     let seen = job(&test, &token, &one).await;
-    assert_eq!((&seen["status"], &seen["cancellation"]["processGone"]), (&json!("LOST"), &json!(false)));
-    assert!(seen["cancellation"]["note"].as_str().unwrap().starts_with("Unconfirmed"), "{seen}");
+    assert_eq!(
+        (&seen["status"], &seen["cancellation"]["processGone"]),
+        (&json!("LOST"), &json!(false))
+    );
+    assert!(
+        seen["cancellation"]["note"]
+            .as_str()
+            .unwrap()
+            .starts_with("Unconfirmed"),
+        "{seen}"
+    );
 }
 
 #[tokio::test]
 async fn many_are_stopped_by_a_filter_in_bounded_steps() {
     let test = TestApp::start().await;
     let admin = test.sign_in(UserRole::Admin).await;
-    let (mine, other) = (test.sign_in(UserRole::Editor).await, test.sign_in(UserRole::Editor).await);
+    let (mine, other) = (
+        test.sign_in(UserRole::Editor).await,
+        test.sign_in(UserRole::Editor).await,
+    );
     let id = event(&test, &mine, json!({})).await;
     let foreign = event(&test, &other, json!({})).await;
     let theirs = run(&test, &other, json!({ "eventId": foreign })).await["job"]["id"].clone();
@@ -96,20 +128,48 @@ async fn many_are_stopped_by_a_filter_in_bounded_steps() {
     }
     for limit in [0, 1001] {
         let refused = cancel_jobs(&test, &mine, json!({ "filter": {}, "limit": limit })).await;
-        assert_eq!(refused["userErrors"], json!([{ "code": "INVALID", "field": ["limit"] }]));
+        assert_eq!(
+            refused["userErrors"],
+            json!([{ "code": "INVALID", "field": ["limit"] }])
+        );
     }
-    let done = cancel_jobs(&test, &mine, json!({ "filter": { "status": ["QUEUED", "DISPATCHING"] }, "limit": 120 })).await;
-    assert_eq!((&done["cancelledCount"], &done["remaining"]), (&json!(120), &json!(10)), "{done}");
-    assert_eq!(status(&test, &mine, &first).await, "DISPATCHING", "its orchestrator is asked");
+    let done = cancel_jobs(
+        &test,
+        &mine,
+        json!({ "filter": { "status": ["QUEUED", "DISPATCHING"] }, "limit": 120 }),
+    )
+    .await;
+    assert_eq!(
+        (&done["cancelledCount"], &done["remaining"]),
+        (&json!(120), &json!(10)),
+        "{done}"
+    );
+    assert_eq!(
+        status(&test, &mine, &first).await,
+        "DISPATCHING",
+        "its orchestrator is asked"
+    );
     assert_eq!(test.app.queue.cancels(orchestrator).await.ok().unwrap().len(), 1);
     let rest = cancel_jobs(&test, &mine, json!({ "filter": { "eventId": id } })).await;
-    assert_eq!((&rest["cancelledCount"], &rest["remaining"]), (&json!(10), &json!(0)), "{rest}");
+    assert_eq!(
+        (&rest["cancelledCount"], &rest["remaining"]),
+        (&json!(10), &json!(0)),
+        "{rest}"
+    );
     let none = cancel_jobs(&test, &mine, json!({ "filter": { "eventId": foreign } })).await;
     assert_eq!(none["cancelledCount"], 0);
-    assert_ne!(status(&test, &other, &theirs).await, "CANCELLED", "what is not theirs to stop goes on");
+    assert_ne!(
+        status(&test, &other, &theirs).await,
+        "CANCELLED",
+        "what is not theirs to stop goes on"
+    );
     let log = "query ($f: AuditFilter) { auditLog(filter: $f, first: 1) { totalCount } }";
-    let entries = test.graphql(&admin, log, json!({ "f": { "actions": ["CANCEL_JOB"] } })).await;
+    let entries = test
+        .graphql(&admin, log, json!({ "f": { "actions": ["CANCEL_JOB"] } }))
+        .await;
     assert_eq!(entries["data"]["auditLog"]["totalCount"], 130);
-    let whole = test.graphql(&admin, "{ auditVerification { whole } }", json!({})).await;
+    let whole = test
+        .graphql(&admin, "{ auditVerification { whole } }", json!({}))
+        .await;
     assert_eq!(whole["data"]["auditVerification"]["whole"], true);
 }

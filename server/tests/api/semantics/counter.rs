@@ -15,7 +15,8 @@ async fn seen(test: &TestApp, token: &str, id: &str) -> Value {
 }
 
 async fn set_status(test: &TestApp, token: &str, id: &str, status: &str) {
-    let document = "mutation ($i: SetEventStatusInput!) { setEventStatus(input: $i) { userErrors { code } } }";
+    let document =
+        "mutation ($i: SetEventStatusInput!) { setEventStatus(input: $i) { userErrors { code } } }";
     let answer = test
         .graphql(token, document, json!({ "i": { "id": id, "status": status } }))
         .await;
@@ -57,23 +58,49 @@ async fn a_reset_or_a_new_activation_counts_from_nothing() {
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(&test, &token, json!({ "maxExecutions": 1 })).await;
     let start = async || run(&test, &token, json!({ "eventId": id })).await["userErrors"][0]["code"].clone();
-    assert_eq!((start().await, start().await), (Value::Null, json!("LIMIT_REACHED")));
+    assert_eq!(
+        (start().await, start().await),
+        (Value::Null, json!("LIMIT_REACHED"))
+    );
     let reset = "mutation ($id: ID!) { resetEventCounter(input: { id: $id }) { event { status countedRuns } userErrors { code } } }";
     let done = test.graphql(&token, reset, json!({ "id": id })).await["data"]["resetEventCounter"].clone();
-    assert_eq!(done["event"], json!({ "status": "PAUSED", "countedRuns": 0 }), "{done}");
-    assert_eq!((start().await, start().await), (Value::Null, json!("LIMIT_REACHED")));
+    assert_eq!(
+        done["event"],
+        json!({ "status": "PAUSED", "countedRuns": 0 }),
+        "{done}"
+    );
+    assert_eq!(
+        (start().await, start().await),
+        (Value::Null, json!("LIMIT_REACHED"))
+    );
     set_status(&test, &token, &id, "ACTIVE").await;
     assert_eq!(seen(&test, &token, &id).await["countedRuns"], 0);
     assert_eq!(start().await, Value::Null);
     assert_eq!(seen(&test, &token, &id).await["status"], "PAUSED");
-    let raised = change(&test, &token, json!({ "id": id, "expectedVersion": 1, "maxExecutions": 3 })).await;
+    let raised = change(
+        &test,
+        &token,
+        json!({ "id": id, "expectedVersion": 1, "maxExecutions": 3 }),
+    )
+    .await;
     assert_eq!(raised["userErrors"], json!([]));
-    assert_eq!((start().await, start().await, start().await), (Value::Null, Value::Null, json!("LIMIT_REACHED")));
+    assert_eq!(
+        (start().await, start().await, start().await),
+        (Value::Null, Value::Null, json!("LIMIT_REACHED"))
+    );
     set_status(&test, &token, &id, "ACTIVE").await;
     start().await;
     start().await;
-    let lowered = change(&test, &token, json!({ "id": id, "expectedVersion": 1, "maxExecutions": 2 })).await;
-    assert_eq!(lowered["event"]["status"], "PAUSED", "a limit that is reached already pauses at once");
+    let lowered = change(
+        &test,
+        &token,
+        json!({ "id": id, "expectedVersion": 1, "maxExecutions": 2 }),
+    )
+    .await;
+    assert_eq!(
+        lowered["event"]["status"], "PAUSED",
+        "a limit that is reached already pauses at once"
+    );
 }
 
 #[tokio::test]
@@ -87,19 +114,30 @@ async fn tests_and_repeated_requests_and_skipped_runs_are_not_counted_and_retrie
     let first = run(&test, &token, json!({ "eventId": id, "idempotencyKey": "a" })).await["job"].clone();
     let again = run(&test, &token, json!({ "eventId": id, "idempotencyKey": "a" })).await["job"].clone();
     assert_eq!(first["id"], again["id"]);
-    assert_eq!(run(&test, &token, json!({ "eventId": id })).await["job"]["status"], "SKIPPED");
+    assert_eq!(
+        run(&test, &token, json!({ "eventId": id })).await["job"]["status"],
+        "SKIPPED"
+    );
     assert_eq!(seen(&test, &token, &id).await["countedRuns"], 1);
     let orchestrator = uuid::Uuid::new_v4();
     for _ in 0..2 {
         run_one(&test, orchestrator, 0).await;
     }
-    let retry = "mutation ($id: ID!) { retryJob(input: { id: $id }) { job { id } userErrors { code field } } }";
-    let repeat = async || test.graphql(&token, retry, json!({ "id": first["id"] })).await["data"]["retryJob"].clone();
+    let retry =
+        "mutation ($id: ID!) { retryJob(input: { id: $id }) { job { id } userErrors { code field } } }";
+    let repeat =
+        async || test.graphql(&token, retry, json!({ "id": first["id"] })).await["data"]["retryJob"].clone();
     assert!(repeat().await["job"]["id"].is_string());
     run_one(&test, orchestrator, 0).await;
-    assert_eq!(repeat().await["userErrors"], json!([{ "code": "LIMIT_REACHED", "field": ["id"] }]));
     assert_eq!(
-        super::job(&test, &token, &first["id"]).await["retries"].as_array().unwrap().len(),
+        repeat().await["userErrors"],
+        json!([{ "code": "LIMIT_REACHED", "field": ["id"] }])
+    );
+    assert_eq!(
+        super::job(&test, &token, &first["id"]).await["retries"]
+            .as_array()
+            .unwrap()
+            .len(),
         1
     );
 }

@@ -85,7 +85,8 @@ async fn run_one(test: &TestApp, orchestrator: Uuid, code: i32) {
 }
 
 async fn cancel(test: &TestApp, token: &str, id: &Value) -> Value {
-    let document = "mutation ($id: ID!) { cancelJob(input: { id: $id }) { job { status } userErrors { code field } } }";
+    let document =
+        "mutation ($id: ID!) { cancelJob(input: { id: $id }) { job { status } userErrors { code field } } }";
     test.graphql(token, document, json!({ "id": id })).await["data"]["cancelJob"].clone()
 }
 

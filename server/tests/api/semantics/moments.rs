@@ -18,13 +18,24 @@ async fn a_later_start_waits_for_its_moment_and_goes_then() {
     let id = event(&test, &token, json!({})).await;
     let input = json!({ "eventId": id, "runAt": "2026-03-01T13:00:00Z", "idempotencyKey": "k" });
     let one = run(&test, &token, input.clone()).await["job"]["id"].clone();
-    assert_eq!(run(&test, &token, input).await["job"]["id"], one, "the same request is the same job");
+    assert_eq!(
+        run(&test, &token, input).await["job"]["id"],
+        one,
+        "the same request is the same job"
+    );
     let other = json!({ "eventId": id, "runAt": "2026-03-01T14:00:00Z", "idempotencyKey": "k" });
-    assert_eq!(run(&test, &token, other).await["userErrors"][0]["code"], "CONFLICT");
+    assert_eq!(
+        run(&test, &token, other).await["userErrors"][0]["code"],
+        "CONFLICT"
+    );
     let seen = job(&test, &token, &one).await;
     assert_eq!(
         (&seen["status"], &seen["statusReason"], &seen["runAt"]),
-        (&json!("QUEUED"), &json!("Starts at 2026-03-01 13:00:00 UTC."), &json!("2026-03-01T13:00:00+00:00"))
+        (
+            &json!("QUEUED"),
+            &json!("Starts at 2026-03-01 13:00:00 UTC."),
+            &json!("2026-03-01T13:00:00+00:00")
+        )
     );
     assert_eq!(seen["executions"][0]["dueAt"], seen["runAt"]);
     let depth = "{ systemStatus { queue { depth } } }";
@@ -39,7 +50,11 @@ async fn a_later_start_waits_for_its_moment_and_goes_then() {
     run_one(&test, Uuid::new_v4(), 0).await;
     let seen = job(&test, &token, &one).await;
     assert_eq!(
-        (&seen["status"], &seen["statusReason"], &seen["executions"][0]["dueAt"]),
+        (
+            &seen["status"],
+            &seen["statusReason"],
+            &seen["executions"][0]["dueAt"]
+        ),
         (&json!("SUCCEEDED"), &Value::Null, &Value::Null)
     );
 }
@@ -49,15 +64,42 @@ async fn what_has_passed_is_now_and_more_than_a_year_is_refused() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(&test, &token, json!({})).await;
-    let past = run(&test, &token, json!({ "eventId": id, "runAt": "2020-01-01T00:00:00Z" })).await;
+    let past = run(
+        &test,
+        &token,
+        json!({ "eventId": id, "runAt": "2020-01-01T00:00:00Z" }),
+    )
+    .await;
     assert_eq!(job(&test, &token, &past["job"]["id"]).await["runAt"], Value::Null);
     assert_eq!(claimed(&test, Uuid::new_v4(), 9).await.len(), 1);
-    let far = run(&test, &token, json!({ "eventId": id, "runAt": "2027-03-03T00:00:00Z" })).await;
-    assert_eq!(far["userErrors"], json!([{ "code": "INVALID", "field": ["runAt"] }]));
-    let year = run(&test, &token, json!({ "eventId": id, "runAt": "2027-03-01T12:00:00Z" })).await;
-    assert_eq!(cancel(&test, &token, &year["job"]["id"]).await["job"]["status"], "CANCELLED");
+    let far = run(
+        &test,
+        &token,
+        json!({ "eventId": id, "runAt": "2027-03-03T00:00:00Z" }),
+    )
+    .await;
+    assert_eq!(
+        far["userErrors"],
+        json!([{ "code": "INVALID", "field": ["runAt"] }])
+    );
+    let year = run(
+        &test,
+        &token,
+        json!({ "eventId": id, "runAt": "2027-03-01T12:00:00Z" }),
+    )
+    .await;
+    assert_eq!(
+        cancel(&test, &token, &year["job"]["id"]).await["job"]["status"],
+        "CANCELLED"
+    );
     let seen = job(&test, &token, &year["job"]["id"]).await;
-    assert_eq!((&seen["cancellation"]["processGone"], &seen["executions"][0]["dueAt"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (
+            &seen["cancellation"]["processGone"],
+            &seen["executions"][0]["dueAt"]
+        ),
+        (&json!(true), &Value::Null)
+    );
     test.clock.advance(TimeDelta::days(400));
     assert_eq!(release_due(&test).await, 0);
 }

@@ -26,7 +26,10 @@ async fn a_higher_priority_goes_first_and_a_low_one_does_not_starve() {
         assert!(before < 40, "it would wait for ever");
         test.clock.advance(TimeDelta::minutes(1));
     }
-    assert_eq!(before, 31, "a step of priority is worth ten minutes, and three steps half an hour");
+    assert_eq!(
+        before, 31,
+        "a step of priority is worth ten minutes, and three steps half an hour"
+    );
 }
 
 #[tokio::test]
@@ -35,7 +38,13 @@ async fn a_batch_is_in_the_order_of_the_queue() {
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(&test, &token, json!({})).await;
     let mut jobs = Vec::new();
-    for (priority, minutes) in [("NORMAL", 0), ("LOW", 1), ("HIGH", 8), ("CRITICAL", 25), ("HIGH", 0)] {
+    for (priority, minutes) in [
+        ("NORMAL", 0),
+        ("LOW", 1),
+        ("HIGH", 8),
+        ("CRITICAL", 25),
+        ("HIGH", 0),
+    ] {
         test.clock.advance(TimeDelta::minutes(minutes));
         let one = run(&test, &token, json!({ "eventId": id, "priority": priority })).await;
         jobs.push(one["job"]["executions"][0]["id"].clone());
@@ -90,7 +99,10 @@ async fn what_is_given_out_and_what_waits_is_found_by_its_index_however_much_the
         assert!(walked && cost.rows <= most, "{what}: {cost:?}");
         assert!(cost.end_to_end().is_empty(), "{what}: {cost:?}");
     };
-    assert_eq!(test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap().len(), 1);
+    assert_eq!(
+        test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap().len(),
+        1
+    );
     cost("a claim", "executions_turn", 200.0);
     test.app.queue.turns.release_due().await.ok().unwrap();
     cost("nothing is due", "executions_due", 10.0);

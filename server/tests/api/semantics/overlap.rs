@@ -27,16 +27,40 @@ async fn a_run_that_would_overlap_is_skipped_with_a_reason() {
     let first = start(&test, &token, &id).await;
     let second = start(&test, &token, &id).await;
     let seen = job(&test, &token, &second).await;
-    assert_eq!((&seen["status"], &seen["executions"]), (&json!("SKIPPED"), &json!([])));
-    assert!(seen["finishedAt"].is_string() && seen["statusReason"].as_str().unwrap().contains("SKIP"), "{seen}");
-    assert_eq!((happenings(&test, "job.created").await, happenings(&test, "job.ended").await), (2, 1));
+    assert_eq!(
+        (&seen["status"], &seen["executions"]),
+        (&json!("SKIPPED"), &json!([]))
+    );
+    assert!(
+        seen["finishedAt"].is_string() && seen["statusReason"].as_str().unwrap().contains("SKIP"),
+        "{seen}"
+    );
+    assert_eq!(
+        (
+            happenings(&test, "job.created").await,
+            happenings(&test, "job.ended").await
+        ),
+        (2, 1)
+    );
     assert_eq!(claimed(&test, Uuid::new_v4(), 9).await.len(), 1);
-    while cronium_server::happenings::take(&test.app.kernel, &test.app.events).await.ok().unwrap() > 0 {}
+    while cronium_server::happenings::take(&test.app.kernel, &test.app.events)
+        .await
+        .ok()
+        .unwrap()
+        > 0
+    {}
     let query = "query ($id: ID!) { event(id: $id) { runCount } }";
     let counted = test.graphql(&token, query, json!({ "id": id })).await;
-    assert_eq!(counted["data"]["event"]["runCount"], 1, "what was skipped did not run");
+    assert_eq!(
+        counted["data"]["event"]["runCount"], 1,
+        "what was skipped did not run"
+    );
     cancel(&test, &token, &first).await;
-    assert_eq!(job(&test, &token, &start(&test, &token, &id).await).await["status"], "SKIPPED", "it is still running");
+    assert_eq!(
+        job(&test, &token, &start(&test, &token, &id).await).await["status"],
+        "SKIPPED",
+        "it is still running"
+    );
 }
 
 #[tokio::test]
@@ -50,7 +74,13 @@ async fn one_waits_and_more_are_skipped() {
     let third = start(&test, &token, &id).await;
     let waits = job(&test, &token, &second).await;
     assert_eq!(waits["status"], "QUEUED");
-    assert!(waits["statusReason"].as_str().unwrap().starts_with("Waits for its turn"), "{waits}");
+    assert!(
+        waits["statusReason"]
+            .as_str()
+            .unwrap()
+            .starts_with("Waits for its turn"),
+        "{waits}"
+    );
     assert_eq!(status(&test, &token, &third).await, "SKIPPED");
     let work = claimed(&test, orchestrator, 9).await;
     assert_eq!(work.len(), 1, "one at a time");
@@ -60,7 +90,11 @@ async fn one_waits_and_more_are_skipped() {
     assert_eq!(job(&test, &token, &second).await["statusReason"], Value::Null);
     let fourth = start(&test, &token, &id).await;
     assert_eq!(status(&test, &token, &fourth).await, "QUEUED");
-    assert_eq!(claimed(&test, orchestrator, 9).await.len(), 1, "the one that waited");
+    assert_eq!(
+        claimed(&test, orchestrator, 9).await.len(),
+        1,
+        "the one that waited"
+    );
 }
 
 #[tokio::test]
@@ -73,22 +107,39 @@ async fn a_newer_run_takes_the_place_of_the_one_before() {
     let queued = start(&test, &token, &id).await;
     let running = start(&test, &token, &id).await;
     let seen = job(&test, &token, &queued).await;
-    assert_eq!((&seen["status"], &seen["cancellation"]["processGone"]), (&json!("CANCELLED"), &json!(true)));
-    assert!(seen["statusReason"].as_str().unwrap().contains("REPLACE"), "{seen}");
+    assert_eq!(
+        (&seen["status"], &seen["cancellation"]["processGone"]),
+        (&json!("CANCELLED"), &json!(true))
+    );
+    assert!(
+        seen["statusReason"].as_str().unwrap().contains("REPLACE"),
+        "{seen}"
+    );
     let claim = claimed(&test, orchestrator, 9).await[0].claim;
     grant(&test, orchestrator, claim).await;
     let mut cancels = test.app.kernel.signals.cancels();
     let waiting = start(&test, &token, &id).await;
-    assert_eq!(cancels.try_recv().unwrap().0, claim.execution_id, "its orchestrator is told");
+    assert_eq!(
+        cancels.try_recv().unwrap().0,
+        claim.execution_id,
+        "its orchestrator is told"
+    );
     assert_eq!(test.app.queue.cancels(orchestrator).await.ok().unwrap(), [claim]);
     let newest = start(&test, &token, &id).await;
-    assert_eq!(status(&test, &token, &waiting).await, "CANCELLED", "who waits gives way too");
+    assert_eq!(
+        status(&test, &token, &waiting).await,
+        "CANCELLED",
+        "who waits gives way too"
+    );
     assert!(claimed(&test, orchestrator, 9).await.is_empty());
     finish(&test, orchestrator, claim, stopped(&test)).await;
     let seen = job(&test, &token, &running).await;
     let receipt = json!({ "signalSent": true, "processGone": true, "requestedBy": { "id": person.id },
         "note": "Replaced by a newer run of this event (overlap policy REPLACE)." });
-    assert_eq!((&seen["status"], &seen["cancellation"]), (&json!("CANCELLED"), &receipt));
+    assert_eq!(
+        (&seen["status"], &seen["cancellation"]),
+        (&json!("CANCELLED"), &receipt)
+    );
     assert_eq!(seen["statusReason"], receipt["note"]);
     assert_eq!(claimed(&test, orchestrator, 9).await.len(), 1);
     assert_eq!(status(&test, &token, &newest).await, "DISPATCHING");
@@ -101,13 +152,28 @@ async fn runs_from_before_the_policy_count_and_test_runs_never_do() {
     let id = event(&test, &token, json!({})).await;
     let document = "mutation ($id: ID!) { testEvent(input: { eventId: $id, type: BASH, source: \"true\" }) { job { id } } }";
     test.graphql(&token, document, json!({ "id": id })).await;
-    change(&test, &token, json!({ "id": id, "expectedVersion": 1, "overlap": "SKIP" })).await;
+    change(
+        &test,
+        &token,
+        json!({ "id": id, "expectedVersion": 1, "overlap": "SKIP" }),
+    )
+    .await;
     let first = start(&test, &token, &id).await;
     assert_eq!(status(&test, &token, &first).await, "QUEUED");
     cancel(&test, &token, &first).await;
-    change(&test, &token, json!({ "id": id, "expectedVersion": 2, "overlap": "ALLOW" })).await;
+    change(
+        &test,
+        &token,
+        json!({ "id": id, "expectedVersion": 2, "overlap": "ALLOW" }),
+    )
+    .await;
     start(&test, &token, &id).await;
-    change(&test, &token, json!({ "id": id, "expectedVersion": 3, "overlap": "SKIP" })).await;
+    change(
+        &test,
+        &token,
+        json!({ "id": id, "expectedVersion": 3, "overlap": "SKIP" }),
+    )
+    .await;
     let skipped = start(&test, &token, &id).await;
     assert_eq!(status(&test, &token, &skipped).await, "SKIPPED");
 }
@@ -144,7 +210,11 @@ async fn those_who_wait_go_by_priority_then_age_whoever_ends_the_one_before() {
     let orchestrator = Uuid::new_v4();
     let claim = claimed(&test, orchestrator, 1).await[0].claim;
     grant(&test, orchestrator, claim).await;
-    super::sql(&test, "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL").await;
+    super::sql(
+        &test,
+        "UPDATE executions SET lease_until = now() - interval '2 minutes' WHERE lease_until IS NOT NULL",
+    )
+    .await;
     test.app.queue.sweep().await.ok().unwrap();
     assert_eq!(status(&test, &token, &jobs[1]).await, "LOST");
     assert_eq!(next().await, [2]);
@@ -229,7 +299,13 @@ async fn many_starts_and_ends_at_once_never_exceed_the_limit_and_nobody_waits_fo
             most.fetch_max(usize::try_from(places(&test).await).unwrap(), Ordering::SeqCst);
             for one in &some {
                 grant(&test, orchestrator, one.claim).await;
-                finish(&test, orchestrator, one.claim, exit(&test, i32::try_from(which).unwrap())).await;
+                finish(
+                    &test,
+                    orchestrator,
+                    one.claim,
+                    exit(&test, i32::try_from(which).unwrap()),
+                )
+                .await;
             }
             ended.fetch_add(some.len(), Ordering::SeqCst);
             tokio::task::yield_now().await;
@@ -237,7 +313,9 @@ async fn many_starts_and_ends_at_once_never_exceed_the_limit_and_nobody_waits_fo
     };
     let all = async { tokio::join!(starts, work(0), work(1), work(2)).0 };
     let limit = std::time::Duration::from_secs(120);
-    let jobs = tokio::time::timeout(limit, all).await.expect("all of them had their turn");
+    let jobs = tokio::time::timeout(limit, all)
+        .await
+        .expect("all of them had their turn");
     assert_eq!(most.load(Ordering::SeqCst), 3, "as many as may be, and no more");
     for one in &jobs {
         let seen = status(&test, &token, one).await;

@@ -34,7 +34,12 @@ async fn what_failed_is_tried_again_at_its_moment_and_ends_once() {
     run_one(&test, orchestrator, 3).await;
     let seen = job(&test, &token, &one).await;
     assert_eq!(
-        (&seen["status"], &seen["finishedAt"], &seen["startedAt"], &seen["output"]),
+        (
+            &seen["status"],
+            &seen["finishedAt"],
+            &seen["startedAt"],
+            &seen["output"]
+        ),
         (&json!("QUEUED"), &Value::Null, &Value::Null, &Value::Null)
     );
     let reason = seen["statusReason"].as_str().unwrap();
@@ -45,12 +50,18 @@ async fn what_failed_is_tried_again_at_its_moment_and_ends_once() {
     let first = json!({ "attempt": 1, "status": "FAILED", "statusReason": "exit code 3", "dueAt": null, "exitCode": 3 });
     assert_eq!(seen["executions"][0], first);
     assert_eq!(seen["executions"][1]["dueAt"], "2026-03-01T12:00:10+00:00");
-    assert_eq!((release_due(&test).await, happenings(&test, "job.ended").await), (0, 0));
+    assert_eq!(
+        (release_due(&test).await, happenings(&test, "job.ended").await),
+        (0, 0)
+    );
     assert!(claimed(&test, orchestrator, 9).await.is_empty(), "it waits");
     test.clock.advance(TimeDelta::seconds(10));
     assert_eq!(release_due(&test).await, 1);
     let seen = job(&test, &token, &one).await;
-    assert_eq!((&seen["status"], &seen["statusReason"]), (&json!("QUEUED"), &Value::Null));
+    assert_eq!(
+        (&seen["status"], &seen["statusReason"]),
+        (&json!("QUEUED"), &Value::Null)
+    );
     run_one(&test, orchestrator, 4).await;
     test.clock.advance(TimeDelta::seconds(20));
     assert_eq!(release_due(&test).await, 1, "the second wait is twice the first");
@@ -68,7 +79,8 @@ async fn the_last_attempt_and_what_the_policy_does_not_name_end_the_job() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let orchestrator = Uuid::new_v4();
-    let policy = retry(json!({ "attempts": 2, "initialDelay": "PT0S", "on": ["EXIT_CODE"], "exitCodes": [75] }));
+    let policy =
+        retry(json!({ "attempts": 2, "initialDelay": "PT0S", "on": ["EXIT_CODE"], "exitCodes": [75] }));
     let id = event(&test, &token, policy).await;
     for (codes, attempts) in [(&[1][..], 1), (&[75, 75], 2)] {
         let one = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
@@ -76,7 +88,10 @@ async fn the_last_attempt_and_what_the_policy_does_not_name_end_the_job() {
             run_one(&test, orchestrator, *code).await;
         }
         let seen = job(&test, &token, &one).await;
-        assert_eq!((&seen["status"], seen["executions"].as_array().unwrap().len()), (&json!("FAILED"), attempts));
+        assert_eq!(
+            (&seen["status"], seen["executions"].as_array().unwrap().len()),
+            (&json!("FAILED"), attempts)
+        );
         assert_eq!(seen["statusReason"], format!("exit code {}", codes[0]));
     }
     let timed_out = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
@@ -100,7 +115,10 @@ async fn a_target_that_cant_be_prepared_is_tried_again_by_policy_after_its_own_a
         finish(&test, orchestrator, claim, end).await;
     }
     let seen = job(&test, &token, &one).await;
-    assert_eq!((&seen["status"], &seen["executions"][0]["status"]), (&json!("QUEUED"), &json!("FAILED")));
+    assert_eq!(
+        (&seen["status"], &seen["executions"][0]["status"]),
+        (&json!("QUEUED"), &json!("FAILED"))
+    );
     assert!(seen["statusReason"].as_str().unwrap().contains("disk"), "{seen}");
 }
 
@@ -114,7 +132,11 @@ async fn a_wait_for_the_next_attempt_is_cancelled_at_once() {
     assert_eq!(cancel(&test, &token, &one).await["job"]["status"], "CANCELLED");
     let seen = job(&test, &token, &one).await;
     assert_eq!(
-        (&seen["executions"][0]["status"], &seen["executions"][1]["status"], &seen["executions"][1]["dueAt"]),
+        (
+            &seen["executions"][0]["status"],
+            &seen["executions"][1]["status"],
+            &seen["executions"][1]["dueAt"]
+        ),
         (&json!("FAILED"), &json!("CANCELLED"), &Value::Null)
     );
     assert_eq!(seen["cancellation"]["processGone"], true);
@@ -135,10 +157,16 @@ async fn what_somebody_asked_to_stop_is_not_tried_again() {
     cancel(&test, &token, &one).await;
     finish(&test, orchestrator, claim, exit(&test, 1)).await;
     let seen = job(&test, &token, &one).await;
-    assert_eq!((&seen["status"], seen["executions"].as_array().unwrap().len()), (&json!("FAILED"), 1));
+    assert_eq!(
+        (&seen["status"], seen["executions"].as_array().unwrap().len()),
+        (&json!("FAILED"), 1)
+    );
     let note = "It ended by itself before it was stopped.";
     assert_eq!(
-        (&seen["cancellation"]["note"], &seen["cancellation"]["processGone"]),
+        (
+            &seen["cancellation"]["note"],
+            &seen["cancellation"]["processGone"]
+        ),
         (&json!(note), &json!(true))
     );
 }
@@ -189,7 +217,10 @@ async fn lost_work_is_never_started_again_by_a_retry_policy_alone() {
     finish(&test, orchestrator, claim, outcome(&test, OutcomeKind::Lost)).await;
     for one in [swept, reported] {
         let seen = job(&test, &token, &one).await;
-        assert_eq!((&seen["status"], seen["executions"].as_array().unwrap().len()), (&json!("LOST"), 1));
+        assert_eq!(
+            (&seen["status"], seen["executions"].as_array().unwrap().len()),
+            (&json!("LOST"), 1)
+        );
     }
     assert!(claimed(&test, orchestrator, 9).await.is_empty());
 }
@@ -198,7 +229,8 @@ async fn lost_work_is_never_started_again_by_a_retry_policy_alone() {
 async fn policies_are_checked_at_their_fields_and_kept_by_versions() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
-    let create = "mutation ($i: CreateEventInput!) { createEvent(input: $i) { event { id } userErrors { field } } }";
+    let create =
+        "mutation ($i: CreateEventInput!) { createEvent(input: $i) { event { id } userErrors { field } } }";
     let input = json!({ "name": "n", "type": "BASH", "source": "true", "maxConcurrent": 0, "maxExecutions": -1,
         "retry": { "attempts": 11, "maxDelay": "PT25H", "factor": 0.5, "on": ["TIMEOUT"], "exitCodes": [300] } });
     let refused = test.graphql(&token, create, json!({ "i": input })).await;
@@ -232,13 +264,19 @@ async fn policies_are_checked_at_their_fields_and_kept_by_versions() {
     super::change(&test, &token, plain).await;
     let second = test.graphql(&token, query, json!({ "id": id })).await["data"]["event"]["version"].clone();
     assert_eq!(
-        (&second["overlap"], &second["maxConcurrent"], &second["retry"]["attempts"]),
+        (
+            &second["overlap"],
+            &second["maxConcurrent"],
+            &second["retry"]["attempts"]
+        ),
         (&json!("ALLOW"), &Value::Null, &json!(1))
     );
-    let restore = "mutation ($i: RestoreEventVersionInput!) { restoreEventVersion(input: $i) { userErrors { code } } }";
+    let restore =
+        "mutation ($i: RestoreEventVersionInput!) { restoreEventVersion(input: $i) { userErrors { code } } }";
     let input = json!({ "id": id, "versionId": first["id"], "expectedVersion": 2 });
     test.graphql(&token, restore, json!({ "i": input })).await;
     let third = test.graphql(&token, query, json!({ "id": id })).await["data"]["event"]["version"].clone();
-    let same = |name: &str| assert_eq!(third[name], first[name]);
-    ["retry", "overlap", "maxConcurrent", "idempotent"].map(same);
+    for name in ["retry", "overlap", "maxConcurrent", "idempotent"] {
+        assert_eq!(third[name], first[name]);
+    }
 }
