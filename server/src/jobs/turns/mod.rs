@@ -24,7 +24,7 @@ pub use store::RANK;
 /// A look stands behind the signals while something waits for its turn …
 const LOOK: Duration = Duration::from_secs(1);
 /// … and while nothing does: another server may have died before it let go what it had accepted.
-const FAR_LOOK: Duration = Duration::from_secs(5);
+const FAR_LOOK: Duration = Duration::from_secs(10);
 
 /// Gives places and moments to what waits for them.
 #[derive(Clone, Debug)]

@@ -67,28 +67,33 @@ impl Waiting {
     }
 }
 
-const WAITING: &str = "SELECT e.id AS execution, j.id AS job, j.owner_id AS owner, j.actor_id AS actor,
-        v.overlap, v.max_concurrent
-    FROM executions e JOIN jobs j ON j.id = e.job_id JOIN event_versions v ON v.id = j.event_version_id
-    WHERE e.gate = $1 AND e.held AND e.status = 'QUEUED'";
 /// In the words of the indexes.
 pub const RANK: &str = "((queued_at AT TIME ZONE 'UTC') - priority * interval '10 minutes')";
 
+/// Of a few executions that were chosen first, so that it costs the same however many wait.
+async fn waiting(
+    tx: &DatabaseTransaction,
+    chosen: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Waiting>> {
+    let sql = format!(
+        "SELECT e.id AS execution, j.id AS job, j.owner_id AS owner, j.actor_id AS actor, v.overlap, v.max_concurrent
+         FROM (SELECT id, job_id, {RANK} AS rank FROM executions WHERE gate = $1 AND held AND status = 'QUEUED' AND {chosen}) e
+         JOIN jobs j ON j.id = e.job_id JOIN event_versions v ON v.id = j.event_version_id ORDER BY e.rank, e.id"
+    );
+    Ok(Waiting::find_by_statement(statement(&sql, values)).all(tx).await?)
+}
+
 /// Those in line, in the order of their turns.
 pub async fn in_line(tx: &DatabaseTransaction, event: Uuid) -> Result<Vec<Waiting>> {
-    let rank = RANK
-        .replace("queued_at", "e.queued_at")
-        .replace("priority", "e.priority");
-    let sql = format!("{WAITING} AND e.due_at IS NULL ORDER BY {rank}, e.id LIMIT $2");
-    let found = Waiting::find_by_statement(statement(&sql, [event.into(), BATCH.into()]));
-    Ok(found.all(tx).await?)
+    let chosen = format!("due_at IS NULL ORDER BY {RANK}, id LIMIT $2");
+    waiting(tx, &chosen, [event.into(), BATCH.into()]).await
 }
 
 /// The first whose moment has come and whose turn is to be decided.
 pub async fn due(tx: &DatabaseTransaction, event: Uuid, now: Timestamp) -> Result<Option<Waiting>> {
-    let sql = format!("{WAITING} AND e.due_at <= $2 ORDER BY e.due_at, e.id LIMIT 1");
-    let found = Waiting::find_by_statement(statement(&sql, [event.into(), now.into()]));
-    Ok(found.one(tx).await?)
+    let chosen = "due_at <= $2 ORDER BY due_at, id LIMIT 1";
+    Ok(waiting(tx, chosen, [event.into(), now.into()]).await?.pop())
 }
 
 #[derive(Debug, FromQueryResult)]

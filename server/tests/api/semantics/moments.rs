@@ -38,10 +38,10 @@ async fn a_later_start_waits_for_its_moment_and_goes_then() {
         )
     );
     assert_eq!(seen["executions"][0]["dueAt"], seen["runAt"]);
-    let depth = "{ systemStatus { queue { depth } } }";
+    let depth = "{ systemStatus { queueDepth } }";
     let admin = test.sign_in(UserRole::Admin).await;
     let waiting = test.graphql(&admin, depth, json!({})).await;
-    assert_eq!(waiting["data"]["systemStatus"]["queue"]["depth"], 0, "{waiting}");
+    assert_eq!(waiting["data"]["systemStatus"]["queueDepth"], 0, "{waiting}");
     test.clock.advance(TimeDelta::milliseconds(3_599_999));
     assert_eq!(release_due(&test).await, 0);
     assert!(claimed(&test, Uuid::new_v4(), 9).await.is_empty());
