@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::OutcomeKind;
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -279,4 +280,38 @@ async fn policies_are_checked_at_their_fields_and_kept_by_versions() {
     for name in ["retry", "overlap", "maxConcurrent", "idempotent"] {
         assert_eq!(third[name], first[name]);
     }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_the_wait_and_the_stream_ends_with_the_last_attempt() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, retry(json!({}))).await;
+    let one = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let query = "subscription ($id: ID!) { jobUpdated(id: $id) { status statusReason executions { attempt } } }";
+    let request = test.request(&token, query, json!({ "id": one })).await;
+    let mut stream = Box::pin(test.app.schema.execute_stream(request));
+    let mut until = async |what: &str| {
+        let seen = async {
+            while let Some(next) = stream.next().await {
+                let seen = next.data.into_json().unwrap()["jobUpdated"].clone();
+                if seen.to_string().contains(what) {
+                    return seen;
+                }
+            }
+            Value::Null
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), seen)
+            .await
+            .expect("it is told")
+    };
+    until("QUEUED").await;
+    run_one(&test, Uuid::new_v4(), 1).await;
+    let waits = until("tried again at").await;
+    assert_eq!((&waits["status"], &waits["executions"][1]["attempt"]), (&json!("QUEUED"), &json!(2)));
+    test.clock.advance(TimeDelta::seconds(10));
+    release_due(&test).await;
+    run_one(&test, Uuid::new_v4(), 0).await;
+    assert_eq!(until("SUCCEEDED").await["status"], "SUCCEEDED");
+    assert_eq!(until("anything more").await, Value::Null, "the stream is complete");
 }
