@@ -254,8 +254,8 @@ async fn complete_batch(pool: &PgPool) -> Outcome<usize> {
         .await?;
     let claimed: Vec<Uuid> = sqlx::query_scalar(
         "WITH next AS (
-             SELECT id FROM executions WHERE status = 'QUEUED'
-             ORDER BY priority DESC, queued_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+             SELECT id FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held
+             ORDER BY ((queued_at AT TIME ZONE 'UTC') - priority * interval '10 minutes'), id LIMIT $1 FOR UPDATE SKIP LOCKED
          ), claimed AS (
              UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1,
                  lease_until = now() + interval '15 s', dispatches = dispatches + 1

@@ -16,7 +16,7 @@ use cronium_server::config::keys::Keys;
 use cronium_server::config::persisted::PersistedConfig;
 use cronium_server::config::proxies::ProxiesConfig;
 use cronium_server::config::rate::RateConfig;
-use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Profile, Target};
+use cronium_server::events::{DEFAULT_TIMEOUT_MS, Definition, EventRow, NewEvent, Policy, Profile, Target};
 use cronium_server::identity::NewUser;
 use cronium_server::jobs::queue::Signer;
 use cronium_server::kernel::clock::SystemClock;
@@ -239,6 +239,7 @@ pub fn start() -> cronium_server::jobs::Start {
         input: None,
         priority: Priority::Normal,
         wait: Duration::ZERO,
+        run_at: None,
         idempotency_key: None,
     }
 }
@@ -259,7 +260,9 @@ fn nothing() -> NewEvent {
             input_schema: None,
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
+            policy: Policy::default(),
         },
+        max_executions: 0,
         comment: None,
     }
 }

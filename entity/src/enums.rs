@@ -66,6 +66,20 @@ pub enum EventStatus {
     Archived,
 }
 
+/// What becomes of a run when others of its event have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Overlap {
+    #[sea_orm(string_value = "SKIP")]
+    Skip,
+    #[sea_orm(string_value = "QUEUE_ONE")]
+    QueueOne,
+    #[sea_orm(string_value = "ALLOW")]
+    Allow,
+    #[sea_orm(string_value = "REPLACE")]
+    Replace,
+}
+
 /// State of a job or of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]

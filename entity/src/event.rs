@@ -19,6 +19,10 @@ pub struct Model {
     pub version_id: Uuid,
     pub version_number: i32,
     pub run_count: i64,
+    /// 0: no limit.
+    pub max_executions: i32,
+    /// Runs since the limit was set or the counter was reset.
+    pub counted_runs: i32,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

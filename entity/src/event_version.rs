@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::enums::EventKind;
+use crate::enums::{EventKind, Overlap};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event_versions")]
@@ -25,6 +25,11 @@ pub struct Model {
     pub pids: i32,
     pub network: bool,
     pub timeout_ms: i64,
+    /// None: one attempt.
+    pub retry: Option<Json>,
+    pub overlap: Overlap,
+    pub max_concurrent: Option<i32>,
+    pub idempotent: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -37,6 +37,12 @@ pub struct Model {
     pub log_lines: i64,
     pub log_truncated: bool,
     pub log_dropped_at: Option<DateTimeUtc>,
+    /// Waits for this moment.
+    pub due_at: Option<DateTimeUtc>,
+    /// Waits for its turn.
+    pub held: bool,
+    /// The event whose runs take turns, when this is one of them.
+    pub gate: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -30,6 +30,10 @@ pub struct Model {
     pub cancel_receipt: Option<Json>,
     /// The token that the actor came with.
     pub api_token_id: Option<Uuid>,
+    /// Not before this moment.
+    pub run_at: Option<DateTimeUtc>,
+    /// Waits for its turn among the runs of its event.
+    pub held: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,8 @@ mod m0009_accounts;
 mod m0013_quotas;
 mod m0014_invites;
 mod m0015_oidc;
+mod m0016_policies;
+mod m0017_waiting;
 mod m0020_orchestrators;
 
 /// Runs the migrations in order.
@@ -37,6 +39,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_quotas::Migration),
             Box::new(m0014_invites::Migration),
             Box::new(m0015_oidc::Migration),
+            Box::new(m0016_policies::Migration),
+            Box::new(m0017_waiting::Migration),
             Box::new(m0020_orchestrators::Migration),
         ]
     }

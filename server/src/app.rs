@@ -20,7 +20,9 @@ use crate::identity::{
 };
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
-use crate::jobs::{ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader};
+use crate::jobs::{
+    ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader,
+};
 use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
 use crate::keys::MasterKeys;
@@ -167,6 +169,7 @@ impl App {
             .data(loader(JobLoader(kernel.clone())))
             .data(loader(ExecutionLoader(kernel.clone())))
             .data(loader(NewestJobsLoader(kernel.clone())))
+            .data(loader(RetriesLoader(kernel.clone())))
             .data(loader(OrchestratorNameLoader(kernel.clone())))
             .finish();
         Ok(Self {
@@ -195,6 +198,7 @@ impl App {
             self.events.clone(),
             stop.clone(),
         ));
+        tasks.spawn(self.queue.turns.clone().run(stop.clone()));
         tasks.spawn(crate::jobs::look_behind(self.kernel.clone(), stop.clone()));
         let (queue, pulse) = (self.queue.clone(), self.pulse.clone());
         tasks.spawn(every(queue::RENEW, stop.clone(), "sweep", move || {

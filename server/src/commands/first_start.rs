@@ -4,7 +4,7 @@ use cronium_entity::enums::{EventKind, EventStatus, UserRole};
 
 use crate::access::roles;
 use crate::app::App;
-use crate::events::{DEFAULT_TIMEOUT_MS, Definition, NewEvent, Profile, Target};
+use crate::events::{DEFAULT_TIMEOUT_MS, Definition, NewEvent, Policy, Profile, Target};
 use crate::identity::NewUser;
 use crate::kernel::ids::UserId;
 use crate::kernel::{Op, Result};
@@ -81,11 +81,13 @@ pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
             input_schema: None,
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
+            policy: Policy::default(),
         };
         let new = NewEvent {
             profile,
             status: EventStatus::Active,
             definition,
+            max_executions: 0,
             comment: None,
         };
         app.events.create(&op, new).await?;

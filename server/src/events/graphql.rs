@@ -9,17 +9,16 @@ use crate::jobs::{Job, JobFilter, jobs_of, last_job_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
 use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{ConnectionOf, Cursor, PageArgs};
-use crate::kernel::scalars::Duration;
 use crate::kernel::{Error, Result, Timestamp};
 
 use super::input::{
-    CreateEventInput, DeleteEventInput, EventFilter, EventOrder, EventStatus, EventType, NetworkMode,
-    RestoreEventVersionInput, SetEventStatusInput, UpdateEventInput,
+    CreateEventInput, DeleteEventInput, EventFilter, EventOrder, EventStatus, EventType,
+    ResetEventCounterInput, RestoreEventVersionInput, SetEventStatusInput, UpdateEventInput,
 };
 use super::loader::VersionLoader;
-use super::model::{Definition, EnvVar as EnvVarValue, Target};
 use super::service::Events;
 use super::store::{EventRow, VersionRow, cursor};
+pub use super::version::EventVersion;
 
 /// A definition of what to run.
 #[derive(Debug, Clone)]
@@ -137,6 +136,17 @@ impl Event {
         i32::try_from(self.0.run_count).unwrap_or(i32::MAX)
     }
 
+    /// After so many runs it is paused; 0: no limit.
+    async fn max_executions(&self) -> i32 {
+        self.0.max_executions
+    }
+
+    /// Runs that count towards `maxExecutions`: since the limit was set, the counter was reset or the event was
+    /// activated again. Test runs and skipped ones don't count. 0 while there is no limit.
+    async fn counted_runs(&self) -> i32 {
+        self.0.counted_runs
+    }
+
     /// What the viewer may do with it.
     async fn viewer_can(&self, ctx: &Context<'_>) -> ApiResult<Vec<Permission>> {
         let (op, owner) = (op(ctx)?, UserId(self.0.owner_id));
@@ -158,139 +168,6 @@ pub async fn person(ctx: &Context<'_>, id: uuid::Uuid) -> ApiResult<Option<User>
         ctx,
         ctx.data::<DataLoader<UserLoader>>()?.load_one(UserId(id)).await,
     )
-}
-
-/// One variable of the environment.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct EnvVar {
-    /// Its name.
-    name: String,
-    /// Its value.
-    value: String,
-}
-
-impl From<EnvVarValue> for EnvVar {
-    fn from(v: EnvVarValue) -> Self {
-        Self {
-            name: v.name,
-            value: v.value,
-        }
-    }
-}
-
-/// The container that a script runs in.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct ContainerTarget {
-    /// Image; null: the installation's execution image.
-    image: Option<String>,
-    /// Memory limit in bytes.
-    memory_bytes: f64,
-    /// Processors.
-    cpus: f64,
-    /// Process limit.
-    pids: i32,
-    /// Network.
-    network: NetworkMode,
-}
-
-impl From<Target> for ContainerTarget {
-    fn from(t: Target) -> Self {
-        let network = if t.network {
-            NetworkMode::Bridge
-        } else {
-            NetworkMode::None
-        };
-        let cpus = f64::from(t.cpu_millis) / 1000.0;
-        Self {
-            image: t.image,
-            memory_bytes: t.memory_bytes as f64,
-            cpus,
-            pids: t.pids,
-            network,
-        }
-    }
-}
-
-/// What an event consisted of at one moment; never changes.
-#[derive(Debug, Clone)]
-pub struct EventVersion(pub VersionRow);
-
-impl EventVersion {
-    fn definition(&self) -> Definition {
-        self.0.clone().into()
-    }
-}
-
-/// What an event consisted of at one moment; never changes.
-#[Object]
-impl EventVersion {
-    /// Global id.
-    pub async fn id(&self) -> ID {
-        EventVersionId(self.0.id).global()
-    }
-
-    /// 1, 2, 3 … in one event.
-    async fn number(&self) -> i32 {
-        self.0.number
-    }
-
-    /// When it was saved.
-    async fn created_at(&self) -> Timestamp {
-        self.0.created_at
-    }
-
-    /// Who saved it.
-    async fn created_by(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
-        match self.0.created_by {
-            Some(id) => person(ctx, id).await,
-            None => Ok(None),
-        }
-    }
-
-    /// What it is about.
-    async fn comment(&self) -> Option<&str> {
-        self.0.comment.as_deref()
-    }
-
-    /// Whether it was test-run without being saved.
-    async fn ad_hoc(&self) -> bool {
-        self.0.ad_hoc
-    }
-
-    /// Language of the source.
-    #[graphql(name = "type")]
-    async fn kind(&self) -> EventType {
-        self.0.kind.into()
-    }
-
-    /// The script.
-    async fn source(&self) -> &str {
-        &self.0.source
-    }
-
-    /// Variables that the script sees.
-    async fn environment(&self) -> Vec<EnvVar> {
-        self.definition()
-            .environment
-            .into_iter()
-            .map(Into::into)
-            .collect()
-    }
-
-    /// JSON Schema of the input.
-    async fn input_schema(&self) -> Option<&serde_json::Value> {
-        self.0.input_schema.as_ref()
-    }
-
-    /// Where it runs.
-    async fn target(&self) -> ContainerTarget {
-        self.definition().target.into()
-    }
-
-    /// Time limit of the script.
-    async fn timeout(&self) -> Duration {
-        Duration(self.0.timeout_ms)
-    }
 }
 
 /// Queries about events.
@@ -362,6 +239,7 @@ event_payload!(CreateEventPayload, "Result of createEvent.");
 event_payload!(UpdateEventPayload, "Result of updateEvent.");
 event_payload!(SetEventStatusPayload, "Result of setEventStatus.");
 event_payload!(RestoreEventVersionPayload, "Result of restoreEventVersion.");
+event_payload!(ResetEventCounterPayload, "Result of resetEventCounter.");
 
 /// Result of deleteEvent.
 #[derive(SimpleObject)]
@@ -405,7 +283,7 @@ impl EventsMutation {
         UpdateEventPayload::of(ctx, result)
     }
 
-    /// Moves an event to another state.
+    /// Moves an event to another state. Active again, it counts its runs from 0.
     async fn set_event_status(
         &self,
         ctx: &Context<'_>,
@@ -439,6 +317,19 @@ impl EventsMutation {
             Err(e) => Err(e),
         };
         RestoreEventVersionPayload::of(ctx, result)
+    }
+
+    /// Counts the runs of an event from 0 again. Its state stays as it is: setEventStatus(ACTIVE) does both.
+    async fn reset_event_counter(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: ResetEventCounterInput,
+    ) -> ApiResult<ResetEventCounterPayload> {
+        let result = match EventId::parse(&input.id) {
+            Ok(id) => ctx.data::<Events>()?.reset_counter(op(ctx)?, id).await,
+            Err(e) => Err(e),
+        };
+        ResetEventCounterPayload::of(ctx, result)
     }
 
     /// Removes an event; its jobs stay.

@@ -6,6 +6,8 @@ use cronium_entity::enums::{EventKind, EventStatus as StatusValue};
 use crate::kernel::scalars::Duration;
 
 use super::model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
+use super::policy::Policy;
+use super::runs::{OverlapPolicy, RetryPolicyInput};
 use super::service::{EventChange, NewEvent};
 use super::store::{Filter, OrderBy};
 
@@ -190,6 +192,18 @@ pub struct CreateEventInput {
     pub target: Option<ContainerTargetInput>,
     /// Time limit of the script, PT1S to PT24H; PT30M by default.
     pub timeout: Option<Duration>,
+    /// When a run is tried again; one attempt by default.
+    pub retry: Option<RetryPolicyInput>,
+    /// What becomes of a run when others have not ended; ALLOW by default.
+    pub overlap: Option<OverlapPolicy>,
+    /// How many runs there may be at a time, 1 to 1,000; null: no limit, or one where `overlap` is not ALLOW.
+    pub max_concurrent: Option<i32>,
+    /// Running it twice does no harm: a run that was lost is started again, up to 10 times. False by default.
+    #[graphql(default)]
+    pub idempotent: bool,
+    /// After so many runs it is paused; 0, the default: no limit.
+    #[graphql(default)]
+    pub max_executions: i32,
     /// What this version is about.
     pub comment: Option<String>,
 }
@@ -211,7 +225,14 @@ impl From<CreateEventInput> for NewEvent {
                 input_schema: i.input_schema,
                 target: i.target.unwrap_or_default().into(),
                 timeout_ms: i.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
+                policy: Policy {
+                    retry: i.retry.unwrap_or_default().into(),
+                    overlap: i.overlap.unwrap_or(OverlapPolicy::Allow).into(),
+                    max_concurrent: i.max_concurrent,
+                    idempotent: i.idempotent,
+                },
             },
+            max_executions: i.max_executions,
             comment: i.comment,
         }
     }
@@ -245,6 +266,16 @@ pub struct UpdateEventInput {
     pub target: Option<ContainerTargetInput>,
     /// Time limit of the script, PT1S to PT24H.
     pub timeout: Option<Duration>,
+    /// When a run is tried again, as a whole.
+    pub retry: Option<RetryPolicyInput>,
+    /// What becomes of a run when others have not ended.
+    pub overlap: Option<OverlapPolicy>,
+    /// How many runs there may be at a time, 1 to 1,000; null removes the limit.
+    pub max_concurrent: async_graphql::MaybeUndefined<i32>,
+    /// Running it twice does no harm.
+    pub idempotent: Option<bool>,
+    /// After so many runs it is paused; 0 removes the limit. A limit that is reached already pauses it now.
+    pub max_executions: Option<i32>,
     /// What this version is about.
     pub comment: Option<String>,
 }
@@ -267,6 +298,11 @@ impl From<UpdateEventInput> for EventChange {
                 .map(Option::<&serde_json::Value>::cloned),
             target: i.target.map(Into::into),
             timeout_ms: i.timeout.map(|d| d.0),
+            retry: i.retry.map(Into::into),
+            overlap: i.overlap.map(Into::into),
+            max_concurrent: i.max_concurrent.as_opt_ref().map(Option::<&i32>::copied),
+            idempotent: i.idempotent,
+            max_executions: i.max_executions,
             comment: i.comment,
         }
     }
@@ -295,6 +331,13 @@ pub struct RestoreEventVersionInput {
 /// An event to remove.
 #[derive(Debug, InputObject)]
 pub struct DeleteEventInput {
+    /// The event.
+    pub id: ID,
+}
+
+/// An event whose runs are counted anew.
+#[derive(Debug, InputObject)]
+pub struct ResetEventCounterInput {
     /// The event.
     pub id: ID,
 }

@@ -1,16 +1,22 @@
 //! Events: definitions of what to run, and their immutable versions.
 
+mod counter;
 mod graphql;
 pub mod http;
 mod input;
 mod loader;
 mod model;
+mod policy;
+mod runs;
 mod service;
 mod store;
+mod version;
 
 pub use graphql::{Event, EventVersion, EventsMutation, EventsQuery, person};
 pub use input::{ContainerTargetInput, EnvVarInput, EventType, OrderDirection};
 pub use loader::{EventLoader, VersionLoader};
 pub use model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
+pub use policy::{Overlap, Policy, RetryOn, RetryPolicy};
+pub use runs::{OverlapPolicy, RetryPolicyInput};
 pub use service::{Events, NewEvent};
 pub use store::{EventRow, VersionRow};

@@ -8,6 +8,8 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::naming;
 use crate::kernel::storable::is_storable;
 
+use super::policy::Policy;
+
 /// Largest source, in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
 /// Default time limit of user code.
@@ -54,6 +56,7 @@ pub struct Definition {
     pub input_schema: Option<Value>,
     pub target: Target,
     pub timeout_ms: i64,
+    pub policy: Policy,
 }
 
 /// What an event is called and who sees it.
@@ -172,6 +175,7 @@ impl Definition {
             "A timeout is between PT1S and PT24H.",
         );
         self.target.check(checks);
+        self.policy.check(checks);
         let plain = self.input_schema.as_ref().is_none_or(is_storable);
         checks.require(plain, Invalid, "inputSchema", "A schema has no NUL characters.");
         if let Some(schema) = &self.input_schema
@@ -270,6 +274,7 @@ mod tests {
             input_schema: None,
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
+            policy: Policy::default(),
         }
     }
 

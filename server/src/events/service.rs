@@ -15,13 +15,15 @@ use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
 use crate::quotas::Quotas;
 
+use super::counter;
 use super::model::{Definition, EnvVar, Profile, Target};
+use super::policy::{Overlap, Policy, RetryPolicy};
 use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 
 /// Events and their versions.
 #[derive(Clone, Debug)]
 pub struct Events {
-    kernel: Kernel,
+    pub(super) kernel: Kernel,
     audit: Audit,
     quotas: Quotas,
 }
@@ -32,6 +34,8 @@ pub struct NewEvent {
     pub profile: Profile,
     pub status: EventStatus,
     pub definition: Definition,
+    /// 0: no limit.
+    pub max_executions: i32,
     pub comment: Option<String>,
 }
 
@@ -49,6 +53,12 @@ pub struct EventChange {
     pub input_schema: Option<Option<serde_json::Value>>,
     pub target: Option<Target>,
     pub timeout_ms: Option<i64>,
+    pub retry: Option<RetryPolicy>,
+    pub overlap: Option<Overlap>,
+    /// Some(None) removes the limit.
+    pub max_concurrent: Option<Option<i32>>,
+    pub idempotent: Option<bool>,
+    pub max_executions: Option<i32>,
     pub comment: Option<String>,
 }
 
@@ -126,6 +136,7 @@ impl Events {
         let profile = new.profile.checked(&mut checks);
         new.definition.check(&mut checks);
         check_comment(new.comment.as_deref(), &mut checks);
+        counter::check(new.max_executions, &mut checks);
         checks.done()?;
         let (now, id) = (self.kernel.now(), self.kernel.id::<EventId>());
         let kind = new.definition.kind;
@@ -142,6 +153,8 @@ impl Events {
             version_id: version.id,
             version_number: 1,
             run_count: 0,
+            max_executions: new.max_executions,
+            counted_runs: 0,
             created_at: now,
             updated_at: now,
         };
@@ -158,7 +171,7 @@ impl Events {
 
     /// Writes a change of an event into the audit log: what it was and is, without source and environment,
     /// which its versions keep.
-    async fn changed(
+    pub(super) async fn changed(
         &self,
         tx: &DatabaseTransaction,
         op: &Op,
@@ -204,6 +217,10 @@ impl Events {
             pids: 0,
             network: false,
             timeout_ms: 0,
+            retry: None,
+            overlap: Overlap::Allow,
+            max_concurrent: None,
+            idempotent: false,
         };
         store::definition_columns(definition, blank)
     }
@@ -234,14 +251,23 @@ impl Events {
                 .unwrap_or_else(|| current.input_schema.clone()),
             target: change.target.unwrap_or_else(|| current.target.clone()),
             timeout_ms: change.timeout_ms.unwrap_or(current.timeout_ms),
+            policy: Policy {
+                retry: change.retry.unwrap_or_else(|| current.policy.retry.clone()),
+                overlap: change.overlap.unwrap_or(current.policy.overlap),
+                max_concurrent: change.max_concurrent.unwrap_or(current.policy.max_concurrent),
+                idempotent: change.idempotent.unwrap_or(current.policy.idempotent),
+            },
         };
+        let max_executions = change.max_executions.unwrap_or(row.max_executions);
         let mut checks = Checks::default();
         let profile = profile.checked(&mut checks);
         definition.check(&mut checks);
         check_comment(change.comment.as_deref(), &mut checks);
+        counter::check(max_executions, &mut checks);
         checks.done()?;
         (row.name, row.description) = (profile.name, profile.description);
         (row.tags, row.shared) = (profile.tags, profile.shared);
+        counter::limit(&mut row, max_executions);
         if definition != current {
             row.kind = definition.kind;
             row.version_number += 1;
@@ -262,7 +288,8 @@ impl Events {
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
         let before = row.clone();
-        (row.status, row.updated_at) = (status, self.kernel.now());
+        counter::moved(&mut row, status);
+        row.updated_at = self.kernel.now();
         store::save(&tx, row.clone()).await?;
         self.changed(&tx, op, AuditAction::UpdateEvent, Some(&before), Some(&row))
             .await?;

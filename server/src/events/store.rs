@@ -6,7 +6,7 @@ use cronium_entity::enums::{EventKind, EventStatus};
 use cronium_entity::{event, event_version, job};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
-use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, Order, Query};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LockType, Order, Query};
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
     IntoActiveModel as _, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -21,6 +21,7 @@ use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result};
 
 use super::model::{Definition, EnvVar, Target};
+use super::policy::{Policy, RetryPolicy};
 
 /// An event's row.
 pub type EventRow = event::Model;
@@ -193,6 +194,12 @@ pub async fn count_runs(tx: &mut sqlx::PgConnection, runs: &BTreeMap<Uuid, i64>)
     Ok(())
 }
 
+/// Locks the row against other changes until the transaction ends; jobs of the event are still accepted.
+pub async fn lock_counter(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<EventRow>> {
+    let query = event::Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
+    Ok(query.one(db).await?)
+}
+
 /// Locks the row until the transaction ends.
 pub async fn lock(db: &impl ConnectionTrait, grant: &Grant, id: EventId) -> Result<EventRow> {
     let query = event::Entity::find_by_id(id.0)
@@ -226,6 +233,8 @@ pub async fn save(db: &impl ConnectionTrait, row: EventRow) -> Result<()> {
         shared: Set(row.shared),
         version_id: Set(row.version_id),
         version_number: Set(row.version_number),
+        max_executions: Set(row.max_executions),
+        counted_runs: Set(row.counted_runs),
         updated_at: Set(row.updated_at),
         ..Default::default()
     })
@@ -317,6 +326,12 @@ pub async fn versions(
 
 /// A version's row from its definition.
 pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow {
+    let Policy {
+        retry,
+        overlap,
+        max_concurrent,
+        idempotent,
+    } = definition.policy;
     VersionRow {
         kind: definition.kind,
         source: definition.source,
@@ -328,6 +343,10 @@ pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow
         pids: definition.target.pids,
         network: definition.target.network,
         timeout_ms: definition.timeout_ms,
+        retry: (retry != RetryPolicy::default()).then(|| serde_json::to_value(retry).unwrap_or_default()),
+        overlap,
+        max_concurrent,
+        idempotent,
         ..row
     }
 }
@@ -342,6 +361,13 @@ impl From<VersionRow> for Definition {
             pids: row.pids,
             network: row.network,
         };
+        let retry = row.retry.map(serde_json::from_value).transpose();
+        let policy = Policy {
+            retry: retry.ok().flatten().unwrap_or_default(),
+            overlap: row.overlap,
+            max_concurrent: row.max_concurrent,
+            idempotent: row.idempotent,
+        };
         Self {
             kind: row.kind,
             source: row.source,
@@ -349,6 +375,7 @@ impl From<VersionRow> for Definition {
             input_schema: row.input_schema,
             target,
             timeout_ms: row.timeout_ms,
+            policy,
         }
     }
 }
@@ -363,5 +390,7 @@ pub fn audited(row: &EventRow) -> serde_json::Value {
         "tags": row.tags,
         "versionId": row.version_id,
         "versionNumber": row.version_number,
+        "maxExecutions": row.max_executions,
+        "countedRuns": row.counted_runs,
     })
 }

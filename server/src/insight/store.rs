@@ -144,9 +144,10 @@ pub async fn ping(db: &DatabaseConnection) -> Result<()> {
 }
 
 pub async fn queue(db: &DatabaseConnection) -> Result<Queue> {
+    // What waits for a moment or for its turn is not in the queue.
     let sql = "SELECT count(*) FILTER (WHERE status = 'QUEUED') AS depth,
           min(queued_at) FILTER (WHERE status = 'QUEUED') AS oldest,
           count(*) FILTER (WHERE status = 'RUNNING') AS running
-        FROM executions WHERE status = 'QUEUED' OR status IN ('DISPATCHING', 'RUNNING')";
+        FROM executions WHERE (status = 'QUEUED' AND due_at IS NULL AND NOT held) OR status IN ('DISPATCHING', 'RUNNING')";
     one(db, statement(sql, [])).await
 }

@@ -17,7 +17,7 @@ use super::store::ExecutionRow;
 /// Length of each phase; null until it has ended.
 #[derive(Debug, Clone, Default, SimpleObject)]
 pub struct JobTiming {
-    /// From acceptance until an orchestrator began.
+    /// From acceptance, or from the moment that it was to wait for, until an orchestrator began.
     queued: Option<Duration>,
     /// Until user code began.
     setup: Option<Duration>,
@@ -80,6 +80,11 @@ impl Execution {
     /// Exit status of the script, when it exited by itself.
     async fn exit_code(&self) -> Option<i32> {
         self.0.exit_code
+    }
+
+    /// The moment that it waits for; null: it waits for none.
+    async fn due_at(&self) -> Option<Timestamp> {
+        self.0.due_at
     }
 
     /// When user code began.

@@ -8,6 +8,7 @@ use crate::access::{self, Action, Permission, can};
 use crate::events::{Event, EventLoader, EventVersion, VersionLoader, person};
 use crate::identity::{ApiToken, User, token_of};
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
+use crate::kernel::error::UserErrorCode;
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::scalars::Duration;
@@ -15,10 +16,10 @@ use crate::kernel::{Error, Result, Timestamp};
 
 pub use super::execution::{Execution, JobTiming};
 use super::input::{
-    CancelJobInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput, TestEventInput,
-    Trigger,
+    CancelJobInput, CancelJobsInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput,
+    TestEventInput, Trigger,
 };
-use super::loader::{ExecutionLoader, JobLoader, NewestJobsLoader};
+use super::loader::{ExecutionLoader, JobLoader, NewestJobsLoader, RetriesLoader};
 use super::model::is_final;
 use super::service::{Jobs, Start};
 use super::store::{JobRow, cursor};
@@ -119,6 +120,24 @@ impl Job {
             return Ok(None);
         };
         Ok(loaded(ctx, ctx.data::<DataLoader<JobLoader>>()?.load_one(id).await)?.map(Job))
+    }
+
+    /// Jobs that repeat this one, as far as they may be seen: the first 100.
+    async fn retries(&self, ctx: &Context<'_>) -> ApiResult<Vec<Job>> {
+        let loader = ctx.data::<DataLoader<RetriesLoader>>()?;
+        let rows = loaded(ctx, loader.load_one(self.0.id).await)?.unwrap_or_default();
+        let mut seen = Vec::with_capacity(rows.len());
+        for job in rows.into_iter().map(Job) {
+            if job.covered(ctx, Action::ReadJobs)? {
+                seen.push(job);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The moment that it was to wait for; null: it was to start at once.
+    async fn run_at(&self) -> Option<Timestamp> {
+        self.0.run_at
     }
 
     /// What the script got.
@@ -312,6 +331,17 @@ pub struct CancelJobPayload {
     user_errors: Vec<UserError>,
 }
 
+/// Result of cancelJobs.
+#[derive(SimpleObject)]
+pub struct CancelJobsPayload {
+    /// How many were stopped, or asked to.
+    cancelled_count: Option<i32>,
+    /// How many that match are left.
+    remaining: Option<i32>,
+    /// What the user can mend.
+    user_errors: Vec<UserError>,
+}
+
 /// Mutations of jobs.
 #[derive(Debug, Default)]
 pub struct JobsMutation;
@@ -330,6 +360,7 @@ impl JobsMutation {
             priority: input.priority.into(),
             wait: std::time::Duration::from_secs(wait),
             idempotency_key: input.idempotency_key,
+            run_at: input.run_at,
         };
         let id = EventId::parse(&input.event_id).unwrap_or(EventId(Uuid::nil()));
         RunEventPayload::of(ctx, ctx.data::<Jobs>()?.run(op(ctx)?, id, start).await)
@@ -365,6 +396,32 @@ impl JobsMutation {
         let (job, user_errors) = payload(ctx, result)?;
         Ok(CancelJobPayload {
             job: job.map(Job),
+            user_errors,
+        })
+    }
+
+    /// Stops jobs that match and that the viewer may stop. Those that nobody runs yet end at once.
+    async fn cancel_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs.")] input: CancelJobsInput,
+    ) -> ApiResult<CancelJobsPayload> {
+        let result = match input.filter.try_into() {
+            Ok(filter) => {
+                let jobs = ctx.data::<Jobs>()?;
+                jobs.cancel_matching(op(ctx)?, &filter, input.limit).await
+            }
+            Err(_) => Err(Error::field(
+                UserErrorCode::NotFound,
+                "filter.eventId",
+                "There is no such event.",
+            )),
+        };
+        let (done, user_errors) = payload(ctx, result)?;
+        let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+        Ok(CancelJobsPayload {
+            cancelled_count: done.map(|(cancelled, _)| count(cancelled)),
+            remaining: done.map(|(_, left)| count(left)),
             user_errors,
         })
     }

@@ -5,6 +5,7 @@ use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue,
 
 use crate::events::{
     ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection,
+    OverlapPolicy, Policy, RetryPolicyInput,
 };
 use crate::kernel::ids::EventId;
 use crate::kernel::scalars::Duration;
@@ -125,6 +126,8 @@ pub struct RunEventInput {
     /// NORMAL by default.
     #[graphql(default_with = "Priority::Normal")]
     pub priority: Priority,
+    /// Not before this moment, at most a year ahead; what has passed is now.
+    pub run_at: Option<Timestamp>,
     /// Wait up to so long for the end, 0 to 60 seconds.
     #[graphql(default)]
     pub wait_seconds: i32,
@@ -151,6 +154,15 @@ pub struct TestEventInput {
     pub target: Option<ContainerTargetInput>,
     /// Time limit of the script, PT1S to PT24H; PT30M by default.
     pub timeout: Option<Duration>,
+    /// When the run is tried again; one attempt by default.
+    pub retry: Option<RetryPolicyInput>,
+    /// Checked and kept; test runs don't take turns. ALLOW by default.
+    pub overlap: Option<OverlapPolicy>,
+    /// Checked and kept; test runs don't take turns.
+    pub max_concurrent: Option<i32>,
+    /// Running it twice does no harm.
+    #[graphql(default)]
+    pub idempotent: bool,
     /// Input of the script; at most 1 MiB.
     pub input: Option<serde_json::Value>,
     /// The same key gives the same job for 24 hours; 1 to 200 characters.
@@ -167,12 +179,19 @@ impl TestEventInput {
             input_schema: self.input_schema,
             target: self.target.unwrap_or_default().into(),
             timeout_ms: self.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
+            policy: Policy {
+                retry: self.retry.unwrap_or_default().into(),
+                overlap: self.overlap.unwrap_or(OverlapPolicy::Allow).into(),
+                max_concurrent: self.max_concurrent,
+                idempotent: self.idempotent,
+            },
         };
         let start = Start {
             input: self.input,
             priority: PriorityValue::High,
             wait: std::time::Duration::ZERO,
             idempotency_key: self.idempotency_key,
+            run_at: None,
         };
         (definition, start)
     }
@@ -183,6 +202,16 @@ impl TestEventInput {
 pub struct CancelJobInput {
     /// The job.
     pub id: ID,
+}
+
+/// Jobs to stop.
+#[derive(Debug, InputObject)]
+pub struct CancelJobsInput {
+    /// Which jobs; of those that match, the ones that have ended or were asked to stop are left alone.
+    pub filter: JobFilter,
+    /// At most so many, the oldest first: 1 to 1,000.
+    #[graphql(default = 1000)]
+    pub limit: i32,
 }
 
 /// A job to run again.

@@ -45,6 +45,30 @@ impl Loader<Uuid> for JobLoader {
     }
 }
 
+/// Jobs that repeat others, by those.
+#[derive(Debug)]
+pub struct RetriesLoader(pub Kernel);
+
+/// Retries of one job that are shown.
+const RETRIES: u64 = 100;
+
+impl Loader<Uuid> for RetriesLoader {
+    type Value = Vec<JobRow>;
+    type Error = String;
+
+    async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<JobRow>>, String> {
+        let rows = store::retries_of(&self.0.db, keys.to_vec(), RETRIES)
+            .await
+            .map_err(|e| e.private_text())?;
+        let mut by_job: HashMap<Uuid, Vec<JobRow>> = HashMap::new();
+        for row in rows {
+            let Some(of) = row.retry_of else { continue };
+            by_job.entry(of).or_default().push(row);
+        }
+        Ok(by_job)
+    }
+}
+
 /// The newest jobs of one event, as far as somebody may see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Newest {

@@ -1,5 +1,7 @@
 //! Jobs: accepted requests to run something, and their executions.
 
+mod accept;
+mod cancel;
 mod execution;
 mod graphql;
 mod input;
@@ -9,12 +11,14 @@ pub mod model;
 pub mod queue;
 mod service;
 mod store;
+mod turns;
 mod watch;
 
 pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of, last_job_of};
 pub use input::JobFilter;
 pub use live::JobsSubscription;
-pub use loader::{ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader};
+pub use loader::{ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader};
 pub use service::{Jobs, Start};
 pub use store::{ExecutionRow, JobRow};
+pub use turns::Turns;
 pub use watch::{look, look_behind};

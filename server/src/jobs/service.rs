@@ -1,26 +1,24 @@
-//! Accepting, cancelling and repeating work. A job's id is given out only after it was committed.
+//! Reading, starting and repeating work.
 
 use std::time::Duration;
 
-use cronium_entity::enums::{EventStatus, JobStatus, Priority, Trigger};
-use sea_orm::TransactionTrait as _;
+use cronium_entity::enums::{EventStatus, Priority, Trigger};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use crate::access::{self, Action, Grant, Reach};
-use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
-use crate::events::{Definition, EventRow, Events, VersionRow};
+use crate::audit::Audit;
+use crate::events::{Definition, Events};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
+use crate::kernel::ids::{EventId, ExecutionId, JobId};
 use crate::kernel::paging::{Page, PageArgs};
-use crate::kernel::storable::is_storable;
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
 use crate::quotas::Quotas;
 
+use super::accept::{Request, Work, check_start};
 use super::loader::Newest;
-use super::model::{self, Cancellation, is_final};
-use super::store::{self, ExecutionRow, Filter, JobRow, NewJob};
+use super::model::is_final;
+use super::store::{self, ExecutionRow, Filter, JobRow};
+use super::turns::Turns;
 
 /// Jobs that a watcher that missed signals is told of.
 const MISSED: u64 = 1000;
@@ -28,10 +26,11 @@ const MISSED: u64 = 1000;
 /// Jobs and executions.
 #[derive(Clone, Debug)]
 pub struct Jobs {
-    kernel: Kernel,
-    events: Events,
-    audit: Audit,
-    quotas: Quotas,
+    pub(super) kernel: Kernel,
+    pub(super) events: Events,
+    pub(super) audit: Audit,
+    pub(super) quotas: Quotas,
+    pub(super) turns: Turns,
 }
 
 /// How work is to be started.
@@ -42,36 +41,19 @@ pub struct Start {
     /// Wait up to so long for the end.
     pub wait: Duration,
     pub idempotency_key: Option<String>,
-}
-
-/// What is to be started, all rows ready.
-struct Work<'a> {
-    event: Option<&'a EventRow>,
-    version_id: Uuid,
-    /// A version that is not stored yet.
-    ad_hoc: Option<VersionRow>,
-    owner: Uuid,
-    title: String,
-    trigger: Trigger,
-    retry_of: Option<Uuid>,
-}
-
-/// The hash of what was asked for: a key stands for one request only.
-struct Request(Vec<u8>);
-
-impl Request {
-    fn new(asked: &Value) -> Self {
-        Self(Sha256::digest(asked.to_string().as_bytes()).to_vec())
-    }
+    /// Not before this moment; what has passed is now.
+    pub run_at: Option<Timestamp>,
 }
 
 impl Jobs {
     pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
+        let turns = Turns::new(kernel.clone());
         Self {
             kernel,
             events,
             audit,
             quotas,
+            turns,
         }
     }
 
@@ -154,7 +136,14 @@ impl Jobs {
     /// Runs the present version of an event.
     pub async fn run(&self, op: &Op, id: EventId, start: Start) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
-        let request = Request::new(&json!(["run", id.0, start.input, start.priority as i16]));
+        let mut asked = vec![
+            json!("run"),
+            json!(id.0),
+            json!(start.input),
+            json!(start.priority as i16),
+        ];
+        asked.extend(start.run_at.map(|at| json!(at)));
+        let request = Request::new(&Value::Array(asked));
         if let Some(known) = self.repeated(&grant, &start, &request).await? {
             return Ok(known);
         }
@@ -164,7 +153,7 @@ impl Jobs {
             .await
             .map_err(|e| no_event(op, "runEvent", e))?;
         let mut checks = Checks::default();
-        check_start(&start, &mut checks);
+        check_start(&start, self.kernel.now(), &mut checks);
         let archived = event.status == EventStatus::Archived;
         checks.require(
             !archived,
@@ -172,18 +161,22 @@ impl Jobs {
             "eventId",
             "This event is archived: activate it first.",
         );
-        Definition::from(version).check_input(start.input.as_ref(), &mut checks);
+        let definition = Definition::from(version);
+        definition.check_input(start.input.as_ref(), &mut checks);
         checks.done()?;
         let work = Work {
             event: Some(&event),
             version_id: event.version_id,
+            policy: definition.policy,
+            taking_turns: true,
+            event_field: "eventId",
             ad_hoc: None,
             owner: event.owner_id,
             title: event.name.clone(),
             trigger: if op.bearer { Trigger::Api } else { Trigger::Manual },
             retry_of: None,
         };
-        self.start(&grant, work, start, request).await
+        self.start(op, &grant, work, start, request).await
     }
 
     /// Runs a source without saving it.
@@ -213,14 +206,18 @@ impl Jobs {
             None => None,
         };
         let mut checks = Checks::default();
-        check_start(&start, &mut checks);
+        check_start(&start, self.kernel.now(), &mut checks);
         definition.check(&mut checks);
         definition.check_input(start.input.as_ref(), &mut checks);
         checks.done()?;
+        let policy = definition.policy.clone();
         let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
         let work = Work {
             event: event.as_ref(),
             version_id: version.id,
+            policy,
+            taking_turns: false,
+            event_field: "eventId",
             ad_hoc: Some(version),
             owner: grant.user().0,
             title: event
@@ -229,7 +226,7 @@ impl Jobs {
             trigger: Trigger::Test,
             retry_of: None,
         };
-        self.start(&grant, work, start, request).await
+        self.start(op, &grant, work, start, request).await
     }
 
     /// Runs a finished job's version again with the same input.
@@ -241,13 +238,14 @@ impl Jobs {
             priority: old.priority,
             wait: Duration::ZERO,
             idempotency_key,
+            run_at: None,
         };
         let request = Request::new(&json!(["retry", id.0]));
         if let Some(known) = self.repeated(&grant, &start, &request).await? {
             return Ok(known);
         }
         let mut checks = Checks::default();
-        check_start(&start, &mut checks);
+        check_start(&start, self.kernel.now(), &mut checks);
         let done = is_final(old.status);
         checks.require(
             done,
@@ -271,22 +269,27 @@ impl Jobs {
             "This job's event is archived: activate it first.",
         );
         checks.done()?;
+        let version = self.events.to_dispatch([old.event_version_id]).await?.pop();
+        let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
         let work = Work {
             event: event.as_ref(),
             version_id: old.event_version_id,
+            taking_turns: !version.ad_hoc,
+            policy: Definition::from(version).policy,
+            event_field: "id",
             ad_hoc: None,
             owner: old.owner_id,
             title: old.title,
             trigger: Trigger::Retry,
             retry_of: Some(old.id),
         };
-        self.start(&grant, work, start, request).await
+        self.start(op, &grant, work, start, request).await
     }
 
     /// The job that this very request has started before, whatever became of its event since.
     async fn repeated(&self, grant: &Grant, start: &Start, request: &Request) -> Result<Option<JobRow>> {
         let mut checks = Checks::default();
-        check_start(start, &mut checks);
+        check_start(start, self.kernel.now(), &mut checks);
         let Some(key) = start.idempotency_key.as_ref().filter(|_| checks.done().is_ok()) else {
             return Ok(None);
         };
@@ -296,8 +299,15 @@ impl Jobs {
         }
     }
 
-    async fn start(&self, grant: &Grant, work: Work<'_>, start: Start, request: Request) -> Result<JobRow> {
-        let accepted = match self.accept(grant, work, &start, &request).await {
+    async fn start(
+        &self,
+        op: &Op,
+        grant: &Grant,
+        work: Work<'_>,
+        start: Start,
+        request: Request,
+    ) -> Result<JobRow> {
+        let accepted = match self.accept(op, grant, work, &start, &request).await {
             // The quota may be used up by this very request, which came twice at the same time.
             Err(refused @ Error::Invalid(_)) => {
                 return self.repeated(grant, &start, &request).await?.ok_or(refused);
@@ -312,52 +322,13 @@ impl Jobs {
         tracing::info!(job_id = %job.id, number = job.number, "a job is accepted");
         metrics::counter!("cronium_jobs_accepted_total").increment(1);
         self.kernel.signals.job_changed(JobId(job.id), true);
-        self.kernel.signals.work_queued();
+        if job.run_at.is_some() {
+            self.kernel.signals.something_waits();
+        } else {
+            self.kernel.signals.work_queued();
+        }
         self.kernel.signals.outbox_filled();
         self.wait_for(job, start.wait).await
-    }
-
-    /// Writes all rows of a job and commits; None when its key is taken.
-    async fn accept(
-        &self,
-        grant: &Grant,
-        work: Work<'_>,
-        start: &Start,
-        request: &Request,
-    ) -> Result<Option<JobRow>> {
-        let new = NewJob {
-            id: self.kernel.id(),
-            execution: self.kernel.id(),
-            owner: work.owner,
-            actor: grant.user().0,
-            api_token: grant.token().map(|id| id.0),
-            event: work.event.map(|event| event.id),
-            version: work.version_id,
-            title: work.title,
-            priority: start.priority,
-            trigger: work.trigger,
-            retry_of: work.retry_of,
-            input: start.input.clone(),
-            at: self.kernel.now(),
-            key: start.idempotency_key.clone().map(|key| (key, request.0.clone())),
-        };
-        let owner = UserId(work.owner);
-        let limits = self.quotas.limits(owner).await?;
-        if work.ad_hoc.is_none() && !limits.count_jobs() {
-            return store::accept(&self.kernel.db, new).await;
-        }
-        let tx = self.kernel.db.begin().await?;
-        self.quotas.admit_job(&tx, owner, &limits).await?;
-        if let Some(version) = work.ad_hoc {
-            self.events.keep_ad_hoc(&tx, version).await?;
-        }
-        let job = store::accept(&tx, new).await?;
-        if job.is_some() {
-            tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-        }
-        Ok(job)
     }
 
     /// The job that this key has started already; the same key for something else is refused.
@@ -390,54 +361,6 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Stops a job, or asks its orchestrator to.
-    pub async fn cancel(&self, op: &Op, id: JobId) -> Result<JobRow> {
-        let grant = access::allow(op, Action::CancelJob)?;
-        let tx = self.kernel.db.begin().await?;
-        let (mut job, mut executions) = store::lock(&tx, &grant, id).await?;
-        let how = model::cancel(job.status)
-            .map_err(|_| Error::field(UserErrorCode::Conflict, "id", "This job has ended already."))?;
-        let now = self.kernel.now();
-        if job.cancel_requested_at.is_none() {
-            job.cancel_requested_at = Some(now);
-            job.cancel_requested_by = Some(grant.user().0);
-        }
-        let mut told = Vec::new();
-        if how == Cancellation::AtOnce {
-            job.status = JobStatus::Cancelled;
-            job.status_reason = Some("Cancelled before it started".into());
-            job.finished_at = Some(now);
-            job.cancel_receipt = Some(model::nothing_had_started());
-        }
-        for execution in executions.iter_mut().filter(|e| !is_final(e.status)) {
-            execution.cancel_requested = true;
-            if how == Cancellation::AtOnce {
-                execution.status = JobStatus::Cancelled;
-                execution.status_reason.clone_from(&job.status_reason);
-                execution.finished_at = Some(now);
-            } else {
-                told.push(ExecutionId(execution.id));
-            }
-        }
-        store::save_cancel(&tx, job.clone(), executions).await?;
-        if how == Cancellation::AtOnce {
-            store::ended(&tx, &job, now).await?;
-        }
-        let target = Target::new(TargetKind::Job, id, job.title.clone());
-        self.audit
-            .record(&tx, op, Change::new(AuditAction::CancelJob, target))
-            .await?;
-        tx.commit().await?;
-        if how == Cancellation::AtOnce {
-            self.kernel.signals.outbox_filled();
-        }
-        for execution in told {
-            self.kernel.signals.cancel_requested(execution);
-        }
-        self.kernel.signals.job_changed(id, false);
-        Ok(job)
-    }
-
     /// Forgets idempotency keys after their 24 hours.
     pub async fn drop_old_keys(&self) -> Result<u64> {
         store::drop_keys(&self.kernel.db, self.kernel.now() - chrono::TimeDelta::hours(24)).await
@@ -453,48 +376,4 @@ fn no_event(op: &Op, asked: &'static str, error: Error) -> Error {
         }
         other => other,
     }
-}
-
-fn check_start(start: &Start, checks: &mut Checks) {
-    if let Some(key) = &start.idempotency_key {
-        let fits = (1..=200).contains(&key.chars().count());
-        checks.require(
-            fits,
-            UserErrorCode::Invalid,
-            "idempotencyKey",
-            "A key has 1 to 200 characters.",
-        );
-    }
-    let nul = start
-        .idempotency_key
-        .as_ref()
-        .is_some_and(|key| key.contains('\0'));
-    checks.require(
-        !nul,
-        UserErrorCode::Invalid,
-        "idempotencyKey",
-        "A key has no NUL characters.",
-    );
-    let minute = start.wait <= Duration::from_secs(60);
-    checks.require(
-        minute,
-        UserErrorCode::Invalid,
-        "waitSeconds",
-        "Wait between 0 and 60 seconds.",
-    );
-    let text = start.input.as_ref().map(Value::to_string).unwrap_or_default();
-    let nul = !start.input.as_ref().is_none_or(is_storable);
-    checks.require(
-        !nul,
-        UserErrorCode::Invalid,
-        "input",
-        "An input has no NUL characters.",
-    );
-    let size = text.len();
-    checks.require(
-        size <= 1 << 20,
-        UserErrorCode::TooLong,
-        "input",
-        "An input has at most 1 MiB.",
-    );
 }

@@ -70,6 +70,7 @@ pub struct Signals {
     access: broadcast::Sender<Access>,
     work: Arc<Notify>,
     happened: Arc<Notify>,
+    waits: Arc<Notify>,
     agents: watch::Sender<()>,
     drains: watch::Sender<()>,
     /// None while this server is alone.
@@ -84,6 +85,7 @@ impl Default for Signals {
             access: broadcast::channel(256).0,
             work: Arc::default(),
             happened: Arc::default(),
+            waits: Arc::default(),
             agents: watch::Sender::new(()),
             drains: watch::Sender::new(()),
             relay: Arc::default(),
@@ -160,6 +162,16 @@ impl Signals {
     /// Waits until the outbox was written to; one waiter (the reactions).
     pub async fn happened(&self) {
         self.happened.notified().await;
+    }
+
+    /// Something was told to wait for a moment.
+    pub fn something_waits(&self) {
+        self.waits.notify_one();
+    }
+
+    /// Waits until something was told to wait; one waiter (what lets it go).
+    pub async fn waits(&self) {
+        self.waits.notified().await;
     }
 
     /// Connected agents are to claim.

@@ -20,10 +20,10 @@ const LATE: usize = 500;
 
 /// Keeps the plans that Postgres tells its client of.
 #[derive(Clone, Default)]
-struct Plans(Arc<Mutex<Vec<Value>>>);
+pub struct Plans(Arc<Mutex<Vec<Value>>>);
 
 impl Plans {
-    fn take(&self) -> Vec<Value> {
+    pub fn take(&self) -> Vec<Value> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -56,16 +56,16 @@ impl<S: tracing::Subscriber> Layer<S> for Plans {
 
 /// What a page cost.
 #[derive(Debug, Default)]
-struct Cost {
+pub struct Cost {
     statements: usize,
     /// Which index each table was read by; the table alone, where it was read from end to end.
-    paths: BTreeSet<(String, String)>,
+    pub paths: BTreeSet<(String, String)>,
     /// Rows that scans gave or threw away.
-    rows: f64,
+    pub rows: f64,
 }
 
 impl Cost {
-    fn of(plans: &[Value]) -> Self {
+    pub fn of(plans: &[Value]) -> Self {
         let mut cost = Self {
             statements: plans.len(),
             ..Self::default()
@@ -100,7 +100,7 @@ impl Cost {
     }
 
     /// Tables that were read from end to end, but for those that stay small.
-    fn end_to_end(&self) -> Vec<&str> {
+    pub fn end_to_end(&self) -> Vec<&str> {
         let small = ["orchestrators", "roles", "settings", "quotas", "second_factors"];
         self.paths
             .iter()
@@ -169,7 +169,7 @@ async fn fill(pool: &PgPool, me: &Person) {
 }
 
 /// From now on every statement of a new connection is explained to its client.
-async fn explaining(pool: PgPool) -> PgPool {
+pub async fn explaining(pool: PgPool) -> PgPool {
     let settings = [
         ("session_preload_libraries", "auto_explain"),
         ("auto_explain.log_min_duration", "0"),

@@ -30,6 +30,7 @@ mod queue;
 mod quotas;
 mod refresh;
 mod security;
+mod semantics;
 mod support;
 mod totp;
 mod transport;

@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use crate::events::Definition;
 use crate::kernel::ids::JobId;
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, Result, Timestamp};
 
+use super::super::model::rank;
 use super::super::store;
+use super::super::turns::RANK;
 use super::payload::{Work, build};
 use super::{LEASE, Queue};
 
@@ -21,6 +23,7 @@ pub struct Claimed {
     epoch: i32,
     attempt: i32,
     priority: i16,
+    queued_at: Timestamp,
     /// Bytes of source and input.
     size: i64,
 }
@@ -48,28 +51,29 @@ impl Queue {
     /// Claims up to `slots` executions for an orchestrator, the most urgent first, in groups whose
     /// assignments fit into one message. What is not sent comes back by its lease.
     pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Vec<Claimed>>> {
-        let mut rows: Vec<Claimed> = sqlx::query_as(
+        let sql = format!(
             "WITH next AS (
-                 SELECT id FROM executions WHERE status = 'QUEUED'
-                 ORDER BY priority DESC, queued_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+                 SELECT id FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held
+                 ORDER BY {RANK}, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
                  UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
                      orchestrator_id = $2,
                      lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
                  FROM next WHERE e.id = next.id
-                 RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority
+                 RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority, e.queued_at
              ), moved AS (
                  UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
                  RETURNING jobs.id, coalesce(octet_length(input::text), 0) + coalesce(
                      (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
-             ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id",
-        )
-        .bind(i64::from(slots.min(MAX_CLAIM)))
-        .bind(orchestrator)
-        .bind(LEASE.as_secs_f64())
-        .fetch_all(&self.kernel.relaxed)
-        .await?;
-        rows.sort_by_key(|row| (std::cmp::Reverse(row.priority), row.id));
+             ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
+        );
+        let mut rows: Vec<Claimed> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(i64::from(slots.min(MAX_CLAIM)))
+            .bind(orchestrator)
+            .bind(LEASE.as_secs_f64())
+            .fetch_all(&self.kernel.relaxed)
+            .await?;
+        rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
         metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
         Ok(groups(rows))
     }

@@ -1,6 +1,6 @@
 //! The ends of executions: fenced, durable, once; many in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cronium_protocol::agent::{Claim, Outcome, OutcomeKind};
 use serde::Serialize;
@@ -12,7 +12,12 @@ use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::{Result, Timestamp, storable};
 
+use super::super::model::{
+    self,
+    retry::{Cause, Past},
+};
 use super::Queue;
+use super::again::{self, Ending, Next};
 
 /// So often an execution is tried on targets that can't be prepared.
 const MAX_DISPATCHES: i32 = 3;
@@ -29,6 +34,24 @@ struct Held {
     starts: i32,
     dispatches: i32,
     cancel_requested: bool,
+    attempt: i32,
+    max_starts: i32,
+    gate: Option<Uuid>,
+}
+
+impl Held {
+    fn ending(&self, cause: Cause) -> Ending {
+        Ending {
+            execution: self.id,
+            cause,
+            past: Past {
+                attempt: self.attempt,
+                starts: self.starts,
+                max_starts: self.max_starts,
+                cancel_requested: self.cancel_requested,
+            },
+        }
+    }
 }
 
 /// The new values of an execution's row and of its job's, as one record of a statement.
@@ -38,6 +61,9 @@ struct End<'a> {
     job_id: Uuid,
     status: &'static str,
     reason: Option<String>,
+    /// The job's, when another attempt follows: it goes back to the queue.
+    job_reason: Option<String>,
+    job_status: &'static str,
     exit_code: Option<i32>,
     cpu_us: Option<u64>,
     peak_memory_bytes: Option<u64>,
@@ -76,13 +102,19 @@ impl<'a> End<'a> {
             .into_iter()
             .flatten()
             .reduce(|a, b| format!("{a}. {b}"));
-        let receipt = outcome.cancel.as_ref().filter(|_| held.cancel_requested).map(|c| {
-            json!({ "signalSent": c.signal_sent, "escalated": c.escalated, "processGone": c.process_gone })
+        let receipt = held.cancel_requested.then(|| match &outcome.cancel {
+            Some(c) => {
+                json!({ "signalSent": c.signal_sent, "escalated": c.escalated, "processGone": c.process_gone })
+            }
+            None if outcome.kind == OutcomeKind::NotStarted => model::nothing_had_started(None),
+            None => model::not_needed(outcome.kind == OutcomeKind::Lost),
         });
         Self {
             id: held.id,
             job_id: held.job_id,
             status,
+            job_reason: reason.clone(),
+            job_status: status,
             reason,
             exit_code: exit.and_then(|e| e.code),
             cpu_us: outcome.usage.as_ref().map(|u| u.cpu_us),
@@ -99,13 +131,21 @@ impl<'a> End<'a> {
     }
 }
 
+impl End<'_> {
+    /// The job goes on with another attempt.
+    fn followed_by(&mut self, next: &Next) {
+        self.job_reason = Some(next.reason(self.reason.as_deref()));
+        self.job_status = "QUEUED";
+    }
+}
+
 impl Queue {
     /// Stores ends. A stale or repeated one changes nothing and is no error: its sender may forget it.
     pub async fn finish(&self, orchestrator: Uuid, ends: &[(Claim, Box<Outcome>)]) -> Result<()> {
         let outcomes: HashMap<Claim, &Outcome> = ends.iter().map(|(c, o)| (*c, o.as_ref())).collect();
         let mut tx = self.kernel.pool.begin().await?;
         let held: Vec<Held> = sqlx::query_as(
-            "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested
+            "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested, e.attempt, e.max_starts, e.gate
              FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
                  ON e.id = c.id AND e.epoch = c.epoch
              WHERE e.orchestrator_id = $3 AND e.status IN ('DISPATCHING', 'RUNNING')
@@ -116,28 +156,48 @@ impl Queue {
         .bind(orchestrator)
         .fetch_all(&mut *tx)
         .await?;
-        let end = |held: &Held| {
+        let mut ends: Vec<End<'_>> = Vec::with_capacity(held.len());
+        let mut endings = Vec::new();
+        for held in &held {
             let claim = Claim {
                 execution_id: held.id,
                 epoch: held.epoch,
             };
-            outcomes.get(&claim).map(|outcome| End::new(held, outcome))
-        };
-        let ends: Vec<End<'_>> = held.iter().filter_map(end).collect();
+            let Some(outcome) = outcomes.get(&claim) else {
+                continue;
+            };
+            let end = End::new(held, outcome);
+            if end.status != "QUEUED"
+                && let Some(cause) = Cause::of(outcome)
+            {
+                endings.push(held.ending(cause));
+            }
+            ends.push(end);
+        }
         if ends.is_empty() {
             return Ok(());
         }
+        let next = again::following(&self.kernel, &mut tx, &endings).await?;
+        for end in &mut ends {
+            if let Some(next) = next.get(&end.id) {
+                end.followed_by(next);
+            }
+        }
         store(&mut tx, &ends).await?;
+        again::store(&self.kernel, &mut tx, &next.values().collect::<Vec<_>>()).await?;
         for status in ["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "LOST"] {
             let jobs: Vec<Uuid> = ends
                 .iter()
-                .filter(|e| e.status == status)
+                .filter(|e| e.job_status == status)
                 .map(|e| e.job_id)
                 .collect();
             if !jobs.is_empty() {
                 self.happened(&mut tx, &jobs, status).await?;
+            }
+            let ended = ends.iter().filter(|e| e.status == status).count();
+            if ended > 0 {
                 metrics::counter!("cronium_executions_ended_total", "status" => status)
-                    .increment(jobs.len() as u64);
+                    .increment(ended as u64);
             }
         }
         tx.commit().await?;
@@ -149,6 +209,16 @@ impl Queue {
         if ends.iter().any(|end| end.status == "QUEUED") {
             self.kernel.signals.work_queued();
         }
+        again::announce(&self.kernel, next.values());
+        let goes_on: HashSet<Uuid> = ends
+            .iter()
+            .filter(|e| e.job_status == "QUEUED")
+            .map(|e| e.id)
+            .collect();
+        let free = held.iter().filter(|held| !goes_on.contains(&held.id));
+        self.turns
+            .release(free.filter_map(|held| held.gate).collect())
+            .await;
         Ok(())
     }
 
@@ -171,7 +241,7 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>]) -> Result<()> {
     sqlx::query(
         "WITH n AS (
              SELECT * FROM jsonb_to_recordset($1) AS n(
-                 id uuid, job_id uuid, status text, reason text, exit_code integer, cpu_us bigint,
+                 id uuid, job_id uuid, status text, reason text, job_status text, job_reason text, exit_code integer, cpu_us bigint,
                  peak_memory_bytes bigint, output jsonb, image_digest text, setup_at timestamptz,
                  started_at timestamptz, ended_at timestamptz, finished_at timestamptz, log_truncated boolean,
                  receipt jsonb)
@@ -186,9 +256,15 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>]) -> Result<()> {
              FROM n WHERE e.id = n.id
          )
          UPDATE jobs j
-         SET status = n.status, status_reason = n.reason, output = n.output,
-             started_at = coalesce(n.started_at, j.started_at), finished_at = n.finished_at,
-             cancel_receipt = coalesce(n.receipt, j.cancel_receipt)
+         SET status = n.job_status,
+             status_reason = CASE WHEN n.status = 'CANCELLED'
+                 THEN coalesce(j.cancel_receipt ->> 'note', n.job_reason) ELSE n.job_reason END,
+             output = CASE WHEN n.job_status <> 'QUEUED' THEN n.output END,
+             started_at = CASE WHEN n.job_status <> 'QUEUED' THEN coalesce(n.started_at, j.started_at) END,
+             finished_at = CASE WHEN n.job_status <> 'QUEUED' THEN n.finished_at END,
+             -- Why it was asked to stop stays; what was done is added.
+             cancel_receipt = CASE WHEN n.receipt IS NULL THEN j.cancel_receipt
+                 ELSE n.receipt || coalesce(j.cancel_receipt, '{}') END
          FROM n WHERE j.id = n.job_id",
     )
     .bind(sqlx::types::Json(ends))

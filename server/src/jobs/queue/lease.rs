@@ -9,7 +9,11 @@ use uuid::Uuid;
 use crate::kernel::Result;
 use crate::kernel::ids::{ExecutionId, JobId};
 
-use super::super::model;
+use super::super::model::{
+    self,
+    retry::{Cause, Past},
+};
+use super::again::{self, Ending};
 use super::{LEASE, Queue};
 
 /// How long after its lease a started execution waits to be adopted again.
@@ -22,6 +26,42 @@ const ABANDONED: &str = "It was given out five times, and each time the orchestr
                          started. Look at the orchestrator's log and at the size of the event, then run it again.";
 const LOST: &str = "Contact with the orchestrator was lost after the script had started, and was not regained. \
                     It may have finished: look at what it does before you run it again.";
+
+/// An execution whose lease is over.
+#[derive(Debug, sqlx::FromRow)]
+struct Expired {
+    id: Uuid,
+    job_id: Uuid,
+    starts: i32,
+    cancel_requested: bool,
+    /// The time for adoption is over too.
+    over: bool,
+    dispatches: i32,
+    attempt: i32,
+    max_starts: i32,
+    gate: Option<Uuid>,
+}
+
+impl Expired {
+    /// What another attempt may follow.
+    fn ending(&self, status: &str) -> Option<Ending> {
+        let cause = match status {
+            "LOST" => Cause::Lost,
+            "FAILED" => Cause::Infrastructure,
+            _ => return None,
+        };
+        Some(Ending {
+            execution: self.id,
+            cause,
+            past: Past {
+                attempt: self.attempt,
+                starts: self.starts,
+                max_starts: self.max_starts,
+                cancel_requested: self.cancel_requested,
+            },
+        })
+    }
+}
 
 impl Queue {
     /// Renews what this orchestrator still holds; gives back what it lost.
@@ -132,8 +172,9 @@ impl Queue {
     /// Gives back what no orchestrator holds any more, and says of what has started that it is cut off.
     /// Idempotent; runs on a timer and at the start.
     pub async fn sweep(&self) -> Result<u64> {
-        let expired: Vec<(Uuid, Uuid, i32, bool, bool, i32)> = sqlx::query_as(
-            "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1), dispatches
+        let expired: Vec<Expired> = sqlx::query_as(
+            "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1) AS over,
+                 dispatches, attempt, max_starts, gate
              FROM executions
              WHERE status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
                AND (starts = 0 OR lease_until < now() - make_interval(secs => $1)
@@ -144,17 +185,17 @@ impl Queue {
         .bind(CUT_OFF)
         .fetch_all(&self.kernel.pool)
         .await?;
-        for (id, job, starts, cancelled, over, dispatches) in &expired {
-            let (status, reason) = match (*starts, *cancelled, *over) {
+        for row in &expired {
+            let (status, reason) = match (row.starts, row.cancel_requested, row.over) {
                 (0, true, _) => ("CANCELLED", Some("Cancelled before it started")),
-                (0, false, _) if *dispatches >= MAX_ABANDONED => ("FAILED", Some(ABANDONED)),
+                (0, false, _) if row.dispatches >= MAX_ABANDONED => ("FAILED", Some(ABANDONED)),
                 (0, false, _) => ("QUEUED", None),
                 (_, _, true) => ("LOST", Some(LOST)),
                 _ => ("RUNNING", Some(CUT_OFF)),
             };
-            if self.let_go(*id, *job, status, reason).await? {
-                tracing::warn!(execution = %id, status, "a lease ended without its orchestrator");
-                self.kernel.signals.job_changed(JobId(*job), false);
+            if self.let_go(row, status, reason).await? {
+                tracing::warn!(execution = %row.id, status, "a lease ended without its orchestrator");
+                self.kernel.signals.job_changed(JobId(row.job_id), false);
                 if status == "QUEUED" {
                     self.kernel.signals.work_queued();
                 }
@@ -164,10 +205,13 @@ impl Queue {
     }
 
     /// Moves one execution whose lease is over; false when it was renewed or moved meanwhile.
-    async fn let_go(&self, id: Uuid, job: Uuid, status: &str, reason: Option<&str>) -> Result<bool> {
+    async fn let_go(&self, row: &Expired, status: &str, reason: Option<&str>) -> Result<bool> {
         let now = self.kernel.now();
         let ended = matches!(status, "CANCELLED" | "FAILED" | "LOST").then_some(now);
-        let receipt = (status == "CANCELLED").then(model::nothing_had_started);
+        let receipt = row.cancel_requested.then(|| match status {
+            "LOST" => model::not_needed(true),
+            _ => model::nothing_had_started(None),
+        });
         let mut tx = self.kernel.pool.begin().await?;
         let moved = sqlx::query(
             "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4,
@@ -175,34 +219,55 @@ impl Queue {
                  orchestrator_id = CASE WHEN $2 = 'QUEUED' THEN NULL ELSE orchestrator_id END
              WHERE id = (SELECT id FROM executions WHERE id = $1 FOR UPDATE SKIP LOCKED)
                AND status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
-               AND (starts = 0) = ($2 IN ('QUEUED', 'CANCELLED', 'FAILED'))",
+               AND (starts = 0) = ($2 IN ('QUEUED', 'CANCELLED', 'FAILED')) AND cancel_requested = $5",
         )
-        .bind(id)
+        .bind(row.id)
         .bind(status)
         .bind(reason)
         .bind(ended)
+        .bind(row.cancel_requested)
         .execute(&mut *tx)
         .await?;
         if moved.rows_affected() == 0 {
             return Ok(false);
         }
+        let next = match row.ending(status) {
+            Some(ending) => again::following(&self.kernel, &mut tx, &[ending])
+                .await?
+                .remove(&row.id),
+            None => None,
+        };
+        let over = ended.filter(|_| next.is_none());
+        let job_reason = match &next {
+            Some(next) => Some(next.reason(reason)),
+            None => reason.map(str::to_owned),
+        };
         sqlx::query(
             "UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4,
-                 cancel_receipt = coalesce($5, cancel_receipt) WHERE id = $1",
+                 started_at = CASE WHEN $2 <> 'QUEUED' THEN started_at END,
+                 cancel_receipt = CASE WHEN $4 IS NULL OR $5::jsonb IS NULL THEN cancel_receipt
+                     ELSE $5::jsonb || coalesce(cancel_receipt, '{}') END
+             WHERE id = $1",
         )
-        .bind(job)
-        .bind(status)
-        .bind(reason)
-        .bind(ended)
+        .bind(row.job_id)
+        .bind(if next.is_some() { "QUEUED" } else { status })
+        .bind(job_reason)
+        .bind(over)
         .bind(receipt)
         .execute(&mut *tx)
         .await?;
-        if ended.is_some() {
-            self.happened(&mut tx, &[job], status).await?;
+        again::store(&self.kernel, &mut tx, &next.iter().collect::<Vec<_>>()).await?;
+        if over.is_some() {
+            self.happened(&mut tx, &[row.job_id], status).await?;
         }
         tx.commit().await?;
         if ended.is_some() {
-            self.logs.ended(ExecutionId(id));
+            self.logs.ended(ExecutionId(row.id));
+        }
+        again::announce(&self.kernel, next.iter());
+        if over.is_some() {
+            self.kernel.signals.outbox_filled();
+            self.turns.release(row.gate.into_iter().collect()).await;
         }
         Ok(true)
     }

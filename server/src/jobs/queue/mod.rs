@@ -1,6 +1,7 @@
 //! The queue: claims with lease and epoch, fenced writes, ends, sweeps. The rows are the truth; all times
 //! of leases are the database's.
 
+mod again;
 mod claim;
 mod finish;
 mod lease;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use crate::events::Events;
 use crate::kernel::Kernel;
 use crate::logs::Logs;
+
+use super::turns::Turns;
 
 pub use claim::Claimed;
 pub use payload::Signer;
@@ -31,11 +34,14 @@ pub struct Queue {
     events: Events,
     logs: Logs,
     signer: Signer,
+    pub turns: Turns,
 }
 
 impl Queue {
     pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer) -> Self {
+        let turns = Turns::new(kernel.clone());
         Self {
+            turns,
             kernel,
             events,
             logs,

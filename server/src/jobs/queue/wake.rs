@@ -62,7 +62,7 @@ async fn push(kernel: &Kernel) -> Result<bool> {
          )
          INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority, metadata)
          SELECT $2, $1, 'null'::bytea, 'Pending', 0, 1, now(), 0, ''::hstore
-         WHERE EXISTS (SELECT 1 FROM executions WHERE status = 'QUEUED')
+         WHERE EXISTS (SELECT 1 FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held)
            AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending')",
     )
     .bind(QUEUE)

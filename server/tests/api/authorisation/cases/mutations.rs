@@ -20,6 +20,14 @@ pub const CASES: &[Case] = &[
         (Owner, With("job")),
     ),
     case(
+        "Mutation.cancelJobs",
+        "mutation ($event: ID!) { cancelJobs(input: { filter: { eventId: $event } }) {
+         cancelledCount remaining userErrors { code } } }",
+        UNKNOWN,
+        (Viewer, UserError("FORBIDDEN")),
+        (Owner, Done),
+    ),
+    case(
         "Mutation.changePassword",
         "mutation ($password: String!) { changePassword(input: { currentPassword: $password, newPassword: $password }) {
          userErrors { code } } }",
@@ -127,6 +135,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, With("bare")),
+    ),
+    case(
+        "Mutation.resetEventCounter",
+        "mutation ($event: ID!) { resetEventCounter(input: { id: $event }) { event { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("event")),
     ),
     case(
         "Mutation.resetPassword",

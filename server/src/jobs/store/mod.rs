@@ -1,14 +1,15 @@
 //! Jobs and executions in the database.
 
-use cronium_entity::enums::{JobStatus, Priority, Trigger};
+mod accept;
+mod cancel;
+
+use cronium_entity::enums::{JobStatus, Trigger};
 use cronium_entity::{execution, idempotency_key, job};
-use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order};
 use sea_orm::{
-    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
-    FromQueryResult, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result, Timestamp};
+
+pub use accept::{NewJob, accept};
+pub use cancel::{ask_to_stop, cancel_at_once, count_open_matching, lock_open, open_matching};
 
 /// A job's row.
 pub type JobRow = job::Model;
@@ -234,26 +238,6 @@ pub async fn matching(
         .await?)
 }
 
-/// The job and its executions, locked in the order that the queue locks them: executions first.
-pub async fn lock(
-    db: &impl ConnectionTrait,
-    grant: &Grant,
-    id: JobId,
-) -> Result<(JobRow, Vec<ExecutionRow>)> {
-    get(db, grant, id).await?;
-    let executions = execution::Entity::find()
-        .filter(execution::Column::JobId.eq(id.0))
-        .lock_exclusive()
-        .all(db)
-        .await?;
-    let job = job::Entity::find_by_id(id.0)
-        .lock_exclusive()
-        .one(db)
-        .await?
-        .ok_or(Error::NotFound("job"))?;
-    Ok((job, executions))
-}
-
 pub async fn execution(db: &impl ConnectionTrait, grant: &Grant, id: ExecutionId) -> Result<ExecutionRow> {
     let row = execution::Entity::find_by_id(id.0)
         .one(db)
@@ -317,70 +301,6 @@ pub async fn newest_of_events(
     Ok(job::Entity::find().from_raw_sql(statement).all(db).await?)
 }
 
-/// A job to accept: queued, with one execution.
-#[derive(Debug)]
-pub struct NewJob {
-    pub id: JobId,
-    pub execution: ExecutionId,
-    pub owner: Uuid,
-    pub actor: Uuid,
-    /// The token that the actor came with.
-    pub api_token: Option<Uuid>,
-    pub event: Option<Uuid>,
-    pub version: Uuid,
-    pub title: String,
-    pub priority: Priority,
-    pub trigger: Trigger,
-    pub retry_of: Option<Uuid>,
-    pub input: Option<serde_json::Value>,
-    pub at: Timestamp,
-    /// The idempotency key and the hash of its request.
-    pub key: Option<(String, Vec<u8>)>,
-}
-
-/// Writes the job, its execution, its key and the happening in one statement, which without a transaction
-/// around it is one trip and one commit. None, and nothing written, when the key is taken.
-pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<JobRow>> {
-    let sql = "WITH kept AS (
-            INSERT INTO idempotency_keys (user_id, key, request_hash, job_id, created_at)
-            SELECT $3, $13, $14, $1, $12 WHERE $13 IS NOT NULL
-            ON CONFLICT DO NOTHING RETURNING key
-        ), job AS (
-            INSERT INTO jobs (id, owner_id, actor_id, event_id, event_version_id, title, status, priority, trigger,
-                retry_of, input, created_at, api_token_id)
-            SELECT $1, $2, $3, $4, $5, $6, 'QUEUED', $7, $8, $9, $10, $12, $15
-            WHERE $13 IS NULL OR EXISTS (SELECT FROM kept)
-            RETURNING *
-        ), execution AS (
-            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at)
-            SELECT $11, id, 1, status, priority, created_at FROM job
-        ), happening AS (
-            INSERT INTO outbox (kind, payload, created_at)
-            SELECT 'job.created', jsonb_build_object('job', id, 'event', event_id, 'trigger', trigger), created_at
-            FROM job
-        ) SELECT * FROM job";
-    let (key, hash) = new.key.unzip();
-    let values = [
-        new.id.0.into(),
-        new.owner.into(),
-        new.actor.into(),
-        new.event.into(),
-        new.version.into(),
-        new.title.into(),
-        new.priority.to_value().into(),
-        new.trigger.to_value().into(),
-        new.retry_of.into(),
-        new.input.into(),
-        new.execution.0.into(),
-        new.at.into(),
-        key.into(),
-        hash.into(),
-        new.api_token.into(),
-    ];
-    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
-    Ok(job::Entity::find().from_raw_sql(statement).one(db).await?)
-}
-
 pub async fn key(
     db: &impl ConnectionTrait,
     user: UserId,
@@ -397,44 +317,13 @@ pub async fn drop_keys(db: &impl ConnectionTrait, before: Timestamp) -> Result<u
     Ok(old.exec(db).await?.rows_affected)
 }
 
-pub async fn save_cancel(
-    db: &impl ConnectionTrait,
-    job: JobRow,
-    executions: Vec<ExecutionRow>,
-) -> Result<()> {
-    for row in executions {
-        let changed = execution::ActiveModel {
-            id: Set(row.id),
-            status: Set(row.status),
-            status_reason: Set(row.status_reason),
-            cancel_requested: Set(row.cancel_requested),
-            finished_at: Set(row.finished_at),
-            ..Default::default()
-        };
-        changed.update(db).await?;
-    }
-    let changed = job::ActiveModel {
-        id: Set(job.id),
-        status: Set(job.status),
-        status_reason: Set(job.status_reason),
-        finished_at: Set(job.finished_at),
-        cancel_requested_at: Set(job.cancel_requested_at),
-        cancel_requested_by: Set(job.cancel_requested_by),
-        cancel_receipt: Set(job.cancel_receipt),
-        ..Default::default()
-    };
-    changed.update(db).await?;
-    Ok(())
-}
-
-/// Writes into the outbox that a job has ended.
-pub async fn ended(db: &impl ConnectionTrait, job: &JobRow, at: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO outbox (kind, payload, created_at)
-               VALUES ('job.ended', jsonb_build_object('job', $1::uuid, 'status', $2::text), $3)";
-    let values = [job.id.into(), job.status.to_value().into(), at.into()];
+/// Jobs that repeat these: at most so many of each, oldest first.
+pub async fn retries_of(db: &impl ConnectionTrait, jobs: Vec<Uuid>, each: u64) -> Result<Vec<JobRow>> {
+    let sql = "SELECT j.* FROM unnest($1::uuid[]) AS o(id) CROSS JOIN LATERAL
+               (SELECT * FROM jobs WHERE retry_of = o.id ORDER BY created_at, id LIMIT $2) AS j";
+    let values = [jobs.into(), (each as i64).into()];
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
-    db.execute_raw(statement).await?;
-    Ok(())
+    Ok(job::Entity::find().from_raw_sql(statement).all(db).await?)
 }
 
 /// Names of the orchestrators that have or had an execution.

@@ -1,6 +1,26 @@
 //! States of jobs and executions. Pure: a move takes the old state and gives the new one or refuses.
 
+pub mod overlap;
+pub mod retry;
+
+use chrono::TimeDelta;
 use cronium_entity::enums::JobStatus;
+
+use crate::kernel::Timestamp;
+
+/// How much waiting a step of priority is worth, in minutes. The index of what can be claimed says it too.
+const MINUTES_A_STEP: i64 = 10;
+
+/// The place of waiting work in the order in which it is given out: a higher priority goes before what was queued up to
+/// ten minutes a step earlier, and never before what has waited longer. So nothing waits for ever.
+pub fn rank(queued_at: Timestamp, priority: i16) -> Timestamp {
+    queued_at - TimeDelta::minutes(MINUTES_A_STEP * i64::from(priority))
+}
+
+/// A moment as reasons name it.
+pub fn spoken(at: Timestamp) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
 
 /// A move that the state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +40,10 @@ pub fn is_final(status: JobStatus) -> bool {
 
 /// One step in the life of an execution.
 pub fn step(from: JobStatus, to: JobStatus) -> Result<JobStatus, IllegalMove> {
-    use JobStatus::{Cancelled, Dispatching, Failed, Queued, Running};
+    use JobStatus::{Cancelled, Dispatching, Failed, Queued, Running, Skipped};
     let legal = match (from, to) {
         // An infrastructure error before the start, or a lease that ended, gives the work back.
-        (Dispatching, Queued | Running) | (Queued, Dispatching | Cancelled | Failed) => true,
+        (Dispatching, Queued | Running) | (Queued, Dispatching | Cancelled | Failed | Skipped) => true,
         (Dispatching | Running, end) => is_final(end),
         _ => false,
     };
@@ -44,8 +64,21 @@ pub enum Cancellation {
 }
 
 /// The receipt of a cancellation that found nothing at work.
-pub fn nothing_had_started() -> serde_json::Value {
-    serde_json::json!({ "signalSent": false, "escalated": false, "processGone": true, "note": "Nothing had started." })
+pub fn nothing_had_started(note: Option<&str>) -> serde_json::Value {
+    receipt(true, note.unwrap_or("Nothing was running."))
+}
+
+/// The receipt of a cancellation that came after the end, or about whose effect nothing is known.
+pub fn not_needed(lost: bool) -> serde_json::Value {
+    if lost {
+        receipt(false, "Unconfirmed: contact was lost, and it may still run.")
+    } else {
+        receipt(true, "It ended by itself before it was stopped.")
+    }
+}
+
+fn receipt(process_gone: bool, note: &str) -> serde_json::Value {
+    serde_json::json!({ "signalSent": false, "escalated": false, "processGone": process_gone, "note": note })
 }
 
 /// How to cancel a job in this state.
@@ -85,6 +118,16 @@ mod tests {
             }
             assert!(cancel(from).is_err());
         }
+    }
+
+    #[test]
+    fn a_higher_priority_goes_first_and_nobody_waits_for_ever() {
+        let at = |minutes| Timestamp::default() + TimeDelta::minutes(minutes);
+        let [low, normal, high, critical] = [0, 1, 2, 3];
+        assert!(rank(at(5), high) < rank(at(0), normal));
+        assert!(rank(at(29), critical) < rank(at(0), low));
+        assert!(rank(at(31), critical) > rank(at(0), low));
+        assert!(rank(at(1), low) > rank(at(0), low));
     }
 
     #[test]
