@@ -15,6 +15,7 @@ mod m0009_accounts;
 mod m0013_quotas;
 mod m0014_invites;
 mod m0015_oidc;
+mod m0018_variables;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_quotas::Migration),
             Box::new(m0014_invites::Migration),
             Box::new(m0015_oidc::Migration),
+            Box::new(m0018_variables::Migration),
         ]
     }
 }

@@ -36,6 +36,7 @@ use crate::transport::graphql::batches::loader;
 use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
+use crate::variables::Variables;
 
 /// All services of one server.
 #[derive(Clone)]
@@ -51,6 +52,7 @@ pub struct App {
     pub jobs: Jobs,
     pub logs: Logs,
     pub queue: Queue,
+    pub variables: Variables,
     pub pulse: Pulse,
     pub schema: Schema,
 }
@@ -129,6 +131,13 @@ impl App {
         )?;
         let quotas = Quotas::new(kernel.clone(), audit.clone());
         let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
+        let variables = Variables::new(
+            kernel.clone(),
+            audit.clone(),
+            identity.clone(),
+            events.clone(),
+            master.clone(),
+        );
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
@@ -177,6 +186,7 @@ impl App {
             jobs,
             logs,
             queue,
+            variables,
             pulse: Pulse::default(),
             schema,
         })

@@ -23,3 +23,4 @@ pub mod quotas;
 pub mod settings;
 pub mod supervise;
 pub mod transport;
+pub mod variables;

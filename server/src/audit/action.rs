@@ -63,6 +63,14 @@ pub enum AuditAction {
     RotateEncryptionKey,
     /// The limits of a person, a role or the installation were set.
     SetQuota,
+    /// A variable was made.
+    CreateVariable,
+    /// A variable was changed.
+    UpdateVariable,
+    /// A variable was removed.
+    DeleteVariable,
+    /// Variables were exported with the values of secrets.
+    ExportSecrets,
     /// Something was refused.
     Deny,
 }
@@ -95,6 +103,8 @@ pub enum TargetKind {
     Invitation,
     /// The settings.
     Settings,
+    /// A variable.
+    Variable,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -122,6 +132,7 @@ impl TargetKind {
             Self::Event => NodeKind::Event,
             Self::Job => NodeKind::Job,
             Self::Invitation => NodeKind::Invite,
+            Self::Variable => NodeKind::Variable,
             Self::Settings => return None,
         })
     }

@@ -116,7 +116,20 @@ impl Audit {
     /// Appends in the transaction of the change: without the entry there is no change. The end of the chain
     /// stays locked until the commit, so this comes last.
     pub async fn record(&self, tx: &DatabaseTransaction, op: &Op, change: Change) -> Result<()> {
-        let record = Record {
+        self.record_all(tx, op, vec![change]).await
+    }
+
+    /// The same for many changes of one transaction, in this order.
+    pub async fn record_all(&self, tx: &DatabaseTransaction, op: &Op, changes: Vec<Change>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let records = changes.into_iter().map(|change| self.done(op, change));
+        self.append(tx, records.collect()).await
+    }
+
+    fn done(&self, op: &Op, change: Change) -> Record {
+        Record {
             id: self.kernel.id::<AuditEntryId>().0,
             at: self.kernel.now(),
             actor_id: op.user().map(|id| id.0),
@@ -131,8 +144,7 @@ impl Audit {
             target_name: Some(change.target.name),
             before: change.before.map(|value| canonical(&redacted(value))),
             after: change.after.map(|value| canonical(&redacted(value))),
-        };
-        self.append(tx, vec![record]).await
+        }
     }
 
     async fn append(&self, tx: &DatabaseTransaction, records: Vec<Record>) -> Result<()> {

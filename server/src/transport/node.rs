@@ -184,6 +184,7 @@ async fn of_kind(
                     .collect()
             })
         }
+        NodeKind::Variable => Ok(Vec::new()),
         NodeKind::AuditEntry => {
             let rows = ctx.data::<Audit>()?.entries_seen(op, &typed(ids)).await;
             rows.map(|rows| {
