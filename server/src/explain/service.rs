@@ -150,18 +150,14 @@ impl Explain {
                 .tokens_seen(op, &[uuid.into()])
                 .await
                 .and_then(|rows| owner(rows.first().map(|row| row.user_id))),
-            NodeKind::Variable => self
-                .variables
-                .seen(op, &[uuid.into()])
-                .await
-                .and_then(|rows| {
-                    let variable = rows.first().ok_or_else(unknown)?;
-                    Ok(Holders {
-                        owners: variable.owner_id.into_iter().collect(),
-                        shared: variable.scope != VariableScope::Own,
-                        guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
-                    })
-                }),
+            NodeKind::Variable => self.variables.seen(op, &[uuid.into()]).await.and_then(|rows| {
+                let variable = rows.first().ok_or_else(unknown)?;
+                Ok(Holders {
+                    owners: variable.owner_id.into_iter().collect(),
+                    shared: variable.scope != VariableScope::Own,
+                    guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
+                })
+            }),
             // Nobody owns these.
             _ => Ok(Holders {
                 owners: Vec::new(),
@@ -268,6 +264,14 @@ mod tests {
         };
         let run = Need::All(&[Action::RunEvent]);
         let change = Need::All(&[Action::ChangeEvent]);
+        let variable = Need::All(&[Action::ManageVariables]);
+        let global = || {
+            Some(Holders {
+                owners: Vec::new(),
+                shared: true,
+                guarded: Some(Action::ManageSettings),
+            })
+        };
         for (role, status, need, node, allowed, rule) in [
             (Viewer, Disabled, Need::Nothing, None, true, Rule::Public),
             (Admin, Disabled, run, None, false, Rule::InactiveAccount),
@@ -285,6 +289,8 @@ mod tests {
             (Editor, Active, run, node(2, false), false, Rule::NotOwner),
             (Editor, Active, change, node(2, true), false, Rule::NotOwner),
             (Admin, Active, change, node(2, false), true, Rule::AllResources),
+            (Admin, Active, variable, global(), true, Rule::Permission),
+            (Editor, Active, variable, global(), false, Rule::MissingPermission),
             (
                 Viewer,
                 Active,

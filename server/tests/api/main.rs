@@ -33,3 +33,4 @@ mod support;
 mod totp;
 mod transport;
 mod valkey;
+mod variables;
