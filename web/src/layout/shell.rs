@@ -92,6 +92,7 @@ fn PageFrame(locale: Locale) -> Element {
         | Route::EventEditor { .. }
         | Route::Runs { .. }
         | Route::Run { .. }
+        | Route::Variables { .. }
         | Route::Users { .. }
         | Route::AuditLog { .. } => "main main-flush",
         _ => "main",
@@ -228,6 +229,18 @@ fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
                     query: query(),
                 },
                 here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
+            },
+        ),
+        (
+            may(Scope::ReadVariables),
+            Place {
+                icon: "variable",
+                key: "nav.variables",
+                to: Route::Variables {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(route, Route::Variables { .. }),
             },
         ),
     ];
