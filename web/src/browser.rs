@@ -269,6 +269,15 @@ pub async fn copy(text: &str) -> bool {
         .is_ok()
 }
 
+/// Clicks what the page does not show, such as the browser's own field for a file.
+pub fn press(id: &str) {
+    use wasm_bindgen::JsCast as _;
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        element.click();
+    }
+}
+
 /// The text of the file that was chosen in a field, which forgets it, so that it may be chosen again; None for none,
 /// and for what is no text.
 pub async fn chosen_text(id: &str) -> Option<String> {

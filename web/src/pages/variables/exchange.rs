@@ -141,17 +141,14 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
                         }
                     }
                 }
-                label { class: "btn btn-sm vars-file", r#for: "import-file",
-                    Icon { name: "up" }
-                    {t("vars.file")}
-                    input { class: "sr", id: "import-file", r#type: "file", accept: ".env,.json,.txt,application/json,text/plain",
-                        onchange: move |_| async move {
-                            match browser::chosen_text("import-file").await {
-                                Some(text) => take(text),
-                                None => toast(JobStatus::Failed, t("vars.not_imported"), t("vars.file_unread")),
-                            }
-                        },
-                    }
+                button { class: "btn btn-sm fit", r#type: "button", onclick: move |_| browser::press("import-file"), Icon { name: "up" } {t("vars.file")} }
+                input { id: "import-file", r#type: "file", hidden: true, accept: ".env,.json,.txt,application/json,text/plain",
+                    onchange: move |_| async move {
+                        match browser::chosen_text("import-file").await {
+                            Some(text) => take(text),
+                            None => toast(JobStatus::Failed, t("vars.not_imported"), t("vars.file_unread")),
+                        }
+                    },
                 }
                 div { class: "form-2",
                     Choice { id: "import-format", label: t("vars.format"), value: format, choices: formats() }
