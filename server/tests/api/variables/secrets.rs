@@ -1,6 +1,9 @@
 //! Secrets are sealed, never shown, and not to be guessed.
 
 use cronium_entity::enums::UserRole;
+use cronium_server::config::keys::Keys;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
+use cronium_server::keys::MasterKeys;
 use serde_json::{Value, json};
 
 use super::{entries, fault, list, made, refused, user};
@@ -156,4 +159,30 @@ async fn a_moved_secret_is_the_same_secret() {
     .await;
     let read = variables.read_for(user(&other), "B").await.ok().unwrap().unwrap();
     assert_eq!((read.text.as_str(), read.secret), (TEXT, true));
+}
+
+#[tokio::test]
+async fn a_secret_opens_after_the_master_key_was_changed_and_the_old_one_is_gone() {
+    let test = TestApp::start().await;
+    let me = test.person(UserRole::Editor).await;
+    made(
+        &test,
+        &me.token,
+        json!({ "key": "A", "value": TEXT, "secret": true }),
+    )
+    .await;
+    let keys = |bytes: &[u8]| Keys {
+        master: KeyRing::new(bytes.iter().map(|byte| MasterKey::new([*byte; 32])).collect()),
+        master_file: None,
+        internal: String::new(),
+    };
+    let kernel = test.app.kernel.clone();
+    MasterKeys::new(kernel.clone(), test.app.audit.clone(), &keys(&[8, 7]))
+        .wrap_anew()
+        .await
+        .ok()
+        .unwrap();
+    let later = TestApp::with_keys(kernel.pool, &keys(&[8])).await;
+    let read = later.app.variables.read_for(user(&me), "A").await;
+    assert_eq!(read.ok().unwrap().unwrap().text.as_str(), TEXT);
 }
