@@ -330,7 +330,8 @@ fn BottomNavigation(locale: Locale) -> Element {
     let (operate, system) = places(locale, &route);
     rsx! {
         nav { class: "bottom-nav", "aria-label": t("nav.quick"),
-            for place in operate.into_iter().chain(system) {
+            // The drawer has the rest.
+            for place in operate.into_iter().chain(system).take(5) {
                 Link { key: "{place.key}", to: place.to, "aria-current": place.here.then_some("page"),
                     Icon { name: place.icon }
                     {t(place.key)}

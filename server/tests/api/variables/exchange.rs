@@ -104,7 +104,7 @@ async fn each_bad_line_is_named_and_then_nothing_is_taken() {
     let many: String = (0..1001).map(|n| format!("K{n}=1\n")).collect();
     for (content, code) in [
         (many.as_str(), "TOO_LONG"),
-        (&"#".repeat((1 << 20) + 1), "TOO_LONG"),
+        ("#".repeat((1 << 20) + 1).as_str(), "TOO_LONG"),
         ("# nothing\n", "REQUIRED"),
     ] {
         assert_eq!(

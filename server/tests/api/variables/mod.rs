@@ -161,7 +161,7 @@ async fn each_mistake_is_named_at_its_field_and_nothing_is_stored() {
         ("A-B", "INVALID"),
         ("A\u{0}", "INVALID"),
         ("CRONIUM_URL", "INVALID"),
-        (&"A".repeat(129), "TOO_LONG"),
+        ("A".repeat(129).as_str(), "TOO_LONG"),
     ] {
         let input = json!({ "key": key, "value": "x" });
         assert_eq!(
@@ -420,8 +420,7 @@ async fn lists_are_narrowed_and_paged_by_key() {
         nodes { key } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
     let mut walked = Vec::new();
     let mut after = Value::Null;
-    let mut last = Value::Null;
-    loop {
+    let last = loop {
         let answer = test.graphql(&me.token, page, json!({ "f": 4, "a": after })).await;
         let found = answer["data"]["variables"].clone();
         walked.extend(
@@ -433,8 +432,7 @@ async fn lists_are_narrowed_and_paged_by_key() {
         );
         after = found["pageInfo"]["endCursor"].clone();
         if found["pageInfo"]["hasNextPage"] == false {
-            last = found["pageInfo"]["startCursor"].clone();
-            break;
+            break found["pageInfo"]["startCursor"].clone();
         }
         // One that is new, and before where we are, changes nothing.
         made(
@@ -443,7 +441,7 @@ async fn lists_are_narrowed_and_paged_by_key() {
             json!({ "key": format!("A{}", walked.len()), "value": "v" }),
         )
         .await;
-    }
+    };
     let expected: Vec<_> = ["KX1"]
         .into_iter()
         .map(str::to_owned)
