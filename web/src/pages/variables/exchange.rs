@@ -68,7 +68,7 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
             .filter(|(tried, _)| *tried == input(true))
             .map(|(_, done)| done)
     };
-    let mut send = move |dry_run: bool| async move {
+    let send = move |dry_run: bool| async move {
         if busy() {
             return;
         }
