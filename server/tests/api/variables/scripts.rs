@@ -202,6 +202,31 @@ async fn counters_count_each_step_once_however_many_count_at_once() {
 }
 
 #[tokio::test]
+async fn a_count_waits_for_a_change_under_way_and_goes_on_from_it() {
+    let test = TestApp::start().await;
+    let me = test.person(UserRole::Editor).await;
+    made(&test, &me.token, json!({ "key": "COUNT", "value": "1" })).await;
+    let pool = &test.app.kernel.pool;
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("UPDATE variables SET value = '100'")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let (variables, by) = (test.app.variables.clone(), script(&me));
+    let counting = tokio::spawn(async move { variables.increment_for(by, "COUNT", 1).await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+    other.commit().await.unwrap();
+    assert_eq!(counting.await.unwrap().ok().unwrap(), 101);
+}
+
+#[tokio::test]
 async fn what_cant_be_counted_is_refused_and_stays_as_it_is() {
     let test = TestApp::start().await;
     let me = test.person(UserRole::Editor).await;
