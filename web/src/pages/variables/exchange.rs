@@ -135,9 +135,11 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
                     }
                 }
                 if !faults.is_empty() {
-                    ul { class: "vars-faults", id: "import-faults", role: "alert",
-                        for (at, fault) in faults.into_iter().enumerate() {
-                            li { key: "{at}", class: "error", Icon { name: "alert" } "{fault}" }
+                    div { class: "vars-scroll", id: "import-faults", role: "alert", tabindex: "0",
+                        ul { class: "vars-faults",
+                            for (at, fault) in faults.into_iter().enumerate() {
+                                li { key: "{at}", class: "error", Icon { name: "alert" } "{fault}" }
+                            }
                         }
                     }
                 }
@@ -158,19 +160,21 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
                 Tick { on: secret(), label: t("vars.all_secret"), onchange: move |on| secret.set(on) }
             }
             if let Some(plan) = plan {
-                section { class: "vars-plan", role: "status", "aria-label": t("vars.preview"),
-                    p { class: "facts",
+                div { class: "vars-plan",
+                    p { class: "facts", role: "status",
                         for (count, outcome) in counts(&plan).into_iter().filter(|(count, _)| *count > 0) {
                             span { key: "{outcome:?}", b { "{count}" } " " {outcome.words()} }
                         }
                     }
-                    ul { class: "rows lined vars-entries", tabindex: "0", role: "region", "aria-label": t("vars.preview"),
-                        for entry in plan.entries.iter() {
-                            li { key: "{entry.key}", class: "between",
-                                span { class: "mono", "{entry.key}" }
-                                span { class: "cell-main",
-                                    if entry.secret { Icon { name: "lock" } span { class: "sr", {t("vars.secret")} } }
-                                    span { class: if matches!(entry.outcome, VariableImportOutcome::Created | VariableImportOutcome::Updated) { "badge badge-accent" } else { "badge" }, {entry.outcome.words()} }
+                    div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("vars.preview"),
+                        ul { class: "rows lined vars-entries",
+                            for entry in plan.entries.iter() {
+                                li { key: "{entry.key}", class: "between",
+                                    span { class: "mono", "{entry.key}" }
+                                    span { class: "cell-main",
+                                        if entry.secret { Icon { name: "lock" } span { class: "sr", {t("vars.secret")} } }
+                                        span { class: if matches!(entry.outcome, VariableImportOutcome::Created | VariableImportOutcome::Updated) { "badge badge-accent" } else { "badge" }, {entry.outcome.words()} }
+                                    }
                                 }
                             }
                         }
