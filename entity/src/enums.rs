@@ -133,3 +133,15 @@ pub enum Priority {
     #[sea_orm(num_value = 3)]
     Critical,
 }
+
+/// Whose a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum VariableScope {
+    #[sea_orm(string_value = "OWN")]
+    Own,
+    #[sea_orm(string_value = "SHARED")]
+    Shared,
+    #[sea_orm(string_value = "GLOBAL")]
+    Global,
+}

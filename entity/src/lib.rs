@@ -20,3 +20,4 @@ pub mod second_factor;
 pub mod session;
 pub mod setting;
 pub mod user;
+pub mod variable;

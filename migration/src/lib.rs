@@ -17,6 +17,7 @@ mod m0014_invites;
 mod m0015_oidc;
 mod m0016_policies;
 mod m0017_waiting;
+mod m0018_variables;
 mod m0020_orchestrators;
 
 /// Runs the migrations in order.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_policies::Migration),
             Box::new(m0017_waiting::Migration),
             Box::new(m0020_orchestrators::Migration),
+            Box::new(m0018_variables::Migration),
         ]
     }
 }

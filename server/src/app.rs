@@ -39,6 +39,7 @@ use crate::transport::graphql::batches::loader;
 use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::schema::{self, Schema};
+use crate::variables::{self, Variables};
 
 /// All services of one server.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ pub struct App {
     pub jobs: Jobs,
     pub logs: Logs,
     pub queue: Queue,
+    pub variables: Variables,
     pub pulse: Pulse,
     pub schema: Schema,
 }
@@ -134,6 +136,13 @@ impl App {
         let orchestrators = Orchestrators::new(kernel.clone(), audit.clone());
         let quotas = Quotas::new(kernel.clone(), audit.clone());
         let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
+        let variables = Variables::new(
+            kernel.clone(),
+            audit.clone(),
+            identity.clone(),
+            events.clone(),
+            master.clone(),
+        );
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
         let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
@@ -141,6 +150,7 @@ impl App {
             .data(Explain {
                 identity: identity.clone(),
                 events: events.clone(),
+                variables: variables.clone(),
                 jobs: jobs.clone(),
             })
             .data(settings)
@@ -158,6 +168,8 @@ impl App {
             .data(loader(LimitsLoader(quotas.clone())))
             .data(loader(UsageLoader(quotas.clone())))
             .data(keys.clone())
+            .data(variables.clone())
+            .data(loader(variables::UsageLoader(variables.clone())))
             .data(loader(UserLoader(identity.clone())))
             .data(loader(RoleLoader(identity.clone())))
             .data(loader(RoleMembersLoader(identity.clone())))
@@ -185,6 +197,7 @@ impl App {
             jobs,
             logs,
             queue,
+            variables,
             pulse: Pulse::default(),
             schema,
         })

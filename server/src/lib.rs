@@ -24,3 +24,4 @@ pub mod quotas;
 pub mod settings;
 pub mod supervise;
 pub mod transport;
+pub mod variables;

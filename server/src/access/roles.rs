@@ -11,12 +11,14 @@ const VIEWER: &[Action] = &[
     Action::ReadJobs,
     Action::ReadSystem,
     Action::ChangeOwnProfile,
+    Action::ReadVariables,
 ];
 const OPERATOR: &[Action] = &[
     Action::ReadEvents,
     Action::ReadJobs,
     Action::ReadSystem,
     Action::ChangeOwnProfile,
+    Action::ReadVariables,
     Action::RunEvent,
     Action::CancelJob,
 ];
@@ -25,10 +27,12 @@ const EDITOR: &[Action] = &[
     Action::ReadJobs,
     Action::ReadSystem,
     Action::ChangeOwnProfile,
+    Action::ReadVariables,
     Action::RunEvent,
     Action::CancelJob,
     Action::CreateEvent,
     Action::ChangeEvent,
+    Action::ManageVariables,
 ];
 
 /// Built-in roles, the most powerful first.

@@ -65,6 +65,14 @@ pub enum AuditAction {
     SetQuota,
     /// An orchestrator was told to take no new work, or to take some again.
     DrainOrchestrator,
+    /// A variable was made.
+    CreateVariable,
+    /// A variable was changed.
+    UpdateVariable,
+    /// A variable was removed.
+    DeleteVariable,
+    /// Variables were exported with the values of secrets.
+    ExportSecrets,
     /// Something was refused.
     Deny,
 }
@@ -99,6 +107,8 @@ pub enum TargetKind {
     Settings,
     /// An orchestrator.
     Orchestrator,
+    /// A variable.
+    Variable,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -127,6 +137,7 @@ impl TargetKind {
             Self::Job => NodeKind::Job,
             Self::Invitation => NodeKind::Invite,
             Self::Orchestrator => NodeKind::Orchestrator,
+            Self::Variable => NodeKind::Variable,
             Self::Settings => return None,
         })
     }

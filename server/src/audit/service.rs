@@ -119,13 +119,16 @@ impl Audit {
         self.record_all(tx, op, vec![change]).await
     }
 
-    /// The same for changes that are made together.
+    /// The same for many changes of one transaction, in this order.
     pub async fn record_all(&self, tx: &DatabaseTransaction, op: &Op, changes: Vec<Change>) -> Result<()> {
-        let records = changes.into_iter().map(|change| self.entry(op, change)).collect();
-        self.append(tx, records).await
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let records = changes.into_iter().map(|change| self.done(op, change));
+        self.append(tx, records.collect()).await
     }
 
-    fn entry(&self, op: &Op, change: Change) -> Record {
+    fn done(&self, op: &Op, change: Change) -> Record {
         Record {
             id: self.kernel.id::<AuditEntryId>().0,
             at: self.kernel.now(),

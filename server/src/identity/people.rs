@@ -58,6 +58,14 @@ impl Identity {
         Ok((row, permissions))
     }
 
+    /// What an account may do at this moment, for what acts in its name; nothing unless it is active.
+    pub async fn rights(&self, id: UserId) -> Result<Permissions> {
+        match store::by_ids(&self.kernel.db, [id]).await?.pop() {
+            Some(row) if row.status == UserStatus::Active => self.permissions_of(&self.kernel.db, &row).await,
+            _ => Ok(Permissions::NONE),
+        }
+    }
+
     /// What the role of an account allows.
     pub(super) async fn permissions_of(&self, db: &impl ConnectionTrait, row: &Row) -> Result<Permissions> {
         let custom = match row.role_id {

@@ -22,6 +22,7 @@ pub enum NodeKind {
     AuditEntry = 23,
     Invite = 25,
     OidcLink = 24,
+    Variable = 26,
 }
 
 impl NodeKind {
@@ -39,6 +40,7 @@ impl NodeKind {
             23 => Self::AuditEntry,
             25 => Self::Invite,
             24 => Self::OidcLink,
+            26 => Self::Variable,
             _ => return None,
         })
     }
@@ -114,6 +116,7 @@ typed_id!(RoleId, Role, "role");
 typed_id!(AuditEntryId, AuditEntry, "audit entry");
 typed_id!(InviteId, Invite, "invitation");
 typed_id!(OidcLinkId, OidcLink, "link to a provider");
+typed_id!(VariableId, Variable, "variable");
 
 #[cfg(test)]
 mod tests {

@@ -44,6 +44,12 @@ pub enum Action {
     /// See and change the installation's settings.
     #[graphql(name = "MANAGE_SETTINGS")]
     ManageSettings,
+    /// See variables: own, shared and global ones. Secrets are never shown.
+    #[graphql(name = "READ_VARIABLES")]
+    ReadVariables,
+    /// Make, change and delete variables: own ones, and those that one shares; global ones need MANAGE_SETTINGS too.
+    #[graphql(name = "MANAGE_VARIABLES")]
+    ManageVariables,
     /// The other scopes cover what everybody owns, not only own and shared things.
     #[graphql(name = "ALL_RESOURCES")]
     AllResources,
@@ -64,10 +70,12 @@ pub enum ResourceKind {
     User,
     /// The audit log.
     Audit,
+    /// Variables and secrets.
+    Variable,
 }
 
 impl Action {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ReadEvents,
         Self::CreateEvent,
         Self::ChangeEvent,
@@ -80,6 +88,8 @@ impl Action {
         Self::ManageRoles,
         Self::ReadAudit,
         Self::ManageSettings,
+        Self::ReadVariables,
+        Self::ManageVariables,
         Self::AllResources,
     ];
 
@@ -98,6 +108,8 @@ impl Action {
             Self::ManageRoles => "MANAGE_ROLES",
             Self::ReadAudit => "READ_AUDIT_LOG",
             Self::ManageSettings => "MANAGE_SETTINGS",
+            Self::ReadVariables => "READ_VARIABLES",
+            Self::ManageVariables => "MANAGE_VARIABLES",
             Self::AllResources => "ALL_RESOURCES",
         }
     }
@@ -111,19 +123,21 @@ impl Action {
             Self::ChangeOwnProfile => ResourceKind::Account,
             Self::ManageUsers | Self::ManageRoles => ResourceKind::User,
             Self::ReadAudit => ResourceKind::Audit,
+            Self::ReadVariables | Self::ManageVariables => ResourceKind::Variable,
             Self::AllResources => return None,
         })
     }
 }
 
 impl ResourceKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Event,
         Self::Job,
         Self::System,
         Self::Account,
         Self::User,
         Self::Audit,
+        Self::Variable,
     ];
 
     /// The name in the API and in the database.
@@ -135,6 +149,7 @@ impl ResourceKind {
             Self::Account => "ACCOUNT",
             Self::User => "USER",
             Self::Audit => "AUDIT",
+            Self::Variable => "VARIABLE",
         }
     }
 }

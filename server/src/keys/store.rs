@@ -41,6 +41,12 @@ pub const PLACES: &[Place] = &[
         column: "secret",
         only: &[],
     },
+    Place {
+        table: "variables",
+        id: "id",
+        column: "sealed",
+        only: &[],
+    },
 ];
 
 /// A sealed value.

@@ -23,6 +23,7 @@ use crate::oidc::{Oidc, OidcMutation, OidcQuery, OidcSignIn};
 use crate::orchestrators::{OrchestratorsMutation, OrchestratorsQuery};
 use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
+use crate::variables::{VariablesMutation, VariablesQuery};
 
 use super::graphql::limits::LEVELS;
 use super::graphql::rate::Balance;
@@ -46,6 +47,7 @@ pub struct Query(
     KeysQuery,
     OidcQuery,
     OrchestratorsQuery,
+    VariablesQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -66,6 +68,7 @@ pub struct Mutation(
     OidcMutation,
     OidcLinksMutation,
     OrchestratorsMutation,
+    VariablesMutation,
 );
 
 /// Watching.

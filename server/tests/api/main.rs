@@ -35,3 +35,4 @@ mod support;
 mod totp;
 mod transport;
 mod valkey;
+mod variables;

@@ -53,6 +53,7 @@ fn exit(test: &TestApp, code: i32) -> Outcome {
         out_of_memory: false,
         processes_refused: 0,
         spawn_error: None,
+        failure: None,
         output: Some(json!({ "code": code }).to_string()),
         output_error: None,
         log_truncated: false,
