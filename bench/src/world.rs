@@ -256,6 +256,7 @@ fn nothing() -> NewEvent {
         definition: Definition {
             kind: EventKind::Bash,
             source: "true".into(),
+            http: None,
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),

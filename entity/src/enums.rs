@@ -50,6 +50,8 @@ pub enum EventKind {
     Python,
     #[sea_orm(string_value = "NODEJS")]
     Nodejs,
+    #[sea_orm(string_value = "HTTP_REQUEST")]
+    HttpRequest,
 }
 
 /// Life of an event.

@@ -17,6 +17,7 @@ pub struct Model {
     pub comment: Option<String>,
     pub kind: EventKind,
     pub source: String,
+    pub http: Option<Json>,
     pub environment: Json,
     pub input_schema: Option<Json>,
     pub image: Option<String>,

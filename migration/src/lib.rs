@@ -19,6 +19,7 @@ mod m0016_policies;
 mod m0017_waiting;
 mod m0018_variables;
 mod m0020_orchestrators;
+mod m0021_requests;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_policies::Migration),
             Box::new(m0017_waiting::Migration),
             Box::new(m0020_orchestrators::Migration),
+            Box::new(m0021_requests::Migration),
             Box::new(m0018_variables::Migration),
         ]
     }

@@ -77,6 +77,7 @@ pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
         let definition = Definition {
             kind,
             source: source.into(),
+            http: None,
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),

@@ -5,8 +5,10 @@ use cronium_entity::enums::{EventKind, EventStatus as StatusValue};
 
 use crate::kernel::scalars::Duration;
 
+use super::http::HttpConfig;
 use super::model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
 use super::policy::Policy;
+use super::request::HttpRequestInput;
 use super::runs::{OverlapPolicy, RetryPolicyInput};
 use super::service::{EventChange, NewEvent};
 use super::store::{Filter, OrderBy};
@@ -22,6 +24,8 @@ pub enum EventType {
     /// A Node.js script.
     #[graphql(name = "NODEJS")]
     Nodejs,
+    /// A request over HTTP.
+    HttpRequest,
 }
 
 /// Life of an event.
@@ -181,8 +185,11 @@ pub struct CreateEventInput {
     /// ACTIVE by default.
     #[graphql(default_with = "EventStatus::Active")]
     pub status: EventStatus,
-    /// The script, at most 1 MiB.
+    /// The script, at most 1 MiB; none for an HTTP_REQUEST.
+    #[graphql(default)]
     pub source: String,
+    /// What an HTTP_REQUEST sends.
+    pub http: Option<HttpRequestInput>,
     /// Variables that the script sees.
     #[graphql(default)]
     pub environment: Vec<EnvVarInput>,
@@ -221,6 +228,7 @@ impl From<CreateEventInput> for NewEvent {
             definition: Definition {
                 kind: i.kind.into(),
                 source: i.source,
+                http: i.http.map(Into::into),
                 environment: i.environment.into_iter().map(Into::into).collect(),
                 input_schema: i.input_schema,
                 target: i.target.unwrap_or_default().into(),
@@ -256,8 +264,10 @@ pub struct UpdateEventInput {
     pub tags: Option<Vec<String>>,
     /// Others may see and run it, not change it.
     pub shared: Option<bool>,
-    /// The script, at most 1 MiB.
+    /// The script, at most 1 MiB; empty for an HTTP_REQUEST.
     pub source: Option<String>,
+    /// What an HTTP_REQUEST sends, as a whole; null removes it, for an event that becomes a script.
+    pub http: async_graphql::MaybeUndefined<HttpRequestInput>,
     /// Variables that the script sees.
     pub environment: Option<Vec<EnvVarInput>>,
     /// JSON Schema that the input must satisfy; null removes it.
@@ -289,6 +299,11 @@ impl From<UpdateEventInput> for EventChange {
             shared: i.shared,
             kind: i.kind.map(Into::into),
             source: i.source,
+            http: i
+                .http
+                .map_value(Into::into)
+                .as_opt_ref()
+                .map(Option::<&HttpConfig>::cloned),
             environment: i
                 .environment
                 .map(|vars| vars.into_iter().map(Into::into).collect()),

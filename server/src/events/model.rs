@@ -8,6 +8,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::naming;
 use crate::kernel::storable::is_storable;
 
+use super::http::HttpConfig;
 use super::policy::Policy;
 
 /// Largest source, in bytes.
@@ -51,7 +52,10 @@ impl Default for Target {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
     pub kind: EventKind,
+    /// Empty for a request.
     pub source: String,
+    /// What is sent; only for a request.
+    pub http: Option<HttpConfig>,
     pub environment: Vec<EnvVar>,
     pub input_schema: Option<Value>,
     pub target: Target,
@@ -113,12 +117,22 @@ impl Definition {
     /// Notes what is wrong, each at its field.
     pub fn check(&self, checks: &mut Checks) {
         use UserErrorCode::{Invalid, Required, Taken, TooLong};
-        checks.require(
-            !self.source.trim().is_empty(),
-            Required,
-            "source",
-            "Write what to run.",
-        );
+        match (self.kind, &self.http) {
+            (EventKind::HttpRequest, Some(http)) => {
+                http.check(checks);
+                let message = "A request has no source.";
+                checks.require(self.source.is_empty(), Invalid, "source", message);
+            }
+            (EventKind::HttpRequest, None) => {
+                checks.add(Required, "http", "Write what to send.");
+            }
+            (_, http) => {
+                let message = "Only an event of the type HTTP_REQUEST sends something.";
+                checks.require(http.is_none(), Invalid, "http", message);
+                let message = "Write what to run.";
+                checks.require(!self.source.trim().is_empty(), Required, "source", message);
+            }
+        }
         checks.require(
             self.source.len() <= MAX_SOURCE,
             TooLong,
@@ -270,6 +284,7 @@ mod tests {
         Definition {
             kind: EventKind::Bash,
             source: "true".into(),
+            http: None,
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),

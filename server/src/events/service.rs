@@ -16,6 +16,7 @@ use crate::kernel::{Error, Kernel, Op, Result};
 use crate::quotas::Quotas;
 
 use super::counter;
+use super::http::HttpConfig;
 use super::model::{Definition, EnvVar, Profile, Target};
 use super::policy::{Overlap, Policy, RetryPolicy};
 use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
@@ -48,6 +49,8 @@ pub struct EventChange {
     pub shared: Option<bool>,
     pub kind: Option<EventKind>,
     pub source: Option<String>,
+    /// Some(None): it is a request no more.
+    pub http: Option<Option<HttpConfig>>,
     pub environment: Option<Vec<EnvVar>>,
     /// Some(None) removes the schema.
     pub input_schema: Option<Option<serde_json::Value>>,
@@ -228,6 +231,7 @@ impl Events {
             comment,
             kind: definition.kind,
             source: String::new(),
+            http: None,
             environment: serde_json::Value::Null,
             input_schema: None,
             image: None,
@@ -264,6 +268,7 @@ impl Events {
         let definition = Definition {
             kind: change.kind.unwrap_or(current.kind),
             source: change.source.unwrap_or_else(|| current.source.clone()),
+            http: change.http.unwrap_or_else(|| current.http.clone()),
             environment: change.environment.unwrap_or_else(|| current.environment.clone()),
             input_schema: change
                 .input_schema

@@ -225,9 +225,9 @@ pub async fn naming(
     let any = words.join("|");
     // The first look leaves few events for the second, which is made for each word.
     let sql = r"WITH found AS MATERIALIZED (
-             SELECT e.id, v.source, v.environment FROM events e JOIN event_versions v ON v.id = e.version_id
+             SELECT e.id, v.source || coalesce(v.http::text, '') AS source, v.environment FROM events e JOIN event_versions v ON v.id = e.version_id
              WHERE ($2::uuid IS NULL OR e.owner_id = $2 OR e.shared)
-               AND (v.source ~ ('\m(' || $3 || ')\M') OR v.environment::text ~ $3)
+               AND (v.source ~ ('\m(' || $3 || ')\M') OR v.http::text ~ $3 OR v.environment::text ~ $3)
          ) SELECT word, f.id FROM found f CROSS JOIN unnest($1::text[]) AS word
          WHERE f.source ~ ('\m' || word || '\M') OR EXISTS (
              SELECT FROM jsonb_to_recordset(f.environment) AS e(name text, value text)
@@ -363,6 +363,9 @@ pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow
     VersionRow {
         kind: definition.kind,
         source: definition.source,
+        http: definition
+            .http
+            .map(|http| serde_json::to_value(http).unwrap_or_default()),
         environment: serde_json::to_value(definition.environment).unwrap_or_default(),
         input_schema: definition.input_schema,
         image: definition.target.image,
@@ -399,6 +402,7 @@ impl From<VersionRow> for Definition {
         Self {
             kind: row.kind,
             source: row.source,
+            http: row.http.and_then(|http| serde_json::from_value(http).ok()),
             environment,
             input_schema: row.input_schema,
             target,

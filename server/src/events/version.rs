@@ -11,6 +11,7 @@ use crate::kernel::scalars::Duration;
 use super::graphql::person;
 use super::input::{EventType, NetworkMode};
 use super::model::{Definition, EnvVar as EnvVarValue, Target};
+use super::request::HttpRequestConfig;
 use super::runs::{OverlapPolicy, RetryPolicy};
 use super::store::VersionRow;
 
@@ -117,9 +118,14 @@ impl EventVersion {
         self.0.kind.into()
     }
 
-    /// The script.
+    /// The script; empty for an HTTP_REQUEST.
     async fn source(&self) -> &str {
         &self.0.source
+    }
+
+    /// What an HTTP_REQUEST sends; null for scripts.
+    async fn http(&self) -> Option<HttpRequestConfig> {
+        self.definition().http.map(Into::into)
     }
 
     /// Variables that the script sees.

@@ -4,8 +4,8 @@ use async_graphql::{Enum, ID, InputObject};
 use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue, Trigger as TriggerValue};
 
 use crate::events::{
-    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, OrderDirection,
-    OverlapPolicy, Policy, RetryPolicyInput,
+    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, HttpRequestInput,
+    OrderDirection, OverlapPolicy, Policy, RetryPolicyInput,
 };
 use crate::kernel::ids::EventId;
 use crate::kernel::scalars::Duration;
@@ -143,8 +143,11 @@ pub struct TestEventInput {
     /// Language of the source.
     #[graphql(name = "type")]
     pub kind: EventType,
-    /// The script, at most 1 MiB.
+    /// The script, at most 1 MiB; none for an HTTP_REQUEST.
+    #[graphql(default)]
     pub source: String,
+    /// What an HTTP_REQUEST sends.
+    pub http: Option<HttpRequestInput>,
     /// Variables that the script sees.
     #[graphql(default)]
     pub environment: Vec<EnvVarInput>,
@@ -175,6 +178,7 @@ impl TestEventInput {
         let definition = Definition {
             kind: self.kind.into(),
             source: self.source,
+            http: self.http.map(Into::into),
             environment: self.environment.into_iter().map(Into::into).collect(),
             input_schema: self.input_schema,
             target: self.target.unwrap_or_default().into(),

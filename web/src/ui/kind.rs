@@ -1,21 +1,25 @@
-//! What language an event is written in, as two letters.
+//! What an event is made of, in two or three letters.
 
 use dioxus::prelude::*;
 
 use crate::api::schema;
 
-/// The language of a script.
+/// What an event is made of.
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventType {
     Bash,
     Python,
     #[cynic(rename = "NODEJS")]
     NodeJs,
+    HttpRequest,
 }
 
 impl EventType {
-    /// Every language, in the order of menus.
-    pub const ALL: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
+    /// Every type, in the order of menus.
+    pub const ALL: [Self; 4] = [Self::Bash, Self::Python, Self::NodeJs, Self::HttpRequest];
+
+    /// Those that are written as a script.
+    pub const SCRIPTS: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
 
     /// The name in the contract and in addresses.
     pub fn name(self) -> &'static str {
@@ -23,10 +27,11 @@ impl EventType {
             Self::Bash => "BASH",
             Self::Python => "PYTHON",
             Self::NodeJs => "NODEJS",
+            Self::HttpRequest => "HTTP_REQUEST",
         }
     }
 
-    /// The language of a name.
+    /// The type of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -37,6 +42,7 @@ impl EventType {
             Self::Bash => "sh",
             Self::Python => "py",
             Self::NodeJs => "js",
+            Self::HttpRequest => "://",
         }
     }
 
@@ -46,11 +52,12 @@ impl EventType {
             Self::Bash => "Bash",
             Self::Python => "Python",
             Self::NodeJs => "Node.js",
+            Self::HttpRequest => "HTTP",
         }
     }
 }
 
-/// The two letters.
+/// The letters.
 #[component]
 pub fn Kind(of: EventType) -> Element {
     rsx! {

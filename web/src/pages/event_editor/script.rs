@@ -73,7 +73,7 @@ pub fn Script(form: Form, read_only: bool) -> Element {
                             }
                         });
                     },
-                    for kind in EventType::ALL {
+                    for kind in EventType::SCRIPTS {
                         option { key: "{kind.name()}", value: kind.name(), selected: kind.name() == draft.language, {kind.title()} }
                     }
                 }
