@@ -37,6 +37,7 @@ pub struct Model {
     pub log_lines: i64,
     pub log_truncated: bool,
     pub log_dropped_at: Option<DateTimeUtc>,
+    pub condition: Option<bool>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

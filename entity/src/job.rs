@@ -30,6 +30,7 @@ pub struct Model {
     pub cancel_receipt: Option<Json>,
     /// The token that the actor came with.
     pub api_token_id: Option<Uuid>,
+    pub condition: Option<bool>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ mod m0013_quotas;
 mod m0014_invites;
 mod m0015_oidc;
 mod m0018_variables;
+mod m0019_runtime;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_invites::Migration),
             Box::new(m0015_oidc::Migration),
             Box::new(m0018_variables::Migration),
+            Box::new(m0019_runtime::Migration),
         ]
     }
 }

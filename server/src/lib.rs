@@ -20,6 +20,7 @@ pub mod mail;
 pub mod oidc;
 pub mod postgres;
 pub mod quotas;
+pub mod runtime;
 pub mod settings;
 pub mod supervise;
 pub mod transport;

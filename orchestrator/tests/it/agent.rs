@@ -137,6 +137,7 @@ impl Agent {
                 verify_key: kept.verify_key,
                 lease_secs: 15,
                 renew_secs: 1,
+                runtime: true,
             }],
             AgentToServer::Claim { free_slots } => {
                 let n = kept.queue.len().min(free_slots as usize);
@@ -179,7 +180,7 @@ impl Agent {
                 let replies = claims.iter().map(|claim| kept.adopt(*claim)).collect();
                 vec![ServerToAgent::Adopted { replies }]
             }
-            AgentToServer::Heartbeat { .. } => Vec::new(),
+            AgentToServer::Heartbeat { .. } | AgentToServer::Call { .. } => Vec::new(),
         }
     }
 }

@@ -177,6 +177,7 @@ impl World {
             }],
             expires_at_ms: now_ms() + 600_000,
             nonce: clock::new_id(),
+            runtime: None,
         };
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);

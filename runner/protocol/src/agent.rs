@@ -26,6 +26,9 @@ pub enum AgentToServer {
         name: String,
         version: String,
         capacity: u32,
+        /// Carries runtime calls.
+        #[serde(default)]
+        runtime: bool,
     },
     /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
     Claim { free_slots: u32 },
@@ -47,6 +50,14 @@ pub enum AgentToServer {
     Adopt { claims: Vec<Claim> },
     /// Host figures, every 5 s.
     Heartbeat { host: HostReport, running: u32 },
+    /// A runtime call, relayed unread; answered by `Reply`. The same id is the same call, however often it comes.
+    /// Only sent where the server's Welcome said that it answers them.
+    Call {
+        claim: Claim,
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        request: Vec<u8>,
+    },
 }
 
 /// What the server says to an orchestrator.
@@ -57,6 +68,9 @@ pub enum ServerToAgent {
         verify_key: [u8; 32],
         lease_secs: u32,
         renew_secs: u32,
+        /// Answers runtime calls.
+        #[serde(default)]
+        runtime: bool,
     },
     Claimed {
         assignments: Vec<Assignment>,
@@ -89,6 +103,13 @@ pub enum ServerToAgent {
     /// Take no new work.
     Drain {
         draining: bool,
+    },
+    /// Answer to `Call`, to be relayed unread.
+    Reply {
+        claim: Claim,
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        reply: Vec<u8>,
     },
 }
 

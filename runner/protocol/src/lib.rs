@@ -5,6 +5,7 @@ pub mod agent;
 pub mod frame;
 pub mod log;
 pub mod manifest;
+pub mod runtime;
 
 /// Version of everything in this crate; peers with another one are refused.
 pub const PROTOCOL_VERSION: u16 = 1;

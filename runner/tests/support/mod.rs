@@ -83,6 +83,7 @@ impl Payload {
                 files: files.iter().map(|(path, content)| entry(path, content)).collect(),
                 expires_at_ms: i64::MAX,
                 nonce: Uuid::from_u128(4),
+                runtime: None,
             },
             archive: tar_of(files),
             key: key(),

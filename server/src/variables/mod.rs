@@ -6,5 +6,5 @@ mod service;
 mod store;
 
 pub use model::Value;
-pub use scripts::{Script, Written};
+pub use scripts::{Changing, Script, Written};
 pub use service::Variables;

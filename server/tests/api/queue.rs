@@ -32,7 +32,7 @@ pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
 pub async fn claimed(test: &TestApp, orchestrator: Uuid, slots: u32) -> Vec<Assignment> {
     let mut all = Vec::new();
     for group in test.app.queue.claim(orchestrator, slots).await.ok().unwrap() {
-        all.extend(test.app.queue.assignments(group).await.ok().unwrap());
+        all.extend(test.app.queue.assignments(group, true).await.ok().unwrap());
     }
     all
 }

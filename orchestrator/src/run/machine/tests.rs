@@ -86,7 +86,7 @@ fn later(now: Now, secs: u64) -> Now {
 /// Names of the actions, short enough to read as a story.
 fn story(actions: &[Action]) -> Vec<String> {
     let name = |action: &Action| match action {
-        Action::Runner(ToRunner::Resume { after_seq }) => format!("runner resume {after_seq}"),
+        Action::Runner(ToRunner::Resume { after_seq, .. }) => format!("runner resume {after_seq}"),
         Action::Runner(ToRunner::Start { granted }) => format!("runner start {granted}"),
         Action::Runner(ToRunner::Payload { .. }) => "runner payload".into(),
         Action::Runner(message) => format!("runner {message:?}").to_lowercase(),

@@ -10,7 +10,7 @@ use crate::kernel::ids::JobId;
 use crate::kernel::{Error, Result};
 
 use super::super::store;
-use super::payload::{Work, build};
+use super::payload::{Access, Work, build};
 use super::{LEASE, Queue};
 
 /// A claimed execution.
@@ -74,8 +74,23 @@ impl Queue {
         Ok(groups(rows))
     }
 
-    /// What an orchestrator needs to run these.
-    pub async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
+    /// A token is only for scripts that can use it: others have the runner's socket, and nothing to lose.
+    fn runtime_access(&self, row: &Claimed, definition: &Definition) -> Result<Access> {
+        let url = self.tokens.api_url.clone().filter(|_| definition.target.network);
+        let network = url.map(|url| {
+            let (entropy, now) = (self.kernel.entropy, self.kernel.now());
+            let token = self
+                .tokens
+                .mint(entropy, now, (row.id, row.epoch), definition.timeout_ms)?;
+            Ok::<_, Error>((url, token))
+        });
+        Ok(Access {
+            network: network.transpose()?,
+        })
+    }
+
+    /// What an orchestrator needs to run these; `runtime`: it carries runtime calls.
+    pub async fn assignments(&self, rows: Vec<Claimed>, runtime: bool) -> Result<Vec<Assignment>> {
         let jobs = store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)).await?;
         let versions = self
             .events
@@ -97,6 +112,10 @@ impl Queue {
                 attempt: row.attempt.unsigned_abs(),
                 input: job.input.as_ref(),
                 definition: &definition,
+                runtime: match runtime {
+                    true => Some(self.runtime_access(&row, &definition)?),
+                    false => None,
+                },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
             hashes.push(payload.sha256.to_vec());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::events::Events;
 use crate::kernel::Kernel;
 use crate::logs::Logs;
+use crate::runtime::Tokens;
 
 pub use claim::Claimed;
 pub use payload::Signer;
@@ -31,15 +32,17 @@ pub struct Queue {
     events: Events,
     logs: Logs,
     signer: Signer,
+    tokens: Tokens,
 }
 
 impl Queue {
-    pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer) -> Self {
+    pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer, tokens: Tokens) -> Self {
         Self {
             kernel,
             events,
             logs,
             signer,
+            tokens,
         }
     }
 
