@@ -40,7 +40,7 @@ async fn call(
         return failed(&Failure::NotRunning);
     };
     // Who it is comes before how much is read.
-    let body = match runtime.may_call(token) {
+    let body = match runtime.may_call(&token) {
         Ok(()) => axum::body::to_bytes(body, MAX_BODY).await,
         Err(failure) => return failed(&failure),
     };
@@ -54,7 +54,7 @@ async fn call(
         path: uri.path().into(),
         body: body.into(),
     };
-    let reply = runtime.answer(Caller::Bearer(token), &request).await;
+    let reply = runtime.answer(Caller::Bearer(&token), &request).await;
     respond(reply.status, reply.body)
 }
 

@@ -28,6 +28,7 @@ mod people;
 mod queue;
 mod quotas;
 mod refresh;
+mod runtime;
 mod security;
 mod support;
 mod totp;

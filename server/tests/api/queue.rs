@@ -80,7 +80,7 @@ async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     assert!(open(&work.manifest, now + 11 * 60 * 1000).is_err());
 }
 
-async fn granted(test: &TestApp, orchestrator: Uuid, claim: Claim) -> bool {
+pub async fn granted(test: &TestApp, orchestrator: Uuid, claim: Claim) -> bool {
     let granted = test
         .app
         .queue
