@@ -38,7 +38,7 @@ use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
 use crate::transport::runtime as runtime_api;
 use crate::transport::schema::{self, Schema};
-use crate::variables::Variables;
+use crate::variables::{self, Variables};
 
 /// All services of one server.
 #[derive(Clone)]
@@ -150,6 +150,7 @@ impl App {
             .data(Explain {
                 identity: identity.clone(),
                 events: events.clone(),
+                variables: variables.clone(),
                 jobs: jobs.clone(),
             })
             .data(settings)
@@ -166,6 +167,8 @@ impl App {
             .data(loader(LimitsLoader(quotas.clone())))
             .data(loader(UsageLoader(quotas.clone())))
             .data(keys.clone())
+            .data(variables.clone())
+            .data(loader(variables::UsageLoader(variables.clone())))
             .data(loader(UserLoader(identity.clone())))
             .data(loader(RoleLoader(identity.clone())))
             .data(loader(RoleMembersLoader(identity.clone())))

@@ -46,10 +46,12 @@ pub enum Scope {
     ManageRoles,
     ManageSettings,
     ReadAuditLog,
+    ReadVariables,
+    ManageVariables,
 }
 
 impl Scope {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ReadEvents,
         Self::CreateEvents,
         Self::ChangeEvents,
@@ -63,6 +65,8 @@ impl Scope {
         Self::ManageRoles,
         Self::ManageSettings,
         Self::ReadAuditLog,
+        Self::ReadVariables,
+        Self::ManageVariables,
     ];
 
     /// What it allows, in words.
@@ -81,6 +85,8 @@ impl Scope {
             Self::ManageRoles => "scope.manage_roles",
             Self::ManageSettings => "scope.manage_settings",
             Self::ReadAuditLog => "scope.read_audit_log",
+            Self::ReadVariables => "scope.read_variables",
+            Self::ManageVariables => "scope.manage_variables",
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Action::{
     self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageSettings, ManageUsers,
-    ReadAudit, ReadEvents, ReadJobs, ReadSystem, RunEvent,
+    ManageVariables, ReadAudit, ReadEvents, ReadJobs, ReadSystem, ReadVariables, RunEvent,
 };
 
 /// What a field needs.
@@ -42,6 +42,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "settings", Need::All(&[ManageSettings])),
     ("Query", "systemStatus", Need::All(&[ReadSystem])),
     ("Query", "users", Need::All(&[ManageUsers])),
+    ("Query", "variables", Need::All(&[ReadVariables])),
     ("Query", "viewer", Need::Nothing),
     ("Mutation", "beginTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "cancelJob", Need::All(&[CancelJob])),
@@ -51,8 +52,12 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "createEvent", Need::All(&[CreateEvent])),
     ("Mutation", "deleteEvent", Need::All(&[ChangeEvent])),
     ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
+    ("Mutation", "deleteVariable", Need::All(&[ManageVariables])),
     ("Mutation", "disableTotp", Need::All(&[ChangeOwnProfile])),
+    // Secrets need more.
+    ("Mutation", "exportVariables", Need::All(&[ReadVariables])),
     ("Mutation", "finishOidcSignIn", Need::Nothing),
+    ("Mutation", "importVariables", Need::All(&[ManageVariables])),
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
     ("Mutation", "refreshToken", Need::Nothing),
     (
@@ -86,6 +91,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
     ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
     ("Mutation", "setQuota", Need::All(&[ManageUsers])),
+    ("Mutation", "setVariable", Need::All(&[ManageVariables])),
     ("Mutation", "signIn", Need::Nothing),
     ("Mutation", "signOut", Need::Nothing),
     ("Mutation", "signUp", Need::Nothing),

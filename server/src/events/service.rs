@@ -106,6 +106,25 @@ impl Events {
         store::seen(&self.kernel.db, &grant, ids.iter().map(|id| id.0)).await
     }
 
+    /// Events that name one of these words (letters, digits, underscores) in the source or environment of their present
+    /// version, with the word, by their names. Of one person and shared ones; None: of everybody. Who asks for somebody
+    /// has asked the policy.
+    pub async fn naming(&self, viewer: Option<UserId>, words: &[String]) -> Result<Vec<(String, EventRow)>> {
+        let found = store::naming(&self.kernel.db, viewer, words).await?;
+        let ids: BTreeSet<_> = found.iter().map(|(_, id)| *id).collect();
+        let rows: BTreeMap<_, _> = store::by_ids(&self.kernel.db, ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
+        let named = found.into_iter();
+        let mut named: Vec<_> = named
+            .filter_map(|(word, id)| Some((word, rows.get(&id)?.clone())))
+            .collect();
+        named.sort_by_cached_key(|(_, row)| (row.name.to_lowercase(), row.id));
+        Ok(named)
+    }
+
     /// Those of the versions that may be seen: with their event, or by whoever made them.
     pub async fn versions_seen(&self, op: &Op, ids: &[EventVersionId]) -> Result<Vec<VersionRow>> {
         let grant = access::allow(op, Action::ReadEvents)?;

@@ -8,15 +8,15 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, Order, Query};
 use sea_orm::{
-    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _,
+    ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _,
     IntoActiveModel as _, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select,
+    Select, Statement,
 };
 use uuid::Uuid;
 
 use crate::access::{Grant, Reach};
 use crate::kernel::clock::from_micros;
-use crate::kernel::ids::{EventId, EventVersionId};
+use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result};
 
@@ -206,6 +206,30 @@ pub async fn by_ids(db: &impl ConnectionTrait, ids: impl IntoIterator<Item = Uui
         .filter(event::Column::Id.is_in(ids))
         .all(db)
         .await?)
+}
+
+/// Events whose present version names one of these words (letters, digits, underscores) in its source or environment,
+/// as a whole one: word and event. Of one person and shared ones; None: of everybody. Every source is read through.
+pub async fn naming(
+    db: &impl ConnectionTrait,
+    viewer: Option<UserId>,
+    words: &[String],
+) -> Result<Vec<(String, Uuid)>> {
+    let any = words.join("|");
+    // The first look leaves few events for the second, which is made for each word.
+    let sql = r"WITH found AS MATERIALIZED (
+             SELECT e.id, v.source, v.environment FROM events e JOIN event_versions v ON v.id = e.version_id
+             WHERE ($2::uuid IS NULL OR e.owner_id = $2 OR e.shared)
+               AND (v.source ~ ('\m(' || $3 || ')\M') OR v.environment::text ~ $3)
+         ) SELECT word, f.id FROM found f CROSS JOIN unnest($1::text[]) AS word
+         WHERE f.source ~ ('\m' || word || '\M') OR EXISTS (
+             SELECT FROM jsonb_to_recordset(f.environment) AS e(name text, value text)
+             WHERE e.name = word OR e.value ~ ('\m' || word || '\M'))";
+    let values = [words.to_vec().into(), viewer.map(|user| user.0).into(), any.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let rows = db.query_all_raw(statement).await?;
+    let pair = |row: sea_orm::QueryResult| Ok((row.try_get("", "word")?, row.try_get("", "id")?));
+    rows.into_iter().map(pair).collect()
 }
 
 pub async fn insert(db: &impl ConnectionTrait, row: EventRow) -> Result<()> {

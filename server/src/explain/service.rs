@@ -1,6 +1,6 @@
 //! Asks the policy as the other person would, and says which of its rules answered.
 
-use cronium_entity::enums::UserStatus;
+use cronium_entity::enums::{UserStatus, VariableScope};
 use uuid::Uuid;
 
 use crate::access::fields::{Need, need};
@@ -11,6 +11,7 @@ use crate::jobs::Jobs;
 use crate::kernel::error::UserErrorCode;
 use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, UserId};
 use crate::kernel::{Error, Op, Result};
+use crate::variables::Variables;
 
 /// Looks things up as the one who asks, and decides as the one who is asked about.
 #[derive(Clone, Debug)]
@@ -18,6 +19,7 @@ pub struct Explain {
     pub identity: Identity,
     pub events: Events,
     pub jobs: Jobs,
+    pub variables: Variables,
 }
 
 /// What is asked.
@@ -73,6 +75,8 @@ pub struct Answer {
 struct Holders {
     owners: Vec<Uuid>,
     shared: bool,
+    /// Changing it needs this too.
+    guarded: Option<Action>,
 }
 
 impl Explain {
@@ -102,12 +106,17 @@ impl Explain {
         let owner = |owner: Option<Uuid>| {
             let owners = owner.map(|owner| vec![owner]).ok_or_else(unknown)?;
             let shared = false;
-            Ok(Holders { owners, shared })
+            Ok(Holders {
+                owners,
+                shared,
+                guarded: None,
+            })
         };
         let found = match kind {
             NodeKind::Event => self.events.get(op, EventId(uuid)).await.map(|event| Holders {
                 owners: vec![event.owner_id],
                 shared: event.shared,
+                guarded: None,
             }),
             NodeKind::EventVersion => self
                 .events
@@ -118,6 +127,7 @@ impl Explain {
                     Ok(Holders {
                         owners: version.created_by.into_iter().collect(),
                         shared: false,
+                        guarded: None,
                     })
                 }),
             NodeKind::Job => self.job(op, JobId(uuid)).await,
@@ -140,10 +150,23 @@ impl Explain {
                 .tokens_seen(op, &[uuid.into()])
                 .await
                 .and_then(|rows| owner(rows.first().map(|row| row.user_id))),
+            NodeKind::Variable => self
+                .variables
+                .seen(op, &[uuid.into()])
+                .await
+                .and_then(|rows| {
+                    let variable = rows.first().ok_or_else(unknown)?;
+                    Ok(Holders {
+                        owners: variable.owner_id.into_iter().collect(),
+                        shared: variable.scope != VariableScope::Own,
+                        guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
+                    })
+                }),
             // Nobody owns these.
             _ => Ok(Holders {
                 owners: Vec::new(),
                 shared: true,
+                guarded: None,
             }),
         };
         found.map_err(|e| match e {
@@ -158,6 +181,7 @@ impl Explain {
         Ok(Holders {
             owners: owners.collect(),
             shared: false,
+            guarded: None,
         })
     }
 }
@@ -174,15 +198,18 @@ fn answer(
         Need::All(needs) => (needs, true),
         Need::Any(needs) => (needs, false),
     };
+    let guarded = node.and_then(|node| node.guarded);
+    let guarded = guarded.filter(|_| needs.contains(&Action::ManageVariables));
     let missing: Vec<_> = needs
         .iter()
         .copied()
+        .chain(guarded)
         .filter(|action| !permissions.contains(*action))
         .collect();
     let told = |allowed, rule| Answer {
         allowed,
         rule,
-        needs: needs.to_vec(),
+        needs: needs.iter().copied().chain(guarded).collect(),
         missing: missing.clone(),
     };
     if needs.is_empty() {
@@ -191,7 +218,7 @@ fn answer(
     if status != UserStatus::Active {
         return told(false, Rule::InactiveAccount);
     }
-    if (all && !missing.is_empty()) || missing.len() == needs.len() {
+    if (all && !missing.is_empty()) || missing.len() >= needs.len() {
         return told(false, Rule::MissingPermission);
     }
     let Some(node) = node else {
@@ -236,6 +263,7 @@ mod tests {
             Some(Holders {
                 owners: vec![Uuid::from_u128(owner)],
                 shared,
+                guarded: None,
             })
         };
         let run = Need::All(&[Action::RunEvent]);

@@ -13,6 +13,7 @@ use crate::jobs::{Execution, Job, Jobs};
 use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::{self, NodeKind};
 use crate::kernel::{Error, Result};
+use crate::variables::{Variable, Variables};
 
 /// Anything with a global id.
 #[derive(Debug, Clone, Interface)]
@@ -30,6 +31,7 @@ pub enum Node {
     AuditEntry(AuditEntry),
     Invite(Invite),
     OidcLink(OidcLink),
+    Variable(Variable),
 }
 
 /// Any node by its id.
@@ -184,7 +186,14 @@ async fn of_kind(
                     .collect()
             })
         }
-        NodeKind::Variable => Ok(Vec::new()),
+        NodeKind::Variable => {
+            let rows = ctx.data::<Variables>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Variable(Variable(row))))
+                    .collect()
+            })
+        }
         NodeKind::AuditEntry => {
             let rows = ctx.data::<Audit>()?.entries_seen(op, &typed(ids)).await;
             rows.map(|rows| {

@@ -22,6 +22,7 @@ use crate::mail::MailMutation;
 use crate::oidc::{Oidc, OidcMutation, OidcQuery, OidcSignIn};
 use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
+use crate::variables::{VariablesMutation, VariablesQuery};
 
 use super::graphql::limits::LEVELS;
 use super::graphql::rate::Balance;
@@ -44,6 +45,7 @@ pub struct Query(
     InvitesQuery,
     KeysQuery,
     OidcQuery,
+    VariablesQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -63,6 +65,7 @@ pub struct Mutation(
     KeysMutation,
     OidcMutation,
     OidcLinksMutation,
+    VariablesMutation,
 );
 
 /// Watching.

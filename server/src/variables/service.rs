@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::access::{self, Action, Grant};
 use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
-use crate::events::Events;
+use crate::events::{EventRow, Events};
 use crate::identity::Identity;
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{UserId, VariableId};
@@ -16,6 +16,7 @@ use crate::kernel::{Error, Kernel, Op, Result};
 
 use super::model::{self, Value};
 use super::store::{self, Filter, Place, VariableRow};
+use super::usage::Used;
 
 /// Variables and secrets.
 #[derive(Clone, Debug)]
@@ -83,11 +84,14 @@ impl Variables {
     pub async fn list(
         &self,
         op: &Op,
-        filter: &Filter,
+        filter: Option<&Filter>,
         args: &PageArgs,
         counted: bool,
     ) -> Result<(Page<VariableRow>, u64)> {
         let grant = access::allow(op, Action::ReadVariables)?;
+        let Some(filter) = filter else {
+            return Ok((args.page(Vec::new()), 0));
+        };
         let page = store::page(&self.kernel.db, &grant, filter, args).await?;
         let total = if counted {
             store::count(&self.kernel.db, &grant, filter).await?
@@ -283,9 +287,27 @@ impl Variables {
         Err(Error::NotFound("variable"))
     }
 
-    /// Removes a variable.
-    pub async fn delete(&self, op: &Op, id: VariableId, expected: Option<i32>) -> Result<VariableRow> {
+    /// For `viewerCan`: whether somebody may change and remove it.
+    pub fn may_change(&self, op: &Op, row: &VariableRow) -> bool {
+        let grant = access::decide(op, Action::ManageVariables);
+        grant.is_ok_and(|grant| may_change(op, &grant, place_of(row)))
+    }
+
+    /// Removes a variable; with the events that used it until then, if they are asked for.
+    pub async fn delete(
+        &self,
+        op: &Op,
+        id: VariableId,
+        expected: Option<i32>,
+        with_usage: bool,
+    ) -> Result<(VariableId, Vec<EventRow>)> {
         let grant = access::allow(op, Action::ManageVariables)?;
+        let mut used_by = Vec::new();
+        if with_usage {
+            let row = self.manageable(op, &grant, store::get(&self.kernel.db, id).await?)?;
+            let asked = Used::seen_by(op, &row);
+            used_by = self.used(asked.as_slice()).await?.into_values().flatten().collect();
+        }
         let tx = self.kernel.db.begin().await?;
         let row = self.manageable(op, &grant, store::lock(&tx, id).await?)?;
         expect_version(Some(&row), expected)?;
@@ -295,7 +317,7 @@ impl Variables {
             .record_all(&tx, op, entry.into_iter().collect())
             .await?;
         tx.commit().await?;
-        Ok(row)
+        Ok((id, used_by))
     }
 }
 

@@ -154,13 +154,31 @@ pub async fn seen(
         .await?)
 }
 
-/// All that somebody has in a place, by key.
-pub async fn all_of(db: &impl ConnectionTrait, place: Place) -> Result<Vec<VariableRow>> {
+/// All of a scope that are there for somebody, by key: their own ones, everybody's shared ones, the installation's.
+pub async fn all_of(
+    db: &impl ConnectionTrait,
+    scope: VariableScope,
+    person: UserId,
+) -> Result<Vec<VariableRow>> {
     Ok(Entity::find()
-        .filter(place.held())
+        .filter(Place::new(scope, person).keys())
         .order_by(Column::Key, Order::Asc)
         .all(db)
         .await?)
+}
+
+/// Bytes of keys, values and descriptions that `all_of` would give.
+pub async fn size_of(db: &impl ConnectionTrait, scope: VariableScope, person: UserId) -> Result<i64> {
+    let size = "COALESCE(sum(octet_length(key) + octet_length(description)
+        + COALESCE(octet_length(value), octet_length(sealed))), 0)::bigint";
+    let size: Option<i64> = Entity::find()
+        .filter(Place::new(scope, person).keys())
+        .select_only()
+        .expr(Expr::cust(size))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(size.unwrap_or_default())
 }
 
 /// Lets nobody else make a variable in this place until the transaction ends. Taken before rows are locked.

@@ -7,6 +7,7 @@ mod log;
 mod overview;
 mod runs;
 mod signin;
+mod variables;
 
 use super::Texts;
 
@@ -18,4 +19,5 @@ pub(super) const ALL: &[Texts] = &[
     events::TEXTS,
     runs::TEXTS,
     log::TEXTS,
+    variables::TEXTS,
 ];

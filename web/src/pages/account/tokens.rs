@@ -55,6 +55,7 @@ enum ResourceKind {
     Job,
     System,
     User,
+    Variable,
 }
 
 impl ResourceKind {
@@ -66,6 +67,7 @@ impl ResourceKind {
             Self::Job => "nav.runs",
             Self::System => "nav.settings",
             Self::User => "nav.users",
+            Self::Variable => "nav.variables",
         })
     }
 }
