@@ -112,7 +112,7 @@ fn every_helper_makes_every_call() {
             ended.texts(Stream::Stderr)
         );
         assert_eq!(ended.texts(Stream::System), [r#"WARN said {"a":1}"#], "{language:?}");
-        let output: serde_json::Value = serde_json::from_str(&ended.report.output.unwrap()).unwrap();
+        let output: serde_json::Value = serde_json::from_str(ended.report.output.as_ref().unwrap()).unwrap();
         assert_eq!(output, serde_json::json!({ "a": [1] }), "{language:?}");
         assert_eq!(ended.report.code, Some(0), "{language:?}");
         asked.sort();

@@ -100,12 +100,11 @@ fn a_secret_of_the_environment_is_masked_from_the_first_line() {
 #[test]
 fn a_flood_is_masked_to_the_last_line() {
     let lines = 300_000;
-    let script = format!(
-        "cronium_get_variable S > /dev/null; yes 'a line of a usual length with nothing to hide, or with hunter2-hunter2 at the end' | head -n {lines}"
-    );
-    for secret in ["hunter2-hunter2", "another secret"] {
+    let flood = format!("yes 'a line of a usual length, with nothing to hide but hunter2-hunter2' | head -n {lines}");
+    let told = format!("cronium_get_variable S > /dev/null; {flood}");
+    for (script, secret) in [(&flood, "none"), (&told, "another secret"), (&told, "hunter2-hunter2")] {
         let began = Instant::now();
-        let ended = runs(Language::Bash, &script, secret);
+        let ended = runs(Language::Bash, script, secret);
         let bytes: usize = ended.lines.iter().map(|line| line.text.len() + 1).sum();
         let masked = ended.lines.iter().filter(|line| line.text.ends_with("***")).count();
         assert_eq!(masked, if secret.starts_with("hunter2") { lines } else { 0 });

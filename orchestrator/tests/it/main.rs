@@ -10,6 +10,7 @@
 
 mod agent;
 mod ahead;
+mod calls;
 mod isolation;
 mod lifecycle;
 mod machine;

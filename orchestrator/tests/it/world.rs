@@ -197,6 +197,10 @@ impl World {
         }
     }
 
+    pub fn signer(&self) -> &SigningKey {
+        &self.signer
+    }
+
     /// Hands it out; returns its execution's id.
     pub fn assign(&self, script: Script) -> Uuid {
         let assignment = self.assignment(script);

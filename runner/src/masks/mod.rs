@@ -69,12 +69,6 @@ impl Masks {
         known.masker.clone()
     }
 
-    /// A text that is no stream.
-    pub fn text(&self, text: String) -> String {
-        let masked = self.masker().and_then(|masker| masker.mask(text.as_bytes(), text.len()));
-        masked.map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned())
-    }
-
     /// A JSON text stays JSON, or is refused: a secret outside of a string becomes a string.
     pub fn json(&self, text: String) -> Result<String, String> {
         let Some(masker) = self.masker() else { return Ok(text) };

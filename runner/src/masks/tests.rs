@@ -9,6 +9,10 @@ fn masks(values: &[&str]) -> Masks {
     masks
 }
 
+fn text(masks: &Masks, text: &str) -> String {
+    spoken(masks, 1000, &[text.as_bytes()]).concat()
+}
+
 /// What comes out of lines that are read in these pieces.
 fn spoken(masks: &Masks, limit: usize, pieces: &[&[u8]]) -> Vec<String> {
     let mut cutter = LineCutter::new(limit);
@@ -24,16 +28,16 @@ fn spoken(masks: &Masks, limit: usize, pieces: &[&[u8]]) -> Vec<String> {
 #[test]
 fn each_secret_in_a_text_is_masked_and_the_rest_stays() {
     let masks = masks(&["hunter2", "second"]);
-    let text = masks.text("a hunter2 b second,hunter2second c".into());
-    assert_eq!(text, "a *** b ***,*** c");
-    assert_eq!(masks.text("hunter".into()), "hunter");
-    assert_eq!(Masks::default().text("hunter2".into()), "hunter2");
+    let shown = text(&masks, "a hunter2 b second,hunter2second c");
+    assert_eq!(shown, "a *** b ***,*** c");
+    assert_eq!(text(&masks, "hunter"), "hunter");
+    assert_eq!(text(&Masks::default(), "hunter2"), "hunter2");
 }
 
 #[test]
 fn secrets_that_overlap_leave_nothing_of_each_other() {
     let masks = masks(&["abcdefgh", "efghijkl", "abcdefghij"]);
-    assert_eq!(masks.text("xabcdefghijklx".into()), "x***x");
+    assert_eq!(text(&masks, "xabcdefghijklx"), "x***x");
 }
 
 #[test]
@@ -69,7 +73,7 @@ fn so_many_secrets_that_they_can_t_be_masked_are_refused() {
     let masks = Masks::default();
     let refused = (0..5_000).find(|n| masks.learn([format!("secret number {n}").as_str()]).is_err());
     assert!(refused.is_some_and(|n| n > 500), "{refused:?}");
-    assert_eq!(masks.text("secret number 7".into()), "***");
+    assert_eq!(text(&masks, "secret number 7"), "***");
 }
 
 proptest! {

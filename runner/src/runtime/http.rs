@@ -49,14 +49,14 @@ impl Answer {
 #[derive(Debug)]
 pub enum Problem {
     /// The client went away, or was silent too long.
-    Io(io::Error),
+    Gone,
     /// What it is to be told.
     Refused(Answer),
 }
 
 impl From<io::Error> for Problem {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+    fn from(_: io::Error) -> Self {
+        Self::Gone
     }
 }
 
@@ -87,7 +87,7 @@ impl<S: Read + Write> Connection<S> {
                 return Err(if filled == buffer.len() {
                     bad("the request's head is too long")
                 } else {
-                    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+                    Problem::Gone
                 });
             }
             filled += n;
@@ -109,7 +109,7 @@ impl<S: Read + Write> Connection<S> {
         let missing = (head.length - body.len()) as u64;
         let read = (&mut self.stream).take(missing).read_to_end(&mut body)? as u64;
         if read < missing {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            return Err(Problem::Gone);
         }
         Ok(body)
     }
@@ -257,7 +257,7 @@ mod tests {
         }
         let mut cut = connection(b"PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhell", 9);
         let head = cut.head().unwrap();
-        assert!(matches!(cut.body(&head), Err(Problem::Io(_))));
+        assert!(matches!(cut.body(&head), Err(Problem::Gone)));
     }
 
     proptest! {

@@ -82,7 +82,7 @@ impl Desk {
                     connection.throw_away();
                 }
             }
-            Err(Problem::Io(_)) => {}
+            Err(Problem::Gone) => {}
         }
     }
 

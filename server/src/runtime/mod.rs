@@ -8,7 +8,7 @@ mod service;
 mod store;
 mod token;
 
-pub use model::{Failure, ROUTES, Route, find as route};
+pub use model::{Failure, ROUTES, Route};
 pub use openapi::document;
 pub use service::{Caller, Runtime};
 pub use token::Tokens;

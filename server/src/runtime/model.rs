@@ -215,7 +215,7 @@ impl Failure {
 
     pub fn body(&self) -> Value {
         let message = match self {
-            Self::NotRunning => "This is not the token of an execution that runs.",
+            Self::NotRunning => "This execution does not run, or this is not its token.",
             Self::Invalid { message, .. } => message,
             Self::NotFound(message) | Self::Forbidden(message) | Self::TooLarge(message) => message,
             Self::RateLimited { .. } => "Too many calls: come again later.",
