@@ -43,6 +43,7 @@ pub struct Model {
     pub held: bool,
     /// The event whose runs take turns, when this is one of them.
     pub gate: Option<Uuid>,
+    pub condition: Option<bool>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

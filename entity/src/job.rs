@@ -34,6 +34,7 @@ pub struct Model {
     pub run_at: Option<DateTimeUtc>,
     /// Waits for its turn among the runs of its event.
     pub held: bool,
+    pub condition: Option<bool>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -18,6 +18,7 @@ mod m0015_oidc;
 mod m0016_policies;
 mod m0017_waiting;
 mod m0018_variables;
+mod m0019_runtime;
 mod m0020_orchestrators;
 mod m0021_requests;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_orchestrators::Migration),
             Box::new(m0021_requests::Migration),
             Box::new(m0018_variables::Migration),
+            Box::new(m0019_runtime::Migration),
         ]
     }
 }

@@ -68,6 +68,9 @@ impl Switchboard {
             ServerToAgent::LogAck { claim, seq } => self.registry.deliver(claim, Mail::LogAck { seq }),
             ServerToAgent::FinishAck { claim } => self.registry.deliver(claim, Mail::FinishAck),
             ServerToAgent::Cancel { claim } => self.registry.deliver(claim, Mail::Cancel),
+            ServerToAgent::Reply { claim, id, reply } => {
+                self.registry.deliver(claim, Mail::Reply { id, reply })
+            }
             ServerToAgent::Wake => self.wake.notify_one(),
             ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),
             ServerToAgent::Welcome { .. } => tracing::warn!("a second Welcome is ignored"),
@@ -92,6 +95,7 @@ pub async fn run<E: Executor>(
         capacity: config.capacity,
         labels: config.labels.0.clone(),
         started_at_us: Some(crate::clock::now().us),
+        runtime: true,
     };
     let (channel, link) = Channel::new(config.agent_url.clone(), config.internal_api_key.clone(), hello);
     let (registry, leases) = (Registry::default(), Arc::new(Leases::default()));

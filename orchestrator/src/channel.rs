@@ -63,6 +63,8 @@ pub struct Session {
     pub verify_key: [u8; 32],
     pub lease: Duration,
     pub renew: Duration,
+    /// The server answers runtime calls.
+    pub runtime: bool,
     queue: mpsc::Sender<AgentToServer>,
 }
 
@@ -171,6 +173,7 @@ impl Channel {
             verify_key,
             lease_secs,
             renew_secs,
+            runtime,
         }) = welcome
         else {
             return Err(ChannelError::NoWelcome);
@@ -182,6 +185,7 @@ impl Channel {
             verify_key,
             lease: Duration::from_secs(u64::from(lease_secs.max(1))),
             renew: Duration::from_secs(u64::from(renew_secs.max(1))),
+            runtime,
             queue,
         })));
         // Both directions at once: neither waits for the other, so full buffers can't lock both ends.

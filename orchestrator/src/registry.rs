@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cronium_protocol::agent::Claim;
 use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
 
 use crate::executor::Target;
 
 /// What the server or the lease keeper says to one execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mail {
     Grant {
         granted: bool,
@@ -22,6 +23,11 @@ pub enum Mail {
     Cancel,
     /// The lease was extended.
     Renewed,
+    /// To a runtime call; unread.
+    Reply {
+        id: Uuid,
+        reply: Vec<u8>,
+    },
     /// The lease ended: stop and clean up.
     Lost,
 }

@@ -10,7 +10,9 @@ use std::path::Path;
 use cronium_protocol::manifest::{FileEntry, Manifest, Refusal, sha256};
 use tar::{Archive, EntryType};
 
-/// Name in the work directory that scripts write their result to; no payload may bring it along.
+use crate::runtime::SOCKET_FILE;
+
+/// Name in the work directory that scripts write their output to; no payload may bring it along.
 pub const OUTPUT_FILE: &str = ".cronium-output.json";
 
 /// A verified file: path, mode and content.
@@ -41,7 +43,14 @@ pub fn check_manifest(manifest: &Manifest) -> Result<(), Refusal> {
             return refuse(format!("{file:?} is both a file and a directory"));
         }
     }
-    for path in std::iter::once(&manifest.entry).chain(&manifest.input) {
+    let bash_env = manifest
+        .runtime
+        .iter()
+        .filter_map(|runtime| runtime.bash_env.as_ref());
+    for path in std::iter::once(&manifest.entry)
+        .chain(&manifest.input)
+        .chain(bash_env)
+    {
         if !paths.contains(path.as_str()) {
             return Err(Refusal::Malformed(format!("{path:?} is not among the files")));
         }
@@ -59,7 +68,7 @@ fn check_path(path: &str) -> Result<(), Refusal> {
     if path.contains('\0') || path.split('/').any(component_is_bad) {
         return refuse(format!("path {path:?} is not plain and relative"));
     }
-    if path == OUTPUT_FILE {
+    if path == OUTPUT_FILE || path == SOCKET_FILE {
         return refuse(format!("path {path:?} is reserved"));
     }
     Ok(())
@@ -176,6 +185,7 @@ mod tests {
             files,
             expires_at_ms: 1,
             nonce: Uuid::nil(),
+            runtime: None,
         };
         (manifest, builder.into_inner().unwrap())
     }

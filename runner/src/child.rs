@@ -12,6 +12,7 @@ use cronium_protocol::manifest::{Language, Manifest};
 use nix::unistd::Pid;
 
 use crate::archive::OUTPUT_FILE;
+use crate::runtime;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -24,7 +25,7 @@ pub struct Child {
 }
 
 /// Starts the manifest's entry. The caller reaps it.
-pub fn spawn(manifest: &Manifest, work: &Path) -> io::Result<Child> {
+pub fn spawn(manifest: &Manifest, work: &Path, runner: &Path) -> io::Result<Child> {
     let (program, flags): (&str, &[&str]) = match manifest.language {
         Language::Bash => ("bash", &[]),
         Language::Python => ("python3", &["-u"]),
@@ -40,8 +41,15 @@ pub fn spawn(manifest: &Manifest, work: &Path) -> io::Result<Child> {
         .env_clear()
         .env("PATH", path)
         .env("HOME", work)
-        .env("LANG", "C.UTF-8")
+        .env("LANG", "C.UTF-8");
+    let calls = manifest.runtime.as_ref();
+    if let Some(bash_env) = calls.and_then(|runtime| runtime.bash_env.as_ref()) {
+        // Whoever sets it in the event means another file.
+        command.env("BASH_ENV", work.join(bash_env));
+    }
+    command
         .envs(&manifest.env)
+        .envs(calls.into_iter().flat_map(|_| runtime::environment(work, runner)))
         .env("CRONIUM_OUTPUT", work.join(OUTPUT_FILE))
         .env("CRONIUM_JOB_ID", manifest.job_id.to_string())
         .env("CRONIUM_EXECUTION_ID", manifest.execution_id.to_string())

@@ -9,7 +9,10 @@ use cronium_protocol::PROTOCOL_VERSION;
 use cronium_protocol::frame::FromRunner;
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_protocol::manifest::Refusal;
+use cronium_protocol::runtime::Reply;
+use uuid::Uuid;
 
+use crate::calls::{Calls, NotCarried};
 use crate::lines::Cut;
 use crate::spool::Spool;
 
@@ -42,6 +45,7 @@ struct Inner {
     sealed_at: Option<Instant>,
     spool: Spool,
     slots: Slots,
+    calls: Calls,
     /// What the runner has come to; said again after a resume.
     refusal: Option<Refusal>,
     asked: bool,
@@ -57,6 +61,8 @@ struct Inner {
 pub struct Hub {
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// A call was answered, or will not be.
+    answered: Condvar,
 }
 
 impl Hub {
@@ -76,6 +82,7 @@ impl Hub {
                     hello: true,
                     ..Slots::default()
                 },
+                calls: Calls::default(),
                 refusal: None,
                 asked: false,
                 started_at: None,
@@ -86,6 +93,7 @@ impl Hub {
                 writing: false,
             }),
             changed: Condvar::new(),
+            answered: Condvar::new(),
         }
     }
 
@@ -143,17 +151,44 @@ impl Hub {
 
     /// Nobody will read any more: lines are dropped from now on.
     pub fn discard(&self) {
-        self.change(|inner| inner.discard = true);
+        self.change(|inner| {
+            inner.discard = true;
+            inner.calls.end();
+        });
+        self.answered.notify_all();
     }
 
     pub fn ack(&self, seq: u64) {
         self.change(|inner| inner.spool.ack(seq));
     }
 
+    /// Calls are carried from now on, under ids that are counted from `base`.
+    pub fn carry_calls(&self, base: Uuid) {
+        self.lock().calls.begin(base);
+    }
+
+    /// Has a call carried, and waits for its answer however often the channel is cut meanwhile.
+    pub fn call(&self, method: String, path: String, body: Vec<u8>) -> Result<Reply, NotCarried> {
+        let number = self.change(|inner| inner.calls.add(method, path, body))?;
+        let mut inner = self.lock();
+        loop {
+            if let Some(answer) = inner.calls.take(number) {
+                return answer;
+            }
+            inner = self.answered.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn answered(&self, id: Uuid, reply: Reply) {
+        self.lock().calls.answered(id, reply);
+        self.answered.notify_all();
+    }
+
     /// A new reader: says everything again that it can't know.
-    pub fn resume(&self, after: u64) {
+    pub fn resume(&self, after: u64, calls: bool) {
         self.change(|inner| {
             inner.spool.resume(after);
+            inner.calls.resume(calls);
             let running_or_over = inner.started_at.is_some() || inner.exit.is_some();
             inner.slots = Slots {
                 hello: true,
@@ -164,6 +199,7 @@ impl Hub {
             };
             inner.exit_sent = false;
         });
+        self.answered.notify_all();
     }
 
     /// A refusal that ends this runner's usefulness.
@@ -194,8 +230,10 @@ impl Hub {
     pub fn exited(&self, exit: FromRunner) {
         self.change(|inner| {
             inner.seal();
+            inner.calls.end();
             inner.exit = Some(exit);
         });
+        self.answered.notify_all();
     }
 
     /// What to write next; waits until there is something. Only one thread may call this.
@@ -315,6 +353,9 @@ impl Inner {
         }
         if std::mem::take(&mut slots.pong) {
             return Some(FromRunner::Pong);
+        }
+        if let Some(call) = self.calls.next() {
+            return Some(call);
         }
         if let Some(block) = self.spool.next_to_send() {
             return Some(FromRunner::Log { block });

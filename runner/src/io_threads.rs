@@ -18,6 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::clock;
 use crate::hub::Hub;
 use crate::lines::LineCutter;
+use cronium_protocol::masks::Masks;
 
 const READ: usize = 64 << 10;
 /// How soon a reader notices that it should stop though its pipe is held open.
@@ -111,6 +112,7 @@ pub fn watch_signals(to: SyncSender<Input>) -> io::Result<()> {
 pub fn read_pipe(
     stream: Stream,
     hub: Arc<Hub>,
+    masks: Arc<Masks>,
     stop: Arc<AtomicBool>,
     to: SyncSender<Input>,
 ) -> io::Result<Sender<Pipe>> {
@@ -120,8 +122,15 @@ pub fn read_pipe(
         let mut cutter = LineCutter::new(pipe.line_bytes);
         let mut file = File::from(pipe.fd);
         let mut buffer = vec![0; READ];
+        let mut masked = 0;
         while let Some(n) = read_or_stop(&mut file, &mut buffer, &stop) {
             let at = clock::wall_us();
+            // After the read: a secret that is in these bytes was learnt before they were written.
+            let version = masks.version();
+            if version != masked {
+                masked = version;
+                cutter.mask(masks.masker());
+            }
             cutter.feed(&buffer[..n], |cut| hub.line(stream, at, cut));
         }
         if let Some(cut) = cutter.finish() {

@@ -1,4 +1,8 @@
-//! Cuts a byte stream into lines of bounded length. Pure: knows neither pipes nor sequence numbers.
+//! Cuts a byte stream into lines of bounded length, without secrets. Pure: knows neither pipes nor sequence numbers.
+
+use std::sync::Arc;
+
+use cronium_protocol::masks::{ANCHOR, Masker};
 
 /// One line as text, and how many of its bytes are not in it.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +17,7 @@ pub struct LineCutter {
     limit: usize,
     buffer: Vec<u8>,
     dropped: u64,
+    masker: Option<Arc<Masker>>,
 }
 
 impl LineCutter {
@@ -21,7 +26,18 @@ impl LineCutter {
             limit,
             buffer: Vec::new(),
             dropped: 0,
+            masker: None,
         }
+    }
+
+    /// From now on these secrets are masked.
+    pub fn mask(&mut self, masker: Option<Arc<Masker>>) {
+        self.masker = masker;
+    }
+
+    /// What is held of a line: with secrets a little more than is shown, so that one on the edge is seen.
+    fn held(&self) -> usize {
+        self.limit + if self.masker.is_some() { ANCHOR } else { 0 }
     }
 
     /// Takes the next bytes and emits each line that they complete.
@@ -43,7 +59,7 @@ impl LineCutter {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = self.limit - self.buffer.len();
+        let room = self.held() - self.buffer.len();
         // Once something was dropped, nothing after it may be appended, not even into regained room.
         let kept = if self.dropped > 0 {
             0
@@ -55,8 +71,13 @@ impl LineCutter {
     }
 
     fn take(&mut self) -> Cut {
-        let mut bytes = self.buffer.as_slice();
-        let mut dropped = std::mem::take(&mut self.dropped);
+        let limit = self.limit.min(self.buffer.len());
+        let masked = self
+            .masker
+            .as_ref()
+            .and_then(|masker| masker.mask(&self.buffer, limit));
+        let mut bytes = masked.as_deref().unwrap_or(&self.buffer[..limit]);
+        let mut dropped = std::mem::take(&mut self.dropped) + (self.buffer.len() - limit) as u64;
         if dropped > 0 {
             let whole = bytes.len() - incomplete_tail(bytes);
             dropped += (bytes.len() - whole) as u64;
@@ -75,6 +96,9 @@ fn incomplete_tail(bytes: &[u8]) -> usize {
         .find(|at| matches!(std::str::from_utf8(&bytes[*at..]), Err(e) if e.error_len().is_none() && e.valid_up_to() == 0))
         .map_or(0, |at| bytes.len() - at)
 }
+
+#[cfg(test)]
+mod masked;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,12 @@
 //! Runs one execution: takes a signed payload on stdin, verifies it, asks to start, runs the script,
-//! streams its output, and reports how it ended. Knows its target and the key of payloads, nothing else.
+//! streams its output, serves its calls, and reports how it ended. Knows its target and the key of payloads, nothing
+//! else.
 
 mod archive;
 mod args;
+mod calls;
 mod child;
+mod client;
 mod clock;
 mod hub;
 mod io_threads;
@@ -12,12 +15,17 @@ mod machine;
 mod processes;
 mod report;
 mod run;
+mod runtime;
 mod spool;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = match args::Args::parse(std::env::args().skip(1)) {
+    let mut given = std::env::args().skip(1).peekable();
+    if given.next_if(|first| first == "call").is_some() {
+        return client::main(given);
+    }
+    let args = match args::Args::parse(given) {
         Ok(args) => args,
         Err(error) => {
             eprintln!("cronium-runner: {error}");

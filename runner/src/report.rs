@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cronium_protocol::frame::UsageReport;
+use cronium_protocol::runtime::MAX_BODY;
 use nix::fcntl::OFlag;
 use nix::libc::SIGKILL;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -14,8 +15,6 @@ use nix::sys::time::TimeVal;
 
 use crate::archive::OUTPUT_FILE;
 use crate::processes::Ended;
-
-const OUTPUT_LIMIT: u64 = 1 << 20;
 
 /// The JSON that the script left, `None` when it left nothing.
 pub fn output(work: &Path) -> Result<Option<String>, String> {
@@ -34,11 +33,11 @@ pub fn output(work: &Path) -> Result<Option<String>, String> {
         return Err("the output is not a regular file".into());
     }
     let mut bytes = Vec::new();
-    if let Err(e) = file.take(OUTPUT_LIMIT + 1).read_to_end(&mut bytes) {
+    if let Err(e) = file.take(MAX_BODY as u64 + 1).read_to_end(&mut bytes) {
         return Err(format!("the output file can't be read: {e}"));
     }
-    if bytes.len() as u64 > OUTPUT_LIMIT {
-        return Err(format!("the output is larger than {OUTPUT_LIMIT} bytes"));
+    if bytes.len() > MAX_BODY {
+        return Err(format!("the output is larger than {MAX_BODY} bytes"));
     }
     if bytes.is_empty() {
         return Ok(None);
@@ -215,7 +214,7 @@ mod tests {
         assert_eq!(output(dir.path()), Ok(None));
         fs::write(&path, "{\"a\": [1, 2]}\n").unwrap();
         assert_eq!(output(dir.path()), Ok(Some("{\"a\": [1, 2]}\n".into())));
-        fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap();
+        fs::write(&path, vec![b' '; MAX_BODY + 1]).unwrap();
         assert!(output(dir.path()).unwrap_err().contains("larger"));
         fs::remove_file(&path).unwrap();
         fs::write(dir.path().join("secret"), "1").unwrap();

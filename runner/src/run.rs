@@ -2,6 +2,7 @@
 //! processes and all decisions are here, in one thread.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, sync_channel};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use cronium_protocol::frame::{ExitReport, FromRunner, ToRunner};
 use cronium_protocol::log::Stream;
 use cronium_protocol::manifest::{Manifest, Refusal};
+use cronium_protocol::runtime::decode;
 
 use crate::args::Args;
 use crate::clock::{Clock, wall_us};
@@ -18,15 +20,21 @@ use crate::io_threads::{self, Input, Pipe};
 use crate::machine::{Action, Event, Machine, State};
 use crate::processes::{Ended, Processes};
 use crate::report::{self, Memory};
-use crate::{archive, child};
+use crate::{archive, child, runtime};
+use cronium_protocol::masks::Masks;
 
 /// No line is longer than this, whatever the manifest says: a line must fit a frame.
 const LINE_LIMIT: u32 = 1 << 20;
 /// How long killed processes and held pipes are waited for.
 const PATIENCE_MS: u64 = 2000;
 
+fn line_bytes(manifest: &Manifest) -> usize {
+    manifest.log_line_bytes.clamp(1, LINE_LIMIT) as usize
+}
+
 /// Runs one execution to its end.
 pub fn run(args: Args) -> io::Result<()> {
+    let path = std::env::current_exe()?;
     // User code has our user: without this it could read our memory and write into our channel.
     nix::sys::prctl::set_dumpable(false)?;
     if std::process::id() != 1 {
@@ -38,7 +46,16 @@ pub fn run(args: Args) -> io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     io_threads::watch_signals(to.clone())?;
     io_threads::write_frames(Arc::clone(&hub))?;
-    let reader = |stream| io_threads::read_pipe(stream, Arc::clone(&hub), Arc::clone(&stop), to.clone());
+    let masks = Arc::new(Masks::default());
+    let reader = |stream| {
+        io_threads::read_pipe(
+            stream,
+            Arc::clone(&hub),
+            Arc::clone(&masks),
+            Arc::clone(&stop),
+            to.clone(),
+        )
+    };
     let readers = [reader(Stream::Stdout)?, reader(Stream::Stderr)?];
     io_threads::read_frames(to)?;
     let clock = Clock::start();
@@ -46,6 +63,8 @@ pub fn run(args: Args) -> io::Result<()> {
         machine: Machine::new(clock.millis()),
         clock,
         args,
+        path,
+        masks,
         hub: Arc::clone(&hub),
         stop,
         readers,
@@ -67,6 +86,9 @@ struct Runner {
     machine: Machine,
     clock: Clock,
     args: Args,
+    /// Of the runner itself.
+    path: PathBuf,
+    masks: Arc<Masks>,
     hub: Arc<Hub>,
     stop: Arc<AtomicBool>,
     readers: [Sender<Pipe>; 2],
@@ -138,10 +160,16 @@ impl Runner {
             ToRunner::Serve { target } => self.serve_target(target),
             ToRunner::Start { granted } => self.feed(Event::StartAnswered { granted }),
             ToRunner::Ack { seq } => self.hub.ack(seq),
-            ToRunner::Resume { after_seq } => self.hub.resume(after_seq),
+            ToRunner::Resume { after_seq, calls } => self.hub.resume(after_seq, calls),
             ToRunner::Cancel => self.feed(Event::Cancel),
             ToRunner::Ping => self.hub.pong(),
             ToRunner::Bye => self.feed(Event::Bye),
+            // One that can't be read comes again after the next resume.
+            ToRunner::Reply { id, reply } => {
+                if let Ok(reply) = decode(&reply) {
+                    self.hub.answered(id, reply);
+                }
+            }
         }
     }
 
@@ -184,7 +212,31 @@ impl Runner {
         let files = archive::verify(&manifest, archive)?;
         archive::unpack(&files, work)?;
         drop(files);
+        self.open_runtime(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Before user code starts, as all threads are made then.
+    fn open_runtime(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        let Some(runtime) = &manifest.runtime else {
+            return Ok(());
+        };
+        let secrets = runtime
+            .secret_env
+            .iter()
+            .filter_map(|name| manifest.env.get(name));
+        self.masks
+            .learn(secrets.map(String::as_str))
+            .map_err(|error| Refusal::Malformed(error.to_string()))?;
+        self.hub.carry_calls(manifest.nonce);
+        let desk = runtime::Desk {
+            hub: Arc::clone(&self.hub),
+            masks: Arc::clone(&self.masks),
+            work: self.args.work.clone(),
+            line_bytes: line_bytes(manifest),
+        };
+        runtime::open(desk)
+            .map_err(|error| Refusal::Malformed(format!("the runtime socket can't be opened: {error}")))
     }
 
     fn act(&mut self, action: Action) {
@@ -223,9 +275,9 @@ impl Runner {
             .manifest
             .as_ref()
             .ok_or_else(|| io::Error::other("there is no payload"))?;
-        let line_bytes = manifest.log_line_bytes.clamp(1, LINE_LIMIT) as usize;
+        let line_bytes = line_bytes(manifest);
         self.started_at = wall_us();
-        let child = child::spawn(manifest, &self.args.work)?;
+        let child = child::spawn(manifest, &self.args.work, &self.path)?;
         self.processes = Some(Processes::new(child.pid));
         for (reader, fd) in self.readers.iter().zip([child.stdout, child.stderr]) {
             if reader.send(Pipe { fd, line_bytes }).is_ok() {
@@ -264,6 +316,7 @@ impl Runner {
             Ok(None)
         } else {
             report::output(&self.args.work)
+                .and_then(|output| output.map(|text| self.masks.json(text)).transpose())
         };
         let (output, output_error) = match output {
             Ok(output) => (output, None),

@@ -67,7 +67,10 @@ fn a_resumed_reader_gets_every_line_once() {
     runner.until(|frame| matches!(frame, FromRunner::Exit { .. }).then_some(()));
     runner.send_bytes(b"\x09half a frame");
     runner.send_bytes(b"\x00");
-    runner.send(ToRunner::Resume { after_seq: 500 });
+    runner.send(ToRunner::Resume {
+        after_seq: 500,
+        calls: true,
+    });
     let hello = runner.next();
     assert_eq!(
         hello,
@@ -106,7 +109,10 @@ fn a_flood_that_nobody_reads_waits_on_disk_and_in_the_pipe() {
         FromRunner::Pong,
         "the window is closed: nothing but the answer may come"
     );
-    runner.send(ToRunner::Resume { after_seq: 0 });
+    runner.send(ToRunner::Resume {
+        after_seq: 0,
+        calls: true,
+    });
     let ended = runner.finish();
     let numbers: Vec<u64> = ended
         .texts(Stream::Stdout)

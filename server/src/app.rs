@@ -31,6 +31,7 @@ use crate::mail::Mail;
 use crate::oidc::{self, Oidc};
 use crate::orchestrators::Orchestrators;
 use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
+use crate::runtime::{Runtime, Tokens};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
@@ -38,6 +39,7 @@ use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
 use crate::transport::graphql::batches::loader;
 use crate::transport::graphql::{self, Gateway, Settings as GatewaySettings};
 use crate::transport::health::Probes;
+use crate::transport::runtime as runtime_api;
 use crate::transport::schema::{self, Schema};
 use crate::variables::{self, Variables};
 
@@ -56,6 +58,7 @@ pub struct App {
     pub jobs: Jobs,
     pub logs: Logs,
     pub queue: Queue,
+    pub runtime: Runtime,
     pub variables: Variables,
     pub pulse: Pulse,
     pub schema: Schema,
@@ -145,7 +148,16 @@ impl App {
         );
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
-        let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer);
+        let tokens = Tokens::new(&signer.derived("runtime tokens"), public_url);
+        let queue = Queue::new(
+            kernel.clone(),
+            events.clone(),
+            logs.clone(),
+            signer,
+            tokens.clone(),
+            variables.clone(),
+        );
+        let runtime = Runtime::new(kernel.clone(), variables.clone(), tokens);
         let schema = schema::builder()
             .data(Explain {
                 identity: identity.clone(),
@@ -197,6 +209,7 @@ impl App {
             jobs,
             logs,
             queue,
+            runtime,
             variables,
             pulse: Pulse::default(),
             schema,
@@ -223,7 +236,7 @@ impl App {
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
         let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
         let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
-        let oidc = self.oidc.clone();
+        let (oidc, runtime) = (self.oidc.clone(), self.runtime.clone());
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
@@ -231,11 +244,12 @@ impl App {
             move || {
                 let (kernel, quotas) = (kernel.clone(), quotas.clone());
                 let (jobs, identity) = (jobs.clone(), identity.clone());
-                let oidc = oidc.clone();
+                let (oidc, runtime) = (oidc.clone(), runtime.clone());
                 async move {
                     logs::make_partitions(&kernel).await?;
                     identity.tidy().await?;
                     oidc.tidy().await?;
+                    runtime.tidy().await?;
                     quotas.tidy().await?;
                     logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
@@ -253,11 +267,14 @@ impl App {
 
     /// Everything that is reached by HTTP.
     pub fn router(&self, config: &Config, keys: &Keys, probes: Probes) -> Result<axum::Router> {
+        let buckets = config.rate.buckets(Arc::clone(&self.kernel.clock))?;
+        let runtime = self.runtime.clone().limited(config.rate.runtime(), buckets);
         let agents = Agents {
             kernel: self.kernel.clone(),
             orchestrators: self.orchestrators.clone(),
             queue: self.queue.clone(),
             logs: self.logs.clone(),
+            runtime: runtime.clone(),
             key: keys.internal.as_str().into(),
         };
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
@@ -267,6 +284,7 @@ impl App {
             .merge(oidc::router(self.oidc.clone(), gateway.clone()))
             .merge(graphql::router(gateway))
             .merge(agent::router(agents))
+            .merge(runtime_api::router(runtime))
             .merge(audit::router(
                 kernel.clone(),
                 self.audit.clone(),

@@ -21,6 +21,7 @@ pub mod oidc;
 pub mod orchestrators;
 pub mod postgres;
 pub mod quotas;
+pub mod runtime;
 pub mod settings;
 pub mod supervise;
 pub mod transport;

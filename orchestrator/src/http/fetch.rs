@@ -53,6 +53,8 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
+    #[error("{0}")]
+    Unfilled(String),
     #[error("{0} is not an address that can be asked: it begins with http:// or https:// and names a host")]
     Url(String),
     #[error("the address holds a user name or a password: put them into an Authorization header")]
@@ -98,6 +100,9 @@ impl Fetcher {
         request: &HttpRequest,
         mut note: impl FnMut(String),
     ) -> Result<Answer, Failure> {
+        if let Some(problem) = &request.problem {
+            return Err(Failure::Unfilled(problem.clone()));
+        }
         let begun = Instant::now();
         let mut hop = Hop {
             method: Method::from_bytes(request.method.as_bytes())

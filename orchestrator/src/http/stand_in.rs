@@ -9,6 +9,7 @@ use cronium_protocol::frame::{ExitReport, FrameError, FrameReader, FromRunner, T
 use cronium_protocol::http::{HttpRequest, REQUEST_FILE};
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_protocol::manifest::{Language, Manifest, Refusal, sha256};
+use cronium_protocol::masks::Masks;
 use ed25519_dalek::VerifyingKey;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -29,6 +30,7 @@ pub struct StandIn {
     target: String,
     frames: Frames,
     lines: Vec<Line>,
+    masks: Masks,
     /// The end, once there is one.
     exit: Option<FromRunner>,
     started_at_us: i64,
@@ -51,6 +53,7 @@ impl StandIn {
             target: serves(order.claim),
             frames,
             lines: Vec::new(),
+            masks: Masks::default(),
             exit: None,
             started_at_us: 0,
         })
@@ -116,7 +119,7 @@ impl StandIn {
     async fn answer(&self, frame: &ToRunner) {
         match frame {
             ToRunner::Ping => self.say(FromRunner::Pong).await,
-            ToRunner::Resume { after_seq } => {
+            ToRunner::Resume { after_seq, .. } => {
                 self.hello().await;
                 self.repeat(*after_seq).await;
             }
@@ -162,8 +165,13 @@ impl StandIn {
         if content.len() as u64 != file.size || sha256(&content) != file.sha256 {
             return Err(Refusal::Archive("its file is not the one that was signed".into()));
         }
-        let request =
+        let request: HttpRequest =
             serde_json::from_slice(&content).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        // Before anything is said that may hold one.
+        let secrets = request.secrets.iter().map(String::as_str);
+        self.masks
+            .learn(secrets)
+            .map_err(|error| Refusal::Malformed(error.to_string()))?;
         Ok((manifest, request))
     }
 
@@ -172,7 +180,7 @@ impl StandIn {
             seq: self.last_seq() + 1,
             at_us: clock::now().us,
             stream: Stream::System,
-            text,
+            text: self.masks.text(text),
         };
         self.lines.push(line.clone());
         let block = LogBlock { lines: vec![line] }.encode();
@@ -266,14 +274,15 @@ impl StandIn {
                 report.code = Some(if good { 0 } else { i32::from(status) });
                 report.failure =
                     (!good).then(|| format!("the answer's status is {status}, which was not expected"));
-                match serde_json::to_string(&answer) {
+                let output = serde_json::to_string(&answer).map_err(|error| error.to_string());
+                match output.and_then(|output| self.masks.json(output)) {
                     Ok(output) => report.output = Some(output),
-                    Err(error) => report.output_error = Some(error.to_string()),
+                    Err(error) => report.output_error = Some(error),
                 }
             }
             End::Came(Err(failure)) => {
                 report.code = Some(NO_ANSWER);
-                report.failure = Some(failure.to_string());
+                report.failure = Some(self.masks.text(failure.to_string()));
             }
             End::TimedOut => report.timed_out = true,
             End::Cancelled | End::Left => report.cancelled = true,

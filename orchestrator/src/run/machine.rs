@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::block;
 use super::reason::{self, Limits};
+pub use messages::unanswered;
 pub use words::{Action, Facts, Input, Origin};
 
 use crate::clock::Now;
@@ -136,7 +137,7 @@ impl Machine {
         match self.origin {
             Origin::Fresh(_) => Vec::new(),
             Origin::Adopted { last_seq, .. } => {
-                vec![Action::Runner(ToRunner::Resume { after_seq: last_seq })]
+                vec![messages::resume(last_seq)]
             }
         }
     }
@@ -199,6 +200,9 @@ impl Machine {
                 self.end(OutcomeKind::NotStarted, Some(reason), now, out);
             }
             FromRunner::Pong => {}
+            // After a resume it comes again.
+            FromRunner::Call { id, request } if !self.deaf => out.push(self.call(id, request)),
+            FromRunner::Call { .. } => {}
         }
     }
 
@@ -297,6 +301,7 @@ impl Machine {
             }
             Mail::Cancel => self.on_cancel(now, out),
             Mail::Renewed => self.lease_until = now.at + self.facts.lease,
+            Mail::Reply { id, reply } => out.push(Action::Runner(ToRunner::Reply { id, reply })),
             Mail::Lost => out.push(Action::Abandon),
         }
     }
@@ -467,7 +472,7 @@ impl Machine {
         if !self.gone {
             self.deaf = true;
             let after_seq = self.acked_seq;
-            out.push(Action::Runner(ToRunner::Resume { after_seq }));
+            out.push(messages::resume(after_seq));
         }
     }
 

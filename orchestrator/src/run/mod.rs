@@ -271,6 +271,9 @@ impl<E: Executor> Drive<E> {
         for action in actions {
             match action {
                 Action::Runner(message) => self.tell_runner(&message),
+                Action::Server(AgentToServer::Call { id, .. }) if !self.session.runtime => {
+                    self.tell_runner(&machine::unanswered(id));
+                }
                 // The machine repeats everything that counts when the channel is back.
                 Action::Server(message) => {
                     if let AgentToServer::Finish { outcome, .. } = &message {

@@ -15,6 +15,7 @@ use cronium_protocol::agent::{
     AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, OutcomeKind, Phase, ServerToAgent,
 };
 use cronium_protocol::log::LogBlock;
+use cronium_protocol::runtime::{Request, decode, encode};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
@@ -33,6 +34,10 @@ pub struct Kept {
     pub outcomes: HashMap<Uuid, (Claim, Outcome)>,
     pub start_requests: usize,
     pub adopts: usize,
+    pub mute_calls: bool,
+    pub no_runtime: bool,
+    /// With the number that the runner gave each.
+    pub calls: Vec<(Uuid, u64)>,
     pub connections: usize,
     pub refused_keys: usize,
     peer: Option<mpsc::UnboundedSender<Option<ServerToAgent>>>,
@@ -137,6 +142,7 @@ impl Agent {
                 verify_key: kept.verify_key,
                 lease_secs: 15,
                 renew_secs: 1,
+                runtime: !kept.no_runtime,
             }],
             AgentToServer::Claim { free_slots } => {
                 let n = kept.queue.len().min(free_slots as usize);
@@ -180,6 +186,15 @@ impl Agent {
                 vec![ServerToAgent::Adopted { replies }]
             }
             AgentToServer::Heartbeat { .. } => Vec::new(),
+            AgentToServer::Call { claim, id, request } => {
+                let request: Request = decode(&request).unwrap();
+                kept.calls.push((id, request.number));
+                if kept.mute_calls {
+                    return Vec::new();
+                }
+                let reply = encode(&crate::calls::answer(&request)).unwrap();
+                vec![ServerToAgent::Reply { claim, id, reply }]
+            }
         }
     }
 }

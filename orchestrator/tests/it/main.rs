@@ -10,6 +10,7 @@
 
 mod agent;
 mod ahead;
+mod calls;
 mod escapes;
 mod isolation;
 mod lifecycle;

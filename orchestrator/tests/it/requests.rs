@@ -106,6 +106,8 @@ fn to(url: &str) -> HttpRequest {
         }],
         verify_tls: true,
         max_redirects: 3,
+        secrets: Vec::new(),
+        problem: None,
     }
 }
 

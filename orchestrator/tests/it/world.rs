@@ -188,6 +188,7 @@ impl World {
             }],
             expires_at_ms: now_ms() + 600_000,
             nonce: clock::new_id(),
+            runtime: None,
         };
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);
@@ -214,6 +215,10 @@ impl World {
         change(&mut manifest);
         assignment.manifest = manifest.encode().unwrap();
         assignment.signature = sign(&assignment.manifest, &self.signer);
+    }
+
+    pub fn signer(&self) -> &SigningKey {
+        &self.signer
     }
 
     /// Hands it out; returns its execution's id.

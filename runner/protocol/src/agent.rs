@@ -52,6 +52,9 @@ pub enum AgentToServer {
         /// When its process began, in microseconds since the Unix epoch.
         #[serde(default)]
         started_at_us: Option<i64>,
+        /// Carries runtime calls.
+        #[serde(default)]
+        runtime: bool,
     },
     /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
     Claim { free_slots: u32 },
@@ -73,6 +76,14 @@ pub enum AgentToServer {
     Adopt { claims: Vec<Claim> },
     /// Host figures, every 5 s.
     Heartbeat { host: HostReport, running: u32 },
+    /// A runtime call, relayed unread; answered by `Reply`. The same id is the same call, however often it comes.
+    /// Only sent where the server's Welcome said that it answers them.
+    Call {
+        claim: Claim,
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        request: Vec<u8>,
+    },
 }
 
 /// What the server says to an orchestrator.
@@ -83,6 +94,9 @@ pub enum ServerToAgent {
         verify_key: [u8; 32],
         lease_secs: u32,
         renew_secs: u32,
+        /// Answers runtime calls.
+        #[serde(default)]
+        runtime: bool,
     },
     Claimed {
         assignments: Vec<Assignment>,
@@ -115,6 +129,13 @@ pub enum ServerToAgent {
     /// Take no new work.
     Drain {
         draining: bool,
+    },
+    /// Answer to `Call`, to be relayed unread.
+    Reply {
+        claim: Claim,
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        reply: Vec<u8>,
     },
 }
 

@@ -3,6 +3,7 @@
 //! finds the next frame by itself.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::manifest::Refusal;
 
@@ -39,6 +40,14 @@ pub enum FromRunner {
         refusal: Refusal,
     },
     Pong,
+    /// A runtime call of the script: an encoded [`crate::runtime::Request`], relayed unread. Repeated after a resume
+    /// until it is answered. Only sent where the manifest has a runtime, and after a resume only where that asks for
+    /// calls.
+    Call {
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        request: Vec<u8>,
+    },
 }
 
 /// Orchestrator → runner.
@@ -58,14 +67,24 @@ pub enum ToRunner {
     Start { granted: bool },
     /// Lines up to and with `seq` are kept; the spool may forget them.
     Ack { seq: u64 },
-    /// A new reader: send Hello and everything after `after_seq` again.
-    Resume { after_seq: u64 },
+    /// A new reader: send Hello and everything after `after_seq` again. `calls`: runtime calls are carried, too.
+    Resume {
+        after_seq: u64,
+        #[serde(default)]
+        calls: bool,
+    },
     /// TERM, then KILL after the manifest's grace.
     Cancel,
     /// Sent every 5 s; a runner that hears nothing for 10 min stops itself.
     Ping,
     /// The exit is kept: leave.
     Bye,
+    /// Answer to `Call`: an encoded [`crate::runtime::Reply`].
+    Reply {
+        id: Uuid,
+        #[serde(with = "serde_bytes")]
+        reply: Vec<u8>,
+    },
 }
 
 /// How user code ended.
@@ -90,7 +109,7 @@ pub struct ExitReport {
     /// Why it failed, where its exit code does not say it.
     #[serde(default)]
     pub failure: Option<String>,
-    /// JSON text that the script wrote to `$CRONIUM_OUTPUT`.
+    /// JSON text that the script gave as its output, by file or by call.
     pub output: Option<String>,
     pub output_error: Option<String>,
     pub log_truncated: bool,

@@ -19,6 +19,10 @@ pub struct HttpRequest {
     pub verify_tls: bool,
     /// How many redirects are followed.
     pub max_redirects: u32,
+    /// Values that are masked in what is told of it.
+    pub secrets: Vec<String>,
+    /// It could not be filled in, and is not sent.
+    pub problem: Option<String>,
 }
 
 /// One header of a request.

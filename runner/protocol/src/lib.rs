@@ -6,6 +6,8 @@ pub mod frame;
 pub mod http;
 pub mod log;
 pub mod manifest;
+pub mod masks;
+pub mod runtime;
 
 /// Version of everything in this crate; peers with another one are refused.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -42,6 +42,18 @@ pub struct Manifest {
     /// Milliseconds since the Unix epoch.
     pub expires_at_ms: i64,
     pub nonce: Uuid,
+    /// None: no runtime socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+}
+
+/// The runtime socket of an execution.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Path among `files` of what Bash reads before each script; None: nothing.
+    pub bash_env: Option<String>,
+    /// Names of variables in `env` whose values are masked in all that the script says.
+    pub secret_env: Vec<String>,
 }
 
 /// One regular file of the archive.

@@ -6,7 +6,8 @@ use cronium_protocol::agent::{
 };
 use cronium_protocol::frame::{self, ExitReport, FromRunner, ToRunner, UsageReport};
 use cronium_protocol::log::{Line, LogBlock, Stream};
-use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal};
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal, Runtime};
+use cronium_protocol::runtime;
 use insta::assert_snapshot;
 use serde::Serialize;
 use uuid::Uuid;
@@ -79,7 +80,16 @@ fn manifest() {
         }],
         expires_at_ms: 1_700_000_000_000,
         nonce: Uuid::from_u128(4),
+        runtime: None,
     };
+    let with_runtime = Manifest {
+        runtime: Some(Runtime {
+            bash_env: Some("cronium.sh".into()),
+            secret_env: vec!["CRONIUM_TOKEN".into()],
+        }),
+        ..manifest.clone()
+    };
+    assert_snapshot!("manifest_with_runtime", dump(&with_runtime.encode().unwrap()));
     assert_snapshot!(dump(&manifest.encode().unwrap()));
 }
 
@@ -94,10 +104,17 @@ fn frames_to_the_runner() {
         payload,
         ToRunner::Start { granted: true },
         ToRunner::Ack { seq: 7 },
-        ToRunner::Resume { after_seq: 0 },
+        ToRunner::Resume {
+            after_seq: 0,
+            calls: true,
+        },
         ToRunner::Cancel,
         ToRunner::Ping,
         ToRunner::Bye,
+        ToRunner::Reply {
+            id: Uuid::from_u128(6),
+            reply: vec![1, 0],
+        },
     ];
     let shown: Vec<String> = frames
         .iter()
@@ -129,6 +146,10 @@ fn frames_from_the_runner() {
             refusal: Refusal::Archive("why".into()),
         },
         FromRunner::Pong,
+        FromRunner::Call {
+            id: Uuid::from_u128(6),
+            request: vec![1, 0],
+        },
     ];
     let shown: Vec<String> = frames
         .iter()
@@ -166,6 +187,7 @@ fn agent_messages() {
             capacity: 4,
             labels: vec!["gpu".into()],
             started_at_us: Some(1_000_000),
+            runtime: true,
         },
         AgentToServer::Claim { free_slots: 4 },
         AgentToServer::Renew {
@@ -204,12 +226,18 @@ fn agent_messages() {
             host: HostReport::default(),
             running: 1,
         },
+        AgentToServer::Call {
+            claim: claim(),
+            id: Uuid::from_u128(6),
+            request: vec![1],
+        },
     ];
     let to_agent = [
         ServerToAgent::Welcome {
             verify_key: [1; 32],
             lease_secs: 30,
             renew_secs: 5,
+            runtime: true,
         },
         ServerToAgent::Claimed {
             assignments: vec![Assignment {
@@ -244,6 +272,11 @@ fn agent_messages() {
         ServerToAgent::Wake,
         ServerToAgent::Adopted { replies: Vec::new() },
         ServerToAgent::Drain { draining: true },
+        ServerToAgent::Reply {
+            claim: claim(),
+            id: Uuid::from_u128(6),
+            reply: vec![1],
+        },
     ];
     let shown: Vec<String> = to_server
         .iter()
@@ -251,4 +284,53 @@ fn agent_messages() {
         .chain(to_agent.iter().map(packed))
         .collect();
     assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn runtime_calls() {
+    let request = runtime::Request {
+        number: 7,
+        settled: 5,
+        method: "GET".into(),
+        path: "/runtime/v1/variables/A".into(),
+        body: vec![1, 0],
+    };
+    let reply = runtime::Reply {
+        status: 200,
+        body: b"{}".to_vec(),
+        secrets: vec!["hunter2".into()],
+    };
+    assert_eq!(
+        format!("{request:?} {reply:?}"),
+        "Request(7 GET /runtime/v1/variables/A) Reply(200)"
+    );
+    let shown = [
+        runtime::encode(&request).unwrap(),
+        runtime::encode(&reply).unwrap(),
+    ];
+    assert_snapshot!(shown.map(|bytes| dump(&bytes)).join("\n\n"));
+}
+
+/// Peers of the version before: what they say has not the newer fields, and what they hear has more than they know.
+#[test]
+fn words_without_the_newer_fields_are_understood() {
+    #[derive(Serialize)]
+    enum Older {
+        Resume { after_seq: u64 },
+    }
+    #[derive(serde::Deserialize, PartialEq, Debug)]
+    enum OlderReader {
+        Resume { after_seq: u64 },
+    }
+    let said = rmp_serde::to_vec_named(&Older::Resume { after_seq: 9 }).unwrap();
+    let newer = ToRunner::Resume {
+        after_seq: 9,
+        calls: false,
+    };
+    assert_eq!(rmp_serde::from_slice::<ToRunner>(&said).unwrap(), newer);
+    let said = rmp_serde::to_vec_named(&newer).unwrap();
+    assert_eq!(
+        rmp_serde::from_slice::<OlderReader>(&said).unwrap(),
+        OlderReader::Resume { after_seq: 9 }
+    );
 }

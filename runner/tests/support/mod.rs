@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use cronium_protocol::frame::{self, ExitReport, FrameReader, FromRunner, ToRunner, UsageReport};
 use cronium_protocol::log::{Line, LogBlock, Stream};
-use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal, sha256, sign};
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal, Runtime, sha256, sign};
+use cronium_protocol::runtime::{self, Reply, Request};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -64,7 +65,39 @@ pub fn entry(path: &str, content: &[u8]) -> FileEntry {
 
 impl Payload {
     pub fn of(language: Language, script: &str) -> Self {
-        let files: &[(&str, &[u8])] = &[("main", script.as_bytes()), ("data/input.json", b"{\"n\": 20}")];
+        Self::of_files(
+            language,
+            &[("main", script.as_bytes()), ("data/input.json", b"{\"n\": 20}")],
+        )
+    }
+
+    /// With a runtime socket and the helpers that the server sends along.
+    pub fn calling(language: Language, script: &str) -> Self {
+        let helpers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src/runtime/helpers");
+        let read = |name: &str| std::fs::read(helpers.join(name)).unwrap();
+        let node = |name: &str| {
+            (
+                format!("node_modules/cronium/{name}"),
+                read(&format!("node/{name}")),
+            )
+        };
+        let mut files = match language {
+            Language::Bash => vec![("cronium.sh".to_owned(), read("cronium.sh"))],
+            Language::Python => vec![("cronium.py".to_owned(), read("cronium.py"))],
+            Language::NodeJs => ["package.json", "index.js", "index.mjs"].map(node).into(),
+        };
+        files.push(("main".into(), script.into()));
+        files.push(("data/input.json".into(), b"{}".into()));
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(p, c)| (p.as_str(), c.as_slice())).collect();
+        Self::of_files(language, &files).with(|m| {
+            m.runtime = Some(Runtime {
+                bash_env: (language == Language::Bash).then(|| "cronium.sh".into()),
+                secret_env: Vec::new(),
+            });
+        })
+    }
+
+    fn of_files(language: Language, files: &[(&str, &[u8])]) -> Self {
         Self {
             manifest: Manifest {
                 version: cronium_protocol::PROTOCOL_VERSION,
@@ -83,6 +116,7 @@ impl Payload {
                 files: files.iter().map(|(path, content)| entry(path, content)).collect(),
                 expires_at_ms: i64::MAX,
                 nonce: Uuid::from_u128(4),
+                runtime: None,
             },
             archive: tar_of(files),
             key: key(),
@@ -267,11 +301,33 @@ impl Runner {
         }
     }
 
+    /// The next call and its id.
+    pub fn call(&mut self) -> (Uuid, Request) {
+        self.until(|frame| match frame {
+            FromRunner::Call { id, request } => Some((id, runtime::decode(&request).unwrap())),
+            _ => None,
+        })
+    }
+
+    pub fn reply(&mut self, id: Uuid, reply: &Reply) {
+        let reply = runtime::encode(reply).unwrap();
+        self.send(ToRunner::Reply { id, reply });
+    }
+
     /// Acknowledges everything, until the exit.
     pub fn finish(&mut self) -> Ended {
+        self.serve(|request| panic!("nobody answers {request:?}"))
+    }
+
+    /// The same, and answers calls.
+    pub fn serve(&mut self, mut answer: impl FnMut(Request) -> Reply) -> Ended {
         let mut lines = Vec::new();
         loop {
             match self.next() {
+                FromRunner::Call { id, request } => {
+                    let reply = answer(runtime::decode(&request).unwrap());
+                    self.reply(id, &reply);
+                }
                 FromRunner::Log { block } => {
                     let block = LogBlock::decode(&block).unwrap();
                     self.send(ToRunner::Ack {
@@ -309,6 +365,14 @@ pub fn run(payload: &Payload) -> Ended {
     let ended = runner.finish();
     runner.leave();
     ended
+}
+
+pub fn reply(status: u16, body: &str) -> Reply {
+    Reply {
+        status,
+        body: body.into(),
+        secrets: Vec::new(),
+    }
 }
 
 pub fn wait_for<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {

@@ -12,6 +12,8 @@ use super::given::Given;
 /// Of one who is signed in. A page of the dashboard costs some hundreds.
 const SIGNED_IN: u64 = 300_000;
 const ANONYMOUS: u64 = 30_000;
+/// Of a script that runs: fifty a second, and a minute's worth at once.
+const RUNTIME: u64 = 3_000;
 
 /// Rate limits, in query cost a minute; docs/api.md says what an operation costs.
 #[derive(Debug, Clone, Args)]
@@ -23,6 +25,10 @@ pub struct RateConfig {
     /// Query cost a minute of each address that nobody is signed in from; 0: no limit.
     #[arg(long, env = "CRONIUM_RATE_LIMIT_ANONYMOUS", default_value_t = Given::of(ANONYMOUS))]
     pub rate_limit_anonymous: Given,
+
+    /// Runtime calls a minute of each execution; 0: no limit.
+    #[arg(long, env = "CRONIUM_RUNTIME_RATE_LIMIT", default_value_t = Given::of(RUNTIME))]
+    pub runtime_rate_limit: Given,
 
     /// Valkey (or Redis) that servers share these limits through, and tell each other what happens; none: each
     /// server counts by itself, and sees what others did by looking.
@@ -36,6 +42,7 @@ impl RateConfig {
         Self {
             rate_limit: Given::of(SIGNED_IN),
             rate_limit_anonymous: Given::of(ANONYMOUS),
+            runtime_rate_limit: Given::of(RUNTIME),
             valkey_url: None,
         }
     }
@@ -45,7 +52,9 @@ impl RateConfig {
         let most = 0..=100_000_000;
         self.rate_limit.check("CRONIUM_RATE_LIMIT", most.clone(), found);
         self.rate_limit_anonymous
-            .check("CRONIUM_RATE_LIMIT_ANONYMOUS", most, found);
+            .check("CRONIUM_RATE_LIMIT_ANONYMOUS", most.clone(), found);
+        self.runtime_rate_limit
+            .check("CRONIUM_RUNTIME_RATE_LIMIT", most, found);
         if let Err(problem) = self.valkey() {
             found.push(format!(
                 "VALKEY_URL must be like redis://user:password@host:6379/0: {}",
@@ -64,13 +73,21 @@ impl RateConfig {
         Ok(self.valkey()?.map(shared))
     }
 
+    /// Of each execution's runtime calls; None: no limit.
+    pub fn runtime(&self) -> Option<Quota> {
+        quota(&self.runtime_rate_limit)
+    }
+
     pub fn rates(&self) -> Rates {
-        let quota = |given: &Given| Some(Quota(given.number())).filter(|quota| quota.0 > 0);
         Rates {
             signed_in: quota(&self.rate_limit),
             anonymous: quota(&self.rate_limit_anonymous),
         }
     }
+}
+
+fn quota(given: &Given) -> Option<Quota> {
+    Some(Quota(given.number())).filter(|quota| quota.0 > 0)
 }
 
 #[cfg(test)]

@@ -117,6 +117,11 @@ impl Execution {
         self.0.output.as_ref()
     }
 
+    /// What the script set by `setCondition`; null: nothing.
+    async fn condition(&self) -> Option<bool> {
+        self.0.condition
+    }
+
     /// Name of the orchestrator that has or had it.
     async fn orchestrator(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         let Some(id) = self.0.orchestrator_id else {

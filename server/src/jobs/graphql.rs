@@ -150,6 +150,11 @@ impl Job {
         self.0.output.as_ref()
     }
 
+    /// What the script set by `setCondition`; null: nothing.
+    async fn condition(&self) -> Option<bool> {
+        self.0.condition
+    }
+
     /// When it was accepted.
     async fn created_at(&self) -> Timestamp {
         self.0.created_at

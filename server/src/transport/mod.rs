@@ -5,6 +5,7 @@ pub mod files;
 pub mod graphql;
 pub mod health;
 pub mod node;
+pub mod runtime;
 pub mod schema;
 
 use axum::serve::{ListenerExt as _, TapIo};

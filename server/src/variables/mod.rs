@@ -14,5 +14,5 @@ mod usage;
 pub use graphql::{Variable, VariablesMutation, VariablesQuery};
 pub use loader::UsageLoader;
 pub use model::Value;
-pub use scripts::{Script, Written};
+pub use scripts::{Changing, Script, Written};
 pub use service::Variables;

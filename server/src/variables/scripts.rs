@@ -3,7 +3,7 @@
 //! that a read would have found.
 
 use cronium_entity::enums::VariableScope;
-use sea_orm::{DatabaseTransaction, TransactionTrait as _};
+use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use crate::access::{self, Action, Grant};
@@ -20,6 +20,14 @@ use super::store::{self, Place, VariableRow};
 pub struct Script {
     pub owner: UserId,
     pub execution: ExecutionId,
+}
+
+/// A script that may change variables, with its owner's rights of this moment.
+#[derive(Debug)]
+pub struct Changing {
+    script: Script,
+    op: Op,
+    grant: Grant,
 }
 
 /// What a change did.
@@ -67,10 +75,18 @@ impl Variables {
         row.map(|row| self.value(&row)).transpose()
     }
 
+    /// What a script may change. Asked before the transaction of the change.
+    pub async fn changing(&self, script: Script) -> Result<Changing> {
+        let op = self.acting_for(script.owner).await?;
+        let grant = access::allow(&op, Action::ManageVariables)?;
+        Ok(Changing { script, op, grant })
+    }
+
     /// Sets a variable; one that is not there becomes an own one. `secret`: None leaves a secret a secret.
-    pub async fn write_for(
+    pub async fn set_in(
         &self,
-        script: Script,
+        tx: &DatabaseTransaction,
+        by: &Changing,
         key: &str,
         text: &str,
         secret: Option<bool>,
@@ -83,11 +99,17 @@ impl Variables {
             let secret = secret.unwrap_or(row.sealed.is_some());
             self.put(row, text, secret)
         };
-        Ok(self.change_for(script, key, put).await?.0)
+        Ok(self.change_in(tx, by, key, put).await?.0)
     }
 
     /// Adds to a whole number, in one step with reading it; one that is not there counts from 0.
-    pub async fn increment_for(&self, script: Script, key: &str, by: i64) -> Result<i64> {
+    pub async fn increment_in(
+        &self,
+        tx: &DatabaseTransaction,
+        who: &Changing,
+        key: &str,
+        by: i64,
+    ) -> Result<i64> {
         checked_key(key)?;
         let add = |row: &mut VariableRow| {
             if row.sealed.is_some() {
@@ -100,73 +122,69 @@ impl Variables {
             row.value = Some(sum.to_string());
             Ok(sum)
         };
-        Ok(self.change_for(script, key, add).await?.1)
+        Ok(self.change_in(tx, who, key, add).await?.1)
     }
 
     /// Removes the variable that a key stands for; false when there is none.
-    pub async fn delete_for(&self, script: Script, key: &str) -> Result<bool> {
+    pub async fn delete_in(&self, tx: &DatabaseTransaction, by: &Changing, key: &str) -> Result<bool> {
         checked_key(key)?;
-        let op = self.acting_for(script.owner).await?;
-        let grant = access::allow(&op, Action::ManageVariables)?;
-        let tx = self.kernel.db.begin().await?;
-        let Some(row) = store::lock_meant(&tx, script.owner, key).await? else {
+        let Some(row) = store::lock_meant(tx, by.script.owner, key).await? else {
             return Ok(false);
         };
-        theirs(&op, &grant, &row)?;
-        store::delete(&tx, row.id.into()).await?;
-        self.note(&tx, &op, script, Some(&row), None).await?;
-        tx.commit().await?;
+        theirs(&by.op, &by.grant, &row)?;
+        store::delete(tx, row.id.into()).await?;
+        self.note(tx, by, Some(&row), None).await?;
         Ok(true)
     }
 
-    async fn change_for<T>(
+    async fn change_in<T>(
         &self,
-        script: Script,
+        tx: &DatabaseTransaction,
+        by: &Changing,
         key: &str,
         change: impl FnOnce(&mut VariableRow) -> Result<T>,
     ) -> Result<(Written, T)> {
-        let op = self.acting_for(script.owner).await?;
-        let grant = access::allow(&op, Action::ManageVariables)?;
-        let place = Place::new(VariableScope::Own, script.owner);
-        let tx = self.kernel.db.begin().await?;
-        let mut before = store::lock_meant(&tx, script.owner, key).await?;
+        let owner = by.script.owner;
+        let place = Place::new(VariableScope::Own, owner);
+        let mut before = store::lock_meant(tx, owner, key).await?;
         if before.is_none() {
             // Two scripts that both find none: the second one waits, and finds the first one's.
-            store::lock_place(&tx, place).await?;
-            before = store::lock_meant(&tx, script.owner, key).await?;
+            store::lock_place(tx, place).await?;
+            before = store::lock_meant(tx, owner, key).await?;
         }
         let mut after = match &before {
             Some(row) => {
-                theirs(&op, &grant, row)?;
+                theirs(&by.op, &by.grant, row)?;
                 row.clone()
             }
             None => {
-                if store::room(&tx, place).await? < 1 {
+                if store::room(tx, place).await? < 1 {
                     return Err(full("key"));
                 }
                 self.blank(place, key)
             }
         };
         let result = change(&mut after)?;
-        self.stamp(&mut after, before.as_ref(), script.owner);
-        self.write(&tx, before.as_ref(), after.clone()).await?;
-        self.note(&tx, &op, script, before.as_ref(), Some(&after)).await?;
-        tx.commit().await?;
+        self.stamp(&mut after, before.as_ref(), owner);
+        self.write(tx, before.as_ref(), after.clone()).await?;
+        self.note(tx, by, before.as_ref(), Some(&after)).await?;
         Ok((Written::of(before.as_ref(), &after), result))
     }
 
-    /// Into the audit log with what others depend on, or what is secret. What a script does with its owner's plain
-    /// variables is its own business.
+    /// Into the audit log with the first change that an execution makes of a key in a scope: a script may count up a
+    /// thousand times.
     async fn note(
         &self,
         tx: &DatabaseTransaction,
-        op: &Op,
-        script: Script,
+        by: &Changing,
         before: Option<&VariableRow>,
         after: Option<&VariableRow>,
     ) -> Result<()> {
-        let privileged = |row: &VariableRow| model::is_privileged(row.scope, row.sealed.is_some());
-        if !before.is_some_and(privileged) && !after.is_some_and(privileged) {
+        let Changing { script, op, .. } = by;
+        let Some(row) = after.or(before) else {
+            return Ok(());
+        };
+        if !store::first_change(tx, script.execution, row).await? {
             return Ok(());
         }
         let Some(mut change) = entry(before, after) else {

@@ -12,7 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::access::{Grant, Reach};
-use crate::kernel::ids::{UserId, VariableId};
+use crate::kernel::ids::{ExecutionId, UserId, VariableId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result};
 
@@ -239,6 +239,25 @@ pub async fn meant(db: &impl ConnectionTrait, person: UserId, key: &str) -> Resu
 pub async fn lock_meant(tx: &DatabaseTransaction, person: UserId, key: &str) -> Result<Option<VariableRow>> {
     let statement = meant_by(format!("{MEANT} FOR UPDATE"), person, key);
     Ok(Entity::find().from_raw_sql(statement).one(tx).await?)
+}
+
+/// Whether an execution changes a key in a scope for the first time; noted with the change.
+pub async fn first_change(
+    tx: &DatabaseTransaction,
+    execution: ExecutionId,
+    row: &VariableRow,
+) -> Result<bool> {
+    let sql =
+        "INSERT INTO runtime_changes (execution_id, key, scope) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let values = [
+        execution.0.into(),
+        row.key.as_str().into(),
+        row.scope.to_value().into(),
+    ];
+    let done = tx
+        .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// All variables with one of these keys, as far as it matters for who means which.

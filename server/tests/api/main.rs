@@ -29,6 +29,7 @@ mod people;
 mod queue;
 mod quotas;
 mod refresh;
+mod runtime;
 mod security;
 mod semantics;
 mod support;

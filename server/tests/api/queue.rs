@@ -32,7 +32,7 @@ pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
 pub async fn claimed(test: &TestApp, orchestrator: Uuid, slots: u32) -> Vec<Assignment> {
     let mut all = Vec::new();
     for group in test.app.queue.claim(orchestrator, slots).await.ok().unwrap() {
-        all.extend(test.app.queue.assignments(group).await.ok().unwrap());
+        all.extend(test.app.queue.assignments(group, true).await.ok().unwrap());
     }
     all
 }
@@ -81,7 +81,7 @@ async fn a_claim_is_signed_exclusive_and_most_urgent_first() {
     assert!(open(&work.manifest, now + 11 * 60 * 1000).is_err());
 }
 
-async fn granted(test: &TestApp, orchestrator: Uuid, claim: Claim) -> bool {
+pub async fn granted(test: &TestApp, orchestrator: Uuid, claim: Claim) -> bool {
     let granted = test
         .app
         .queue

@@ -1,9 +1,34 @@
 //! The messages that a machine sends, made of what it knows. No decisions here.
 
 use cronium_protocol::agent::{AgentToServer, Outcome, OutcomeKind, Phase};
+use cronium_protocol::frame::ToRunner;
+use cronium_protocol::runtime::{Reply, encode};
+use uuid::Uuid;
 
 use super::{Action, Machine};
 use crate::clock::Now;
+
+pub(super) fn resume(after_seq: u64) -> Action {
+    Action::Runner(ToRunner::Resume {
+        after_seq,
+        calls: true,
+    })
+}
+
+/// What a runtime call is told where the server is older than runtime calls.
+pub fn unanswered(id: Uuid) -> ToRunner {
+    let body =
+        br#"{"error":{"code":"UNAVAILABLE","message":"this server answers no runtime calls","field":null}}"#;
+    let reply = encode(&Reply {
+        status: 503,
+        body: body.to_vec(),
+        secrets: Vec::new(),
+    });
+    ToRunner::Reply {
+        id,
+        reply: reply.unwrap_or_default(),
+    }
+}
 
 impl Machine {
     pub(super) fn outcome(&self, kind: OutcomeKind, reason: Option<String>, now: Now) -> Outcome {
@@ -34,6 +59,11 @@ impl Machine {
     pub(super) fn start_request(&self) -> Action {
         let claim = self.facts.claim;
         Action::Server(AgentToServer::StartRequest { claim })
+    }
+
+    pub(super) fn call(&self, id: Uuid, request: Vec<u8>) -> Action {
+        let claim = self.facts.claim;
+        Action::Server(AgentToServer::Call { claim, id, request })
     }
 
     pub(super) fn phase(&self, phase: Phase, at_us: i64) -> Action {

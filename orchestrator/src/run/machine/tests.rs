@@ -87,7 +87,7 @@ fn later(now: Now, secs: u64) -> Now {
 /// Names of the actions, short enough to read as a story.
 fn story(actions: &[Action]) -> Vec<String> {
     let name = |action: &Action| match action {
-        Action::Runner(ToRunner::Resume { after_seq }) => format!("runner resume {after_seq}"),
+        Action::Runner(ToRunner::Resume { after_seq, .. }) => format!("runner resume {after_seq}"),
         Action::Runner(ToRunner::Start { granted }) => format!("runner start {granted}"),
         Action::Runner(ToRunner::Payload { .. }) => "runner payload".into(),
         Action::Runner(message) => format!("runner {message:?}").to_lowercase(),
@@ -335,4 +335,31 @@ async fn lines_without_a_receipt_are_asked_for_again() {
     m.on(log(1), later(now, 12));
     m.on(Input::Mail(Mail::LogAck { seq: 1 }), later(now, 13));
     assert!(!resumes(&mut m, later(now, 40)));
+}
+
+#[tokio::test]
+async fn calls_and_answers_pass_unread_and_what_a_resume_repeats_passes_once() {
+    let now = clock::now();
+    let mut m = running(now);
+    let id = uuid::Uuid::from_u128(7);
+    let call = || {
+        let request = vec![1, 2];
+        Input::Frame(FromRunner::Call { id, request })
+    };
+    let relayed = Action::Server(AgentToServer::Call {
+        claim: claim(),
+        id,
+        request: vec![1, 2],
+    });
+    assert_eq!(m.on(call(), now), [relayed]);
+    let answer = Mail::Reply { id, reply: vec![3] };
+    let told = Action::Runner(ToRunner::Reply { id, reply: vec![3] });
+    assert_eq!(m.on(Input::Mail(answer), now), [told]);
+    assert!(m.on(Input::Up, now).contains(&Action::Runner(ToRunner::Resume {
+        after_seq: 0,
+        calls: true
+    })));
+    assert_eq!(m.on(call(), now), [], "it comes again behind the hello");
+    m.on(hello(true), now);
+    assert_eq!(m.on(call(), now).len(), 1);
 }

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, MAX_CLAIM};
+use cronium_protocol::http::HttpRequest;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::events::Definition;
-use crate::kernel::ids::JobId;
+use crate::kernel::ids::{JobId, UserId};
 use crate::kernel::{Error, Result, Timestamp};
 
 use super::super::model::rank;
 use super::super::store;
 use super::super::turns::RANK;
-use super::payload::{Work, build};
+use super::payload::{Access, Work, build};
+use super::request::{EventValues, JobValues, Values, filled};
 use super::{LEASE, Queue};
 
 /// A claimed execution.
@@ -78,8 +81,49 @@ impl Queue {
         Ok(groups(rows))
     }
 
-    /// What an orchestrator needs to run these.
-    pub async fn assignments(&self, rows: Vec<Claimed>) -> Result<Vec<Assignment>> {
+    /// A token is only for scripts that can use it: others have the runner's socket, and nothing to lose.
+    fn runtime_access(&self, row: &Claimed, definition: &Definition) -> Result<Access> {
+        let url = self.tokens.api_url.clone().filter(|_| definition.target.network);
+        let network = url.map(|url| {
+            let (entropy, now) = (self.kernel.entropy, self.kernel.now());
+            let token = self
+                .tokens
+                .mint(entropy, now, (row.id, row.epoch), definition.timeout_ms)?;
+            Ok::<_, Error>((url, token))
+        });
+        Ok(Access {
+            network: network.transpose()?,
+        })
+    }
+
+    /// What a request sends; None for a script.
+    async fn request(
+        &self,
+        job: &store::JobRow,
+        row: &Claimed,
+        definition: &Definition,
+    ) -> Result<Option<HttpRequest>> {
+        let Some(config) = &definition.http else {
+            return Ok(None);
+        };
+        let event = EventValues {
+            id: job.event_id,
+            name: &job.title,
+        };
+        let of_job = JobValues {
+            id: job.id,
+            number: job.number,
+            attempt: row.attempt.unsigned_abs(),
+        };
+        let mut values = Values::new(job.input.as_ref().unwrap_or(&Value::Null), event, of_job);
+        values
+            .fetch(config, &self.variables, UserId(job.owner_id))
+            .await?;
+        Ok(Some(filled(config, &values)))
+    }
+
+    /// What an orchestrator needs to run these; `runtime`: it carries runtime calls.
+    pub async fn assignments(&self, rows: Vec<Claimed>, runtime: bool) -> Result<Vec<Assignment>> {
         let jobs = store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)).await?;
         let versions = self
             .events
@@ -101,6 +145,11 @@ impl Queue {
                 attempt: row.attempt.unsigned_abs(),
                 input: job.input.as_ref(),
                 definition: &definition,
+                request: self.request(job, &row, &definition).await?,
+                runtime: match runtime && definition.http.is_none() {
+                    true => Some(self.runtime_access(&row, &definition)?),
+                    false => None,
+                },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
             hashes.push(payload.sha256.to_vec());
@@ -118,7 +167,7 @@ impl Queue {
                     pids: definition.target.pids.unsigned_abs(),
                     network: definition.target.network,
                 },
-                http: false,
+                http: definition.http.is_some(),
                 timeout_ms: definition.timeout_ms.unsigned_abs(),
                 manifest: payload.manifest,
                 signature: payload.signature,

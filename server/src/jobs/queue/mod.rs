@@ -6,6 +6,7 @@ mod claim;
 mod finish;
 mod lease;
 mod payload;
+mod request;
 mod start;
 mod wake;
 
@@ -14,6 +15,9 @@ use std::time::Duration;
 use crate::events::Events;
 use crate::kernel::Kernel;
 use crate::logs::Logs;
+use crate::runtime::Tokens;
+
+use crate::variables::Variables;
 
 use super::turns::Turns;
 
@@ -35,10 +39,19 @@ pub struct Queue {
     logs: Logs,
     signer: Signer,
     pub turns: Turns,
+    tokens: Tokens,
+    variables: Variables,
 }
 
 impl Queue {
-    pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer) -> Self {
+    pub fn new(
+        kernel: Kernel,
+        events: Events,
+        logs: Logs,
+        signer: Signer,
+        tokens: Tokens,
+        variables: Variables,
+    ) -> Self {
         let turns = Turns::new(kernel.clone());
         Self {
             turns,
@@ -46,6 +59,8 @@ impl Queue {
             events,
             logs,
             signer,
+            tokens,
+            variables,
         }
     }
 

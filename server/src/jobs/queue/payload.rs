@@ -1,18 +1,22 @@
 //! The signed payload of an execution, and the key that signs it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use cronium_entity::enums::EventKind;
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::manifest::{FileEntry, Language, Manifest, sha256, sign};
+use cronium_protocol::http::{HttpRequest, REQUEST_FILE};
+use cronium_protocol::manifest::{FileEntry, Language, Manifest, Runtime, sha256, sign};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::events::Definition;
 use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Entropy, Error, Kernel, Result, Timestamp};
+use crate::runtime::helpers;
 
 const SETTING: &str = "payload-signing-key";
 const CONTEXT: &str = "settings/payload-signing-key";
@@ -53,6 +57,16 @@ impl Signer {
         Ok(Self(Arc::new(SigningKey::from_bytes(&key))))
     }
 
+    /// A key of its own for something else, which tells nothing of this one.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"cronium key from the payload signing key\0")
+            .chain_update(self.0.to_bytes())
+            .chain_update(purpose)
+            .finalize()
+            .into()
+    }
+
     pub fn verify_key(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
@@ -65,7 +79,21 @@ pub struct Work<'a> {
     pub attempt: u32,
     pub input: Option<&'a Value>,
     pub definition: &'a Definition,
+    /// What a request sends; None: it is a script.
+    pub request: Option<HttpRequest>,
+    /// None: its orchestrator carries no runtime calls.
+    pub runtime: Option<Access>,
 }
+
+/// How a script may call the runtime API.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Where it is reached by network, and the token; None: by the runner's socket only.
+    pub network: Option<(String, String)>,
+}
+
+const TOKEN: &str = "CRONIUM_TOKEN";
+const API_URL: &str = "CRONIUM_API_URL";
 
 /// Encoded manifest, its signature and the files.
 pub struct Payload {
@@ -82,29 +110,54 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         EventKind::Bash => (Language::Bash, "main.sh"),
         EventKind::Python => (Language::Python, "main.py"),
         EventKind::Nodejs => (Language::NodeJs, "main.js"),
+        EventKind::HttpRequest => (Language::Http, REQUEST_FILE),
     };
+    let request = work
+        .request
+        .map(|request| serde_json::to_vec(&request))
+        .transpose();
+    let request = request.map_err(Error::internal)?;
     let input = serde_json::to_vec(work.input.unwrap_or(&Value::Null)).map_err(Error::internal)?;
-    let contents = [
-        (entry, definition.source.as_bytes(), 0o500),
-        ("input.json", input.as_slice(), 0o400),
-    ];
+    let contents = match &request {
+        Some(request) => vec![(entry, request.as_slice(), 0o400)],
+        None => vec![
+            (entry, definition.source.as_bytes(), 0o500),
+            ("input.json", input.as_slice(), 0o400),
+        ],
+    };
     let mut archive = tar::Builder::new(Vec::new());
     let mut files = Vec::new();
+    let helpers = work.runtime.as_ref().map_or(&[][..], |_| helpers::of(language));
+    for helper in helpers {
+        append(&mut archive, &helper.entry, helper.content)?;
+        files.push(helper.entry.clone());
+    }
     for (path, bytes, mode) in contents {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(mode);
-        header.set_entry_type(tar::EntryType::Regular);
-        archive
-            .append_data(&mut header, path, bytes)
-            .map_err(Error::internal)?;
-        files.push(FileEntry {
+        let entry = FileEntry {
             path: path.into(),
             sha256: sha256(bytes),
             size: bytes.len() as u64,
             mode,
-        });
+        };
+        append(&mut archive, &entry, bytes)?;
+        files.push(entry);
     }
+    let mut env: BTreeMap<String, String> = definition
+        .environment
+        .iter()
+        .map(|v| (v.name.clone(), v.value.clone()))
+        .collect();
+    let runtime = work.runtime.map(|access| {
+        let bash_env = (language == Language::Bash).then(|| helpers::BASH.to_owned());
+        let secret_env = match access.network {
+            Some((url, token)) => {
+                env.extend([(API_URL.to_owned(), url), (TOKEN.to_owned(), token)]);
+                vec![TOKEN.to_owned()]
+            }
+            None => Vec::new(),
+        };
+        Runtime { bash_env, secret_env }
+    });
     let manifest = Manifest {
         version: PROTOCOL_VERSION,
         execution_id: work.execution_id,
@@ -113,12 +166,8 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         target: format!("docker:{}", work.execution_id),
         language,
         entry: entry.into(),
-        input: Some("input.json".into()),
-        env: definition
-            .environment
-            .iter()
-            .map(|v| (v.name.clone(), v.value.clone()))
-            .collect(),
+        input: request.is_none().then(|| "input.json".into()),
+        env,
         timeout_ms: definition.timeout_ms.unsigned_abs(),
         grace_ms: 10_000,
         log_line_bytes: 64 << 10,
@@ -126,6 +175,7 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         files,
         expires_at_ms: (now + EXPIRY).timestamp_millis(),
         nonce: entropy.uuid_v7(now),
+        runtime,
     };
     let manifest = manifest.encode().map_err(Error::internal)?;
     Ok(Payload {
@@ -134,4 +184,14 @@ pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) 
         archive: archive.into_inner().map_err(Error::internal)?,
         manifest,
     })
+}
+
+fn append(archive: &mut tar::Builder<Vec<u8>>, entry: &FileEntry, content: &[u8]) -> Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(entry.size);
+    header.set_mode(entry.mode);
+    header.set_entry_type(tar::EntryType::Regular);
+    archive
+        .append_data(&mut header, &entry.path, content)
+        .map_err(Error::internal)
 }

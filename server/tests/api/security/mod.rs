@@ -10,6 +10,7 @@
 //! | 7 a new master key under load | `keys::many_rotations_at_once_take_turns_while_settings_and_factors_are_written_and_opened` |
 //! | 7 no secret is stored readably | `mail::links_and_passwords_are_stored_in_no_readable_form`, `totp::a_recovery_code_works_once_and_no_secret_is_stored_readably` |
 //! | 7 no secret in logs, metrics, errors, audit | `e2e/security.test.mjs`, `audit::a_wrong_password_is_kept_without_the_password` |
+//! | 7 masked in output, encoded and split | `runner/src/masks`, `runner/tests/masking.rs`, `orchestrator/tests/it/calls.rs` |
 //! | 8 a wrong password and an unknown address: the same answer | `identity::a_wrong_password_and_an_unknown_address_look_the_same` |
 //! | 8 and as slowly; a forgotten password and signing up alike | `security::timing` |
 //! | 8 a provider's answer: state, nonce, PKCE, issuer, audience, signature, replay | `e2e/oidc.test.mjs` |
@@ -17,6 +18,7 @@
 //! | 8 throttled, exactly; bounded memory | `security::load` |
 //! | 8 tokens and sessions are stored as hashes | `credentials::a_token_is_shown_once_and_only_its_hash_is_kept` |
 //! | 8 one algorithm, one type, one audience, an end | `security::tokens`, `kernel::jwt` |
+//! | 8 runtime calls: one execution, dead when it is final | `runtime` |
 //! | 8 dead with its account | `credentials::a_token_is_dead_at_once_when_it_is_over_or_its_user_is`, `refresh::tokens_end_with_their_session_and_with_their_account` |
 //! | 8 the session changes at sign-in | `security::tokens::signing_in_takes_no_session_that_was_there_before` |
 //! | 8 cookies | `transport::signing_in_sets_the_cookie_and_signing_out_removes_it`, `security::csrf` |

@@ -25,6 +25,8 @@ pub enum Principal {
     Address(IpAddr),
     /// The anonymous whose address is not known: they share one.
     Nowhere,
+    /// A script that runs, for its runtime calls.
+    Execution(Uuid),
 }
 
 impl Principal {

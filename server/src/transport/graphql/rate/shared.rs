@@ -162,6 +162,7 @@ fn key(principal: Principal) -> String {
     match principal {
         Principal::User(id) => format!("cronium:rate:user:{id}"),
         Principal::Address(address) => format!("cronium:rate:address:{address}"),
+        Principal::Execution(id) => format!("cronium:rate:execution:{id}"),
         Principal::Nowhere => "cronium:rate:nowhere".into(),
     }
 }

@@ -1,6 +1,8 @@
 //! The agent channel: one WebSocket for each orchestrator. Knows messages and connections; what they mean
 //! is the queue's and the logs' business.
 
+mod calls;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -25,13 +27,16 @@ use crate::kernel::ids::{ExecutionId, OrchestratorId};
 use crate::kernel::{Error, Kernel, Result, Timestamp};
 use crate::logs::Logs;
 use crate::orchestrators::{Hello, Orchestrators};
+use crate::runtime::Runtime;
 
 use super::graphql::auth::bearer;
+use calls::Calls;
 
 /// Largest message: a log block or a payload.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Messages that are handled together.
+/// Messages that are handled together, and their bytes: outputs and calls have megabytes.
 const TOGETHER: usize = 100;
+const TOGETHER_BYTES: usize = 16 << 20;
 /// Moments within this time are noted together; those of what has ended meanwhile not at all.
 const MOMENTS: Duration = Duration::from_millis(100);
 /// A connection that says nothing for so long is gone.
@@ -44,6 +49,7 @@ pub struct Agents {
     pub orchestrators: Orchestrators,
     pub queue: Queue,
     pub logs: Logs,
+    pub runtime: Runtime,
     /// Shared secret of the channel.
     pub key: std::sync::Arc<str>,
 }
@@ -82,6 +88,9 @@ struct Connection {
     orchestrator: Uuid,
     /// It takes no new work.
     draining: bool,
+    /// The orchestrator carries runtime calls.
+    carries_calls: bool,
+    calls: Calls,
     sink: SplitSink<WebSocket, Message>,
     /// Claims of this connection and the last stored line of each.
     held: HashMap<Claim, u64>,
@@ -124,6 +133,7 @@ impl Connection {
             capacity,
             labels,
             started_at_us,
+            runtime,
         } = hello_of(&bytes)?
         else {
             return Err(Error::BadRequest(
@@ -160,12 +170,16 @@ impl Connection {
             verify_key: agents.queue.verify_key(),
             lease_secs: LEASE.as_secs() as u32,
             renew_secs: RENEW.as_secs() as u32,
+            runtime: true,
         };
         let postgres_started = agents.logs.settle().await?;
+        let calls = Calls::new(agents.runtime.clone(), orchestrator_id);
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
             draining,
+            carries_calls: runtime,
+            calls,
             sink,
             held: HashMap::new(),
             moments: Vec::new(),
@@ -187,6 +201,7 @@ impl Connection {
                     let Some(batch) = gather(message.ok().flatten(), &mut stream)? else { return Ok(()) };
                     this.handle_all(batch).await?;
                 }
+                answer = this.calls.next() => this.send([answer?]).await?,
                 _ = cancels.recv() => this.cancel_wanted().await?,
                 _ = drains.changed() => this.look_at_draining().await?,
                 _ = wakes.changed() => this.send([ServerToAgent::Wake]).await?,
@@ -251,6 +266,7 @@ impl Connection {
                 }
                 AgentToServer::Log { claim, block } => lines.push((claim, block)),
                 AgentToServer::Finish { claim, outcome } => ends.push((claim, outcome)),
+                AgentToServer::Call { claim, id, request } => self.calls.begin(claim, id, request),
                 other => self.handle(other).await?,
             }
         }
@@ -326,7 +342,7 @@ impl Connection {
                     return self.send([ServerToAgent::Claimed { assignments }]).await;
                 }
                 for group in groups {
-                    let assignments = self.agents.queue.assignments(group).await?;
+                    let assignments = self.agents.queue.assignments(group, self.carries_calls).await?;
                     self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
                     self.send([ServerToAgent::Claimed { assignments }]).await?;
                 }
@@ -419,14 +435,17 @@ fn gather(
     first: Option<std::result::Result<Message, axum::Error>>,
     stream: &mut SplitStream<WebSocket>,
 ) -> Result<Option<Vec<AgentToServer>>> {
-    let (mut next, mut batch) = (first, Vec::new());
+    let (mut next, mut batch, mut size) = (first, Vec::new(), 0);
     loop {
         match next {
-            Some(Ok(Message::Binary(bytes))) => batch.extend(read(&bytes)?),
+            Some(Ok(Message::Binary(bytes))) => {
+                size += bytes.len();
+                batch.extend(read(&bytes)?);
+            }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
             Some(Ok(_)) => {}
         }
-        if batch.len() == TOGETHER {
+        if batch.len() == TOGETHER || size >= TOGETHER_BYTES {
             return Ok(Some(batch));
         }
         match stream.next().now_or_never() {

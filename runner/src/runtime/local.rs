@@ -1,0 +1,102 @@
+//! The calls that the runner answers itself: a line for the log, and the script's output.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use cronium_protocol::log::Stream;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::archive::OUTPUT_FILE;
+use crate::clock;
+use crate::lines::LineCutter;
+
+use super::{Answer, Desk};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(default)]
+    level: Level,
+    message: String,
+    #[serde(default)]
+    fields: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Debug,
+    #[default]
+    Info,
+    Warn,
+    Error,
+}
+
+impl Entry {
+    /// One line: `WARN the message {"field":1}`.
+    fn line(&self) -> String {
+        let level = match self.level {
+            Level::Debug => "DEBUG",
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+        };
+        let message = self.message.replace('\r', "\\r").replace('\n', "\\n");
+        if self.fields.is_empty() {
+            format!("{level} {message}\n")
+        } else {
+            format!("{level} {message} {}\n", Value::from(self.fields.clone()))
+        }
+    }
+}
+
+/// A line of the system's stream, in the same sequence as all others, under the same limits.
+pub fn log(desk: &Desk, body: &[u8]) -> Answer {
+    let entry: Entry = match serde_json::from_slice(body) {
+        Ok(entry) => entry,
+        Err(error) => {
+            let message = format!("a line is {{\"level\", \"message\", \"fields\"}}: {error}");
+            return Answer::error(400, "INVALID", &message);
+        }
+    };
+    let mut cutter = LineCutter::new(desk.line_bytes);
+    cutter.mask(desk.masks.masker());
+    let at = clock::wall_us();
+    cutter.feed(entry.line().as_bytes(), |cut| {
+        desk.hub.line(Stream::System, at, cut)
+    });
+    Answer::done()
+}
+
+/// Becomes the file that a script may write itself: of both the last one counts.
+pub fn output(work: &Path, body: Vec<u8>) -> Answer {
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+        return Answer::error(400, "INVALID", &format!("the output is not JSON: {error}"));
+    }
+    match write(work, &body) {
+        Ok(()) => Answer::done(),
+        Err(error) => Answer::error(500, "INTERNAL", &format!("the output can't be kept: {error}")),
+    }
+}
+
+fn write(work: &Path, body: &[u8]) -> io::Result<()> {
+    // Two calls at a time write two files.
+    let name = format!("{OUTPUT_FILE}.{:?}", std::thread::current().id());
+    let new = work.join(name.replace(['(', ')'], "-"));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(&new)
+        .and_then(|mut file| file.write_all(body))
+        .and_then(|()| fs::rename(&new, work.join(OUTPUT_FILE)));
+    if written.is_err() {
+        drop(fs::remove_file(&new));
+    }
+    written
+}

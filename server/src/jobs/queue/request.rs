@@ -1,0 +1,111 @@
+//! A request with its places filled in: what an event of the type HTTP_REQUEST sends this time.
+
+use std::collections::BTreeMap;
+
+use cronium_protocol::http::{Header, HttpRequest, StatusRange};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::events::http::{HttpConfig, status_ranges};
+use crate::kernel::ids::UserId;
+use crate::kernel::template;
+use crate::kernel::{Error, Result};
+use crate::variables::Variables;
+
+/// What templates may use.
+#[derive(Debug, Serialize)]
+pub struct Values<'a> {
+    pub input: &'a Value,
+    pub event: EventValues<'a>,
+    pub job: JobValues,
+    variables: BTreeMap<String, String>,
+    secrets: BTreeMap<String, String>,
+}
+
+/// The event as templates see it.
+#[derive(Debug, Serialize)]
+pub struct EventValues<'a> {
+    pub id: Option<Uuid>,
+    pub name: &'a str,
+}
+
+/// The job as templates see it.
+#[derive(Debug, Serialize)]
+pub struct JobValues {
+    pub id: Uuid,
+    pub number: i64,
+    pub attempt: u32,
+}
+
+impl<'a> Values<'a> {
+    pub fn new(input: &'a Value, event: EventValues<'a>, job: JobValues) -> Self {
+        Self {
+            input,
+            event,
+            job,
+            variables: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+
+    /// Fetches the variables that the templates name, with the rights of the job's owner. What is not there, or is a
+    /// secret and named as none, is told when the template is filled in.
+    pub async fn fetch(&mut self, config: &HttpConfig, variables: &Variables, owner: UserId) -> Result<()> {
+        let names = config.templates().flat_map(|(_, text)| template::names(text));
+        for name in names {
+            let (secret, key) = match (name.strip_prefix("variables."), name.strip_prefix("secrets.")) {
+                (Some(key), _) => (false, key),
+                (_, Some(key)) => (true, key),
+                _ => continue,
+            };
+            let found = match variables.read_for(owner, key).await {
+                Ok(found) => found,
+                // No such key can be: the template tells.
+                Err(Error::Invalid(_) | Error::Forbidden) => None,
+                Err(other) => return Err(other),
+            };
+            match found {
+                Some(value) if secret => drop(self.secrets.insert(key.to_owned(), value.text.to_string())),
+                Some(value) if !value.secret => {
+                    drop(self.variables.insert(key.to_owned(), value.text.to_string()))
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The request to make; with what is wrong instead, where a template can't be filled in.
+pub fn filled(config: &HttpConfig, values: &Values<'_>) -> HttpRequest {
+    let mut problem = None;
+    let mut fill = |field: &str, text: &str| {
+        template::render(text, values).unwrap_or_else(|error| {
+            problem.get_or_insert_with(|| format!("the template of {field} can't be filled in: {error}"));
+            String::new()
+        })
+    };
+    let url = fill("the address", &config.url);
+    let headers = config.headers.iter().map(|header| Header {
+        name: header.name.clone(),
+        value: fill(&format!("the header {}", header.name), &header.value),
+    });
+    let headers = headers.collect();
+    let body = config.body.as_deref().map(|body| fill("the body", body));
+    let ranges = status_ranges(&config.expected_status).unwrap_or_default();
+    HttpRequest {
+        method: config.method.name().to_owned(),
+        url,
+        headers,
+        body,
+        expected: ranges
+            .into_iter()
+            .map(|(first, last)| StatusRange { first, last })
+            .collect(),
+        verify_tls: config.verify_tls,
+        max_redirects: config.max_redirects.unsigned_abs(),
+        secrets: values.secrets.values().cloned().collect(),
+        problem,
+    }
+}
