@@ -104,9 +104,9 @@ test("each rule of the checker is broken by a case above", () => {
   assert.deepEqual(Object.keys(RULES).filter((rule) => !broken.has(rule)), []);
 });
 
-test("while everything breaks, no job is lost, started twice or told wrongly", { timeout: 300_000 }, async () => {
+test("while everything breaks, no job is lost, started twice or told wrongly", { timeout: 300_000 }, async ({ signal }) => {
   console.log(`seed ${seed}: CRONIUM_CHAOS_SEED=${seed} chooses the same faults`);
-  const { findings, jobs, faults, outcomes, kinds, seconds, lacking } = await drive({ name: "chaos-short", seed, jobs: JOBS, faults: FAULTS });
+  const { findings, jobs, faults, outcomes, kinds, seconds, lacking } = await drive({ name: "chaos-short", seed, jobs: JOBS, faults: FAULTS, signal });
   console.log(`${faults} faults over ${jobs} jobs in ${seconds.toFixed(0)} s: ${JSON.stringify(outcomes)}; not here: ${lacking.join(", ") || "nothing"}`);
   console.log(JSON.stringify(Object.fromEntries(Object.entries(kinds).map(([kind, { count, alone }]) => [kind, [count, ...alone]]))));
   assert.deepEqual(findings, []);

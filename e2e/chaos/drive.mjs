@@ -10,7 +10,7 @@ import { World } from "./world.mjs";
 /** After a fault, everything is to be well again within this time. */
 export const LIMIT_MS = 30_000;
 /** Beyond this nothing is waited for any more. */
-const GIVE_UP_S = 150;
+const GIVE_UP_S = 120;
 /** Faults that come before the one before is got over, of all. */
 const COMPOUND = 0.3;
 /** What a disconnected execution is told to be: it is known to be cut off. */
@@ -18,30 +18,33 @@ const CUT_OFF = "Contact with the orchestrator is lost%";
 /** After a fault its effects may show for so long: a lease, and the sweep that finds it. */
 const AFTERMATH_MS = 25_000;
 
-export async function drive({ name, seed, jobs, faults, privateEngine = false, mebibytes, say = console.log }) {
+export async function drive({ name, seed, jobs, faults, privateEngine = false, only, mebibytes, signal, say = console.log }) {
   const began = Date.now();
+  const interrupted = new Promise((_, fail) => signal?.addEventListener("abort", () => fail(new Error("interrupted"))));
+  interrupted.catch(() => {});
   const world = await World.start({ name, mebibytes, privateEngine });
+  const load = new Load(world, { seed, jobs });
   try {
-    const load = new Load(world, { seed, jobs });
-    const run = new Run({ world, load, seed, faults, say });
+    const run = new Run({ world, load, seed, faults, only, say });
     await load.createEvents();
-    await run.go();
-    const seen = await run.observe();
+    await Promise.race([run.go(), interrupted]);
+    const seen = await Promise.race([run.observe(), interrupted]);
     return { ...run.summary(), seconds: (Date.now() - began) / 1000, findings: check(seen) };
   } catch (error) {
     error.message = `seed ${seed}: ${error.message}`;
     throw error;
   } finally {
+    load.over = true;
     await world.stop();
   }
 }
 
 class Run {
-  constructor({ world, load, seed, faults, say }) {
+  constructor({ world, load, seed, faults, only, say }) {
     Object.assign(this, { world, load, seed, faults, say });
     this.dice = random(seed);
     const has = { valkey: world.valkey, mount: canMount(), engine: world.engine };
-    this.kinds = deal(this.dice, has);
+    this.kinds = deal(this.dice, has, only);
     const lacking = Object.entries(FAULTS).filter(([, { needs }]) => needs && !has[needs]);
     this.lacking = lacking.map(([name, { needs }]) => `${name} (${needs})`);
   }
@@ -63,7 +66,10 @@ class Run {
       await sleep(this.dice() * 400);
       const fault = { kind: this.kinds.next().value, at: Date.now(), alone: open.length === 0 };
       this.history.push(fault);
-      open.push(this.#inject(fault));
+      const over = this.#inject(fault);
+      // Heard of below, when its turn comes.
+      over.catch(() => {});
+      open.push(over);
       if (this.dice() < COMPOUND && n + 1 < this.faults) continue;
       await Promise.all(open);
       open = [];

@@ -122,8 +122,9 @@ export const FAULTS = {
 };
 
 /** Kinds in the order in which they come: each as often as its share, shuffled, again and again. */
-export function* deal(dice, has) {
-  const kinds = Object.entries(FAULTS).filter(([, { needs }]) => !needs || has[needs]);
+export function* deal(dice, has, only = Object.keys(FAULTS)) {
+  const kinds = Object.entries(FAULTS).filter(([name, { needs }]) => only.includes(name) && (!needs || has[needs]));
+  if (kinds.length === 0) throw new Error("no kind of fault can be had here");
   // The first deal has each kind once, so that a short run meets all of them.
   let deck = kinds.map(([name]) => name);
   for (;;) {

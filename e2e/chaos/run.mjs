@@ -1,9 +1,10 @@
 // The long run: `node e2e/chaos/run.mjs --jobs 5000 --faults 1000 --seed 1 [--engine] [--report docs/reliability.md]`.
-// Ends with 1 when the checker found anything.
+// `--only` names kinds of faults, with commas between them. Ends with 1 when the checker found anything.
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
 import { drive } from "./drive.mjs";
+import { FAULTS } from "./faults.mjs";
 import { report } from "./report.mjs";
 
 const { values } = parseArgs({
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     faults: { type: "string", default: "1000" },
     seed: { type: "string", default: process.env.CRONIUM_CHAOS_SEED ?? String(Math.floor(Math.random() * 2 ** 31)) },
     engine: { type: "boolean", default: false },
+    only: { type: "string" },
     report: { type: "string" },
   },
 });
@@ -23,13 +25,22 @@ const [jobs, faults, seed] = ["jobs", "faults", "seed"].map((name) => {
   }
   return number;
 });
-// Ends by `exit`, which takes all that was started along.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+const only = values.only?.split(",").map((name) => name.trim());
+const unknown = only?.filter((name) => !(name in FAULTS));
+if (unknown?.length > 0) {
+  console.error(`--only: there is no ${unknown.join(", ")}; there are: ${Object.keys(FAULTS).join(", ")}`);
+  process.exit(2);
+}
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupt.abort());
 
 console.log(`seed ${seed}: ${faults} faults over ${jobs} jobs`);
 const result = await drive({
-  name: "chaos", seed, jobs, faults, privateEngine: values.engine, mebibytes: 512 + Math.ceil(jobs / 2),
+  name: "chaos", seed, jobs, faults, privateEngine: values.engine, only, signal: interrupt.signal, mebibytes: 512 + Math.ceil(jobs / 2),
   say: (text) => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`),
+}).catch((error) => {
+  console.error(error);
+  process.exit(1);
 });
 for (const finding of result.findings) console.log(JSON.stringify(finding));
 console.log(`outcomes: ${JSON.stringify(result.outcomes)}`);

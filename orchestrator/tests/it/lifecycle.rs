@@ -72,6 +72,20 @@ async fn what_the_server_does_not_want_back_is_removed() {
 }
 
 #[tokio::test]
+async fn a_record_whose_container_went_with_a_crash_is_forgotten() {
+    let mut world = World::new().await;
+    let id = world.assign(bash("echo begun; sleep 600"));
+    world.agent.line(id, "begun").await;
+    world.crash().await;
+    for name in world.left_behind().await {
+        crate::machine::docker(&["rm", "-f", name.trim_start_matches('/')]);
+    }
+    assert_eq!(world.records().len(), 1);
+    world.start(KEY).await;
+    world.until_forgotten().await;
+}
+
+#[tokio::test]
 async fn broken_connections_cost_no_line() {
     let world = World::new().await;
     let id = world.assign(bash(COUNT));
