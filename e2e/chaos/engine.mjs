@@ -1,5 +1,5 @@
-// A Docker engine of our own, which may be killed without harm to others: its own data, socket and containerd,
-// no default bridge and no rules in the firewall. Job networks reach the ledger all the same: it is on this host.
+// A Docker engine of our own, which may be killed without harm to others: its own data, socket and containerd, in a
+// network namespace of its own with all of its bridges and firewall rules. Needs root.
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -7,31 +7,40 @@ import { join } from "node:path";
 import { until } from "../harness.mjs";
 import { Daemon } from "./daemon.mjs";
 
+const ip = (text) => execFileSync("ip", text.split(" "), { stdio: ["ignore", "ignore", "pipe"] });
+
 export class Engine {
   constructor(dir, log) {
     mkdirSync(dir, { recursive: true });
+    this.name = `chaos${process.pid}`;
+    // Ours of the two ends of the wire that leads into the namespace. The ledger listens here.
+    this.address = "10.213.0.1";
     this.host = `unix://${join(dir, "docker.sock")}`;
     this.env = { ...process.env, DOCKER_HOST: this.host };
-    this.daemon = new Daemon("dockerd", [
+    // Not by `ip netns exec`, which would hide the control groups.
+    this.daemon = new Daemon("nsenter", [`--net=/run/netns/${this.name}`, "dockerd",
       "--host", this.host, "--data-root", join(dir, "data"), "--exec-root", join(dir, "exec"),
-      "--pidfile", join(dir, "docker.pid"), "--bridge", "none", "--iptables=false", "--ip6tables=false",
-      "--default-address-pool", "base=10.213.0.0/16,size=26", "--containerd-namespace", "cronium-chaos",
-      "--containerd-plugins-namespace", "cronium-chaos-plugins", "--live-restore",
+      "--pidfile", join(dir, "docker.pid"), "--live-restore",
+      "--containerd-namespace", this.name, "--containerd-plugins-namespace", `${this.name}-plugins`,
     ], { log });
   }
 
+  /** Starts it with the image that the shared engine has. */
   async start(image) {
+    const { name } = this;
+    ip(`netns add ${name}`);
+    ip(`link add ${name} type veth peer name eth0 netns ${name}`);
+    ip(`address add ${this.address}/30 dev ${name}`);
+    ip(`link set ${name} up`);
+    for (const text of ["link set lo up", "address add 10.213.0.2/30 dev eth0", "link set eth0 up", `route add default via ${this.address}`]) {
+      ip(`-n ${name} ${text}`);
+    }
     this.daemon.start();
-    await this.#up();
-    const load = `docker -H unix:///var/run/docker.sock save "$0" | docker load`;
-    execFileSync("sh", ["-c", load, image], { env: this.env });
-  }
-
-  #up() {
-    return until("the private engine answers", () => {
+    await until("the private engine answers", () => {
       execFileSync("docker", ["version"], { env: this.env, stdio: "ignore" });
       return true;
     }, 60);
+    execFileSync("sh", ["-c", 'docker save "$0" | DOCKER_HOST="$1" docker load', image, this.host], { stdio: "ignore" });
   }
 
   /** Kills the engine's daemon; its containers go on without it. */
@@ -40,7 +49,9 @@ export class Engine {
     this.daemon.start();
   }
 
-  stop() {
-    return this.daemon.end(30);
+  async stop() {
+    await this.daemon.end(30);
+    // The link goes with the namespace.
+    ip(`netns delete ${this.name}`);
   }
 }

@@ -39,6 +39,13 @@ function valkeyProgram() {
   return process.env.CRONIUM_TEST_VALKEY || (found.status === 0 && found.stdout.trim()) || null;
 }
 
+/** The host's end of Docker's own bridge: the same for every job, and opened to them for the ledger alone. */
+function gateway() {
+  const script = 'while read -r _ to via _; do if [ "$to" = 00000000 ]; then echo "$via"; fi; done </proc/net/route';
+  const hex = execFileSync("docker", ["run", "--rm", "--network", "bridge", image, "bash", "-c", script], { encoding: "utf8" });
+  return hex.trim().match(/../g).reverse().map((byte) => parseInt(byte, 16)).join(".");
+}
+
 /** Ids of the account that Postgres runs as: it refuses to be root. */
 function account() {
   if (process.getuid() !== 0) return {};
@@ -108,11 +115,7 @@ export class World {
 
   /** A line of TCP for each thing that a script says; it is told "ok" once the line is kept. */
   async #openLedger() {
-    // The host's end of Docker's own bridge: the same for every job, and opened to them for the ledger alone.
-    const script = "while read -r _ to via _; do if [ \"$to\" = 00000000 ]; then echo \"$via\"; fi; done </proc/net/route";
-    const [hex] = execFileSync("docker", ["run", "--rm", "--network", "bridge", image, "bash", "-c", script],
-      { encoding: "utf8" }).trim().split("\n");
-    const host = [3, 2, 1, 0].map((at) => parseInt(hex.slice(at * 2, at * 2 + 2), 16)).join(".");
+    const host = this.engine?.address ?? gateway();
     this.book = createServer((socket) => {
       let text = "";
       socket.setEncoding("utf8").on("error", () => {}).on("data", (said) => {
