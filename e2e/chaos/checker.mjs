@@ -96,10 +96,12 @@ function explain(job, { status, statusReason }, { exitCode, startedAt }, hit, fa
   if (status !== "SUCCEEDED" && !statusReason) return `${said}: no reason is given`;
   if (status === wanted.status && (wanted.exitCode === undefined || wanted.exitCode === exitCode)) return true;
   if (status === "CANCELLED" && job.cancelAskedAt) return true;
-  // What runs in a container that was killed is lost, and nothing else is.
-  if (status === "LOST") return hit.length > 0 || `${said}, but nothing that was killed ran it`;
+  // What runs in a container that was killed is lost, and nothing else is. What was about to run in it fails.
+  const gone = status === "LOST" || (status === "FAILED" && exitCode === null);
+  if (gone && hit.length > 0) return true;
+  if (status === "LOST") return `${said}, but nothing that was killed ran it`;
   // Work that was never started may be given up after several tries: the script has done nothing.
-  if (status === "FAILED" && exitCode === null && !startedAt) return faulted || `${said}, without any fault`;
+  if (gone && !startedAt) return faulted || `${said}, without any fault`;
   return `${said}, where ${wanted.status}${wanted.exitCode === undefined ? "" : ` with ${wanted.exitCode}`} was due`;
 }
 

@@ -108,7 +108,8 @@ class Run {
       const [[lapsed, ended, unfinished]] = await world.rows(
         `SELECT count(*) FILTER (WHERE status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
              AND coalesce(status_reason, '') NOT LIKE '${CUT_OFF}'),
-           count(*) FILTER (WHERE finished_at > to_timestamp(${since / 1000})), count(*) FILTER (WHERE finished_at IS NULL)
+           count(*) FILTER (WHERE finished_at > to_timestamp(${since / 1000})), count(*) FILTER (WHERE finished_at IS NULL
+             AND coalesce(status_reason, '') NOT LIKE '${CUT_OFF}')
          FROM executions`);
       if (lapsed === "0" && (ended !== "0" || unfinished === "0")) return true;
       return sleep(100);
@@ -188,9 +189,9 @@ class Run {
   async #settled() {
     const { world } = this;
     await this.#while("everything of ended executions is gone", async () => {
-      const containers = await world.owned("container", '{{.Label "cronium.execution"}}');
+      const containers = await world.owned("container", '{{.Names}} {{.Label "cronium.ahead"}}');
       const networks = await world.owned("network");
-      return containers.every((execution) => execution === "") && networks.length === 0 && world.records().size === 0;
+      return containers.every((one) => one.endsWith(" true")) && networks.length === 0 && world.records().size === 0;
     }, { may: true });
   }
 
