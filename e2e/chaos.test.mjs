@@ -6,7 +6,7 @@ import { check, checkLog, RULES } from "./chaos/checker.mjs";
 import { drive } from "./chaos/drive.mjs";
 import { printed } from "./chaos/scripts.mjs";
 
-const seed = Number(process.env.CRONIUM_CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = Number(process.env.CRONIUM_CHAOS_SEED ?? 20260301);
 const JOBS = 90;
 const FAULTS = 24;
 
