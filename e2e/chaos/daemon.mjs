@@ -10,6 +10,17 @@ process.on("exit", () => {
   for (const daemon of living) daemon.kill("SIGKILL");
 });
 
+/** A signal to processes; those that are gone are passed. */
+export function send(pids, signal) {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
+}
+
 export class Daemon {
   /** `options`: as of `spawn`, and `log`, a stream that takes what it says. */
   constructor(program, args, { log, ...options }) {
@@ -75,15 +86,11 @@ export class Daemon {
     }
   }
 
-  /** The same signal to the process and its children. */
-  signalAll(signal) {
-    for (const pid of this.family()) {
-      try {
-        process.kill(pid, signal);
-      } catch (error) {
-        if (error.code !== "ESRCH") throw error;
-      }
-    }
+  /** Stops the process and its children as they are now; gives what lets just these go on. */
+  pause() {
+    const family = this.family();
+    send(family, "SIGSTOP");
+    return () => send(family, "SIGCONT");
   }
 
   /** KILL; it stays down until it is started. */

@@ -1,5 +1,6 @@
 // What can break, and how it is mended. Each fault injects itself, and is over when its promise is fulfilled; what it
 // did not see to by then, the product has to. All choices come from the dice.
+import { send } from "./daemon.mjs";
 import { sleep } from "./load.mjs";
 
 /** Seconds after which a lease is over that nobody renews (docs/architecture.md). */
@@ -15,9 +16,9 @@ async function killed(daemon, dice) {
 }
 
 async function stopped(daemon, ms) {
-  daemon.signalAll("SIGSTOP");
+  const goOn = daemon.pause();
   await sleep(ms);
-  daemon.signalAll("SIGCONT");
+  goOn();
 }
 
 async function broken(wire, dice) {
@@ -79,11 +80,7 @@ export const FAULTS = {
       const found = await world.rows("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
       const [pid] = pick(dice, found) ?? [];
       if (!pid) return "there is none";
-      try {
-        process.kill(Number(pid), "SIGKILL");
-      } catch (error) {
-        if (error.code !== "ESRCH") throw error;
-      }
+      send([Number(pid)], "SIGKILL");
       await world.startPostgres();
     },
   },
