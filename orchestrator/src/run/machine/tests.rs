@@ -223,14 +223,23 @@ async fn a_grant_that_was_not_read_before_the_lease_was_over_counts_once_it_is_r
     let grant = || Input::Mail(Mail::Grant { granted: true });
     let mut renewed = asking();
     assert_eq!(story(&renewed.on(grant(), later(now, 20))), [""; 0]);
-    assert_eq!(story(&renewed.on(Input::Mail(Mail::Renewed), later(now, 21))), ["ask"]);
+    assert_eq!(
+        story(&renewed.on(Input::Mail(Mail::Renewed), later(now, 21))),
+        ["ask"]
+    );
     assert_eq!(story(&renewed.on(grant(), later(now, 21))), ["runner start true"]);
     let mut lost = asking();
     assert_eq!(story(&lost.on(grant(), later(now, 20))), [""; 0]);
-    assert!(lost.on(Input::Mail(Mail::Lost), later(now, 21)).contains(&Action::Abandon));
+    assert!(
+        lost.on(Input::Mail(Mail::Lost), later(now, 21))
+            .contains(&Action::Abandon)
+    );
     let mut cut = asking();
     assert_eq!(story(&cut.on(Input::Up, later(now, 20))), ["phase Setup"]);
-    assert_eq!(story(&cut.on(Input::Mail(Mail::Renewed), later(now, 21))), ["ask"]);
+    assert_eq!(
+        story(&cut.on(Input::Mail(Mail::Renewed), later(now, 21))),
+        ["ask"]
+    );
 }
 
 #[tokio::test]
