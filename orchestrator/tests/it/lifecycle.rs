@@ -1,5 +1,6 @@
 //! Connections that break, orchestrators that crash, leases that end.
 
+use cronium_orchestrator::docker::LABEL_ORCHESTRATOR;
 use cronium_protocol::agent::{OutcomeKind, Phase};
 
 use crate::agent::KEY;
@@ -83,6 +84,21 @@ async fn a_record_whose_container_went_with_a_crash_is_forgotten() {
     assert_eq!(world.records().len(), 1);
     world.start(KEY).await;
     world.until_forgotten().await;
+}
+
+#[tokio::test]
+async fn containers_that_a_crash_left_for_a_moment_are_removed() {
+    let mut world = World::new().await;
+    world.crash().await;
+    let label = format!("{LABEL_ORCHESTRATOR}={}", world.id);
+    let image = std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into());
+    for what in ["fence", "carrier"] {
+        let name = format!("cronium-{what}-{}", world.id.as_simple());
+        crate::machine::docker(&["create", "--name", &name, "--label", &label, &image]);
+    }
+    assert_eq!(world.left_behind().await.len(), 2);
+    world.start(KEY).await;
+    world.until_clean().await;
 }
 
 #[tokio::test]
