@@ -94,7 +94,7 @@ async fn containers_that_a_crash_left_for_a_moment_are_removed() {
     let image = std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into());
     for what in ["fence", "carrier"] {
         let name = format!("cronium-{what}-{}", world.id.as_simple());
-        crate::machine::docker(&["create", "--name", &name, "--label", &label, &image]);
+        crate::machine::docker(&["create", "--name", &name, "--label", &label, &image, "true"]);
     }
     assert_eq!(world.left_behind().await.len(), 2);
     world.start(KEY).await;
