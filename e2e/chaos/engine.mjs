@@ -1,17 +1,18 @@
 // A Docker engine of our own, which may be killed without harm to others: its own data, socket and containerd, in a
 // network namespace of its own with all of its bridges and firewall rules. Needs root.
-import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { until } from "../harness.mjs";
-import { Daemon } from "./daemon.mjs";
+import { Daemon, send } from "./daemon.mjs";
 
 const ip = (text) => execFileSync("ip", text.split(" "), { stdio: ["ignore", "ignore", "pipe"] });
 
 export class Engine {
   constructor(dir, log) {
     mkdirSync(dir, { recursive: true });
+    this.dir = dir;
     this.name = `chaos${process.pid}`;
     // Ours of the two ends of the wire that leads into the namespace. The ledger listens here.
     this.address = "10.213.0.1";
@@ -46,11 +47,24 @@ export class Engine {
   /** Kills the engine's daemon; its containers go on without it. */
   async crash() {
     await this.daemon.kill();
+    // Its containerd dies with it, a moment later: a successor would take that one to be alive.
+    await until("its containerd is gone", () => this.#processes("containerd.toml").length === 0, 10);
     this.daemon.start();
+  }
+
+  /** Ids of processes that were started with our directory and this word. */
+  #processes(word) {
+    const found = spawnSync("pgrep", ["-f", "--", `${this.dir}.*${word}`], { encoding: "utf8" }).stdout;
+    return found.split("\n").filter(Boolean).map(Number).filter((pid) => pid !== process.pid);
   }
 
   async stop() {
     await this.daemon.end(30);
+    send([...this.#processes("containerd.toml"), ...this.#processes("containerd.sock")], "SIGKILL");
+    const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4] ?? "");
+    for (const path of mounts.reverse().filter((path) => path.startsWith(`${this.dir}/`))) {
+      spawnSync("umount", ["--lazy", path]);
+    }
     // The link goes with the namespace.
     ip(`netns delete ${this.name}`);
   }
