@@ -20,6 +20,10 @@ test:
 bench *cases:
     scripts/bench.sh {{cases}}
 
+# break one thing after another while jobs run, and write docs/reliability.md: `just chaos --jobs 5000 --faults 1000 --seed 1`
+chaos *options:
+    scripts/chaos.sh {{options}}
+
 # write schema.graphql from the code
 schema:
     cargo run -q --locked --bin cronium -- schema > schema.graphql.new

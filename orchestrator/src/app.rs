@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::channel::{Channel, Link, Session};
 use crate::claimer::Claimer;
 use crate::config::Config;
-use crate::executor::{Executor, Found};
+use crate::executor::{Executor, Found, Target};
 use crate::leases::Leases;
 use crate::problem::{ExecutorError, Problem};
 use crate::registry::{Mail, Registry};
@@ -324,11 +324,36 @@ async fn remove<E: Executor>(context: &run::Context<E>, found: &Found) {
     }
 }
 
-/// Removes environments that belong to no live execution.
+/// Forgets records of an earlier life that ended between the removal of an environment and that of its record.
+async fn forget_gone(
+    state: &StateDir,
+    registry: &Registry,
+    records: Vec<(String, Option<Claim>)>,
+    all: &[Found],
+) {
+    let live = registry.claims();
+    for (name, claim) in records {
+        // A live run may be in an environment that was made ahead, and so under another name.
+        let is_live =
+            claim.is_some_and(|claim| live.contains(&claim)) || registry.holds(&Target::new(name.as_str()));
+        if !is_live && !all.iter().any(|found| found.target.name() == name) {
+            tracing::info!(target = name, "forgetting a run that is gone");
+            state.forget(&name).await;
+        }
+    }
+}
+
+/// Removes environments that belong to no live execution, and records whose environment is gone.
 async fn sweep<E: Executor>(context: &run::Context<E>, registry: &Registry) {
     loop {
+        // Listed first: a record is made after its environment.
+        let records = context.state.records().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the records of runs can't be listed");
+            Vec::new()
+        });
         match context.executor.find().await {
             Ok(all) => {
+                forget_gone(&context.state, registry, records, &all).await;
                 for found in all {
                     // Asked only now: what was registered since the list was made is not in it.
                     if !registry.holds(&found.target) {
@@ -340,5 +365,59 @@ async fn sweep<E: Executor>(context: &run::Context<E>, registry: &Registry) {
             Err(error) => tracing::warn!(%error, cause = error.cause(), "left-overs can't be found"),
         }
         sleep(SWEEP_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn claim() -> Claim {
+        Claim {
+            execution_id: clock::new_id(),
+            epoch: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_records_of_runs_that_are_gone_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).await.unwrap();
+        let (ahead, adopted, found, gone) = (claim(), claim(), claim(), claim());
+        for (name, claim) in [
+            ("ahead", ahead),
+            ("adopted", adopted),
+            ("found", found),
+            ("gone", gone),
+        ] {
+            let record = RunRecord {
+                claim,
+                job_id: clock::new_id(),
+                timeout_ms: 1,
+                grace_ms: 1,
+                memory_bytes: 1,
+                image_digest: None,
+                setup_at_us: None,
+                started_at_us: None,
+            };
+            assert!(state.keep(name, &record).await);
+        }
+        let registry = Registry::default();
+        let _ahead = registry.register(ahead, Target::new("by its claim"));
+        // Its record still has the claim of before.
+        let renewed = Claim { epoch: 2, ..adopted };
+        let _adopted = registry.register(renewed, Target::new("adopted"));
+        let all = [Found {
+            target: Target::new("found"),
+            run: None,
+            whole: true,
+        }];
+        let records = state.records().await.unwrap();
+        forget_gone(&state, &registry, records, &all).await;
+        let mut left: Vec<_> = state.records().await.unwrap();
+        left.sort_by(|a, b| a.0.cmp(&b.0));
+        let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["adopted", "ahead", "found"]);
     }
 }

@@ -80,6 +80,7 @@ impl StateDir {
         };
         tokio::fs::create_dir_all(&runs).await.map_err(failed(&runs))?;
         let lock = Arc::new(lock(path, PREDECESSOR_LIMIT).await?);
+        remove_halves(&runs).await.map_err(failed(&runs))?;
         let file = path.join("orchestrator-id");
         let id = match tokio::fs::read_to_string(&file).await {
             Ok(text) => Uuid::parse_str(text.trim()).map_err(|_| StateError::Identity(file))?,
@@ -129,6 +130,20 @@ impl StateDir {
         }
     }
 
+    /// Every run that there is a record of, with its claim where that can be read.
+    pub async fn records(&self) -> io::Result<Vec<(String, Option<Claim>)>> {
+        let mut entries = tokio::fs::read_dir(&self.runs).await?;
+        let mut records = Vec::new();
+        while let Some(entry) = entries.next_entry().await? {
+            let name = entry.file_name();
+            if let Some(target) = name.to_str().and_then(|name| name.strip_suffix(".json")) {
+                let record = self.recall(target).await?;
+                records.push((target.to_owned(), record.map(|record| record.claim)));
+            }
+        }
+        Ok(records)
+    }
+
     /// Forgets a run that is cleaned up.
     pub async fn forget(&self, target: &str) {
         let file = self.file(target);
@@ -140,11 +155,34 @@ impl StateDir {
     }
 }
 
+/// What is written beside a file until it is whole.
+const HALF: &str = "new";
+
 /// Writes beside the file and renames, so that a reader never sees half of it.
 async fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    tokio::fs::write(&beside, bytes).await?;
-    tokio::fs::rename(&beside, file).await
+    let beside = file.with_extension(HALF);
+    let written = async {
+        tokio::fs::write(&beside, bytes).await?;
+        tokio::fs::rename(&beside, file).await
+    };
+    let written = written.await;
+    if written.is_err() {
+        // It takes room on a disk that may have none.
+        let _ = tokio::fs::remove_file(&beside).await;
+    }
+    written
+}
+
+/// Removes what a crash left half-written.
+async fn remove_halves(runs: &Path) -> io::Result<()> {
+    let mut entries = tokio::fs::read_dir(runs).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == HALF) {
+            tokio::fs::remove_file(path).await?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -177,6 +215,22 @@ mod tests {
         again.forget("a").await;
         assert_eq!(again.recall("a").await.unwrap(), None);
     }
+
+    #[tokio::test]
+    async fn what_a_crash_left_half_written_is_removed_and_is_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).await.unwrap();
+        let runs = dir.path().join("runs");
+        std::fs::write(runs.join("a.new"), "{").unwrap();
+        std::fs::write(runs.join("b.json"), "{").unwrap();
+        assert_eq!(state.records().await.unwrap(), [("b".to_owned(), None)]);
+        drop(state);
+        let again = StateDir::open(dir.path()).await.unwrap();
+        assert!(!runs.join("a.new").exists());
+        again.forget("b").await;
+        assert_eq!(again.records().await.unwrap(), []);
+    }
+
     #[tokio::test]
     async fn one_process_has_the_directory_at_a_time() {
         let dir = tempfile::tempdir().unwrap();

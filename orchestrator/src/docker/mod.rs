@@ -342,11 +342,17 @@ impl Executor for DockerExecutor {
             let labels = container.labels.unwrap_or_default();
             // Made, but its maker died before it started it: no runner is in it that could go on.
             let whole = container.state != Some(ContainerSummaryStateEnum::CREATED);
-            if let Some(name) = name
-                && let Some(item) = spec::found(name.trim_start_matches('/'), &labels, whole)
-                && !self.pool.knows(&item.target)
-            {
-                found.push(item);
+            let Some(name) = name.as_deref().map(|name| name.trim_start_matches('/')) else {
+                continue;
+            };
+            match spec::found(name, &labels, whole) {
+                Some(item) if !self.pool.knows(&item.target) => found.push(item),
+                Some(_) => {}
+                None => {
+                    // Not an execution's: tools of an earlier life, which only their next use would remove.
+                    self.fence.tidy(name).await?;
+                    self.volume.tidy(name).await?;
+                }
             }
         }
         let options = ListNetworksOptionsBuilder::default().filters(&ours).build();

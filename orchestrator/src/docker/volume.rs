@@ -71,13 +71,26 @@ impl RunnerVolume {
         };
         self.docker.create_volume(request).await?;
         // Never started: only a way into the volume. It is ours, so that a sweep finds a forgotten one.
-        let carrier = format!("cronium-carrier-{}", Uuid::as_simple(&self.orchestrator));
+        let carrier = self.carrier();
         remove_container(&self.docker, &carrier).await?;
         let done = self.fill_through(&carrier, image).await;
         remove_container(&self.docker, &carrier).await?;
         done?;
         *filled = true;
         self.remove_others().await
+    }
+
+    /// The container that the volume is filled through.
+    fn carrier(&self) -> String {
+        format!("cronium-carrier-{}", self.orchestrator.as_simple())
+    }
+
+    /// Removes that container when an earlier life left it: in this one nobody uses it now.
+    pub async fn tidy(&self, name: &str) -> Result<(), ExecutorError> {
+        match self.filled.try_lock() {
+            Ok(_idle) if name == self.carrier() => remove_container(&self.docker, name).await,
+            _ => Ok(()),
+        }
     }
 
     async fn fill_through(&self, carrier: &str, image: &str) -> Result<(), ExecutorError> {

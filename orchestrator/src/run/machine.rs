@@ -1,6 +1,7 @@
 //! What happens to one execution: messages and moments in, actions out. Pure: no I/O, no clock.
 //! It must not know executors or sockets.
 
+mod limits;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use super::block;
 use super::reason::{self, Limits};
 pub use messages::unanswered;
+use limits::Lease;
 pub use words::{Action, Facts, Input, Origin};
 
 use crate::clock::Now;
@@ -22,7 +24,6 @@ use crate::executor::Autopsy;
 use crate::registry::Mail;
 
 const SETUP_LIMIT: Duration = Duration::from_mins(5);
-const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 /// How long an adopted runner that was not started has to show that it holds a payload.
 const PAYLOAD_LIMIT: Duration = Duration::from_secs(10);
 const REPEAT: Duration = Duration::from_secs(5);
@@ -68,7 +69,7 @@ pub struct Machine {
     acked_seq: u64,
     /// When lines were last known to be on their way: after that, they are asked for again.
     lines_at: Instant,
-    lease_until: Instant,
+    lease: Lease,
     setup_until: Instant,
     overdue_at: Option<Instant>,
     ping_at: Instant,
@@ -92,7 +93,7 @@ impl Machine {
             sent_seq: seq,
             acked_seq: seq,
             lines_at: now.at,
-            lease_until: now.at + facts.lease,
+            lease: Lease::new(facts.lease, now.at),
             setup_until: now.at + SETUP_LIMIT,
             overdue_at: None,
             ping_at: now.at + REPEAT,
@@ -111,7 +112,7 @@ impl Machine {
     fn found(mut self, now: Now) -> Self {
         match self.origin {
             Origin::Fresh(_) => {}
-            Origin::Adopted { started: true, .. } => self.overdue_at = Some(self.overdue(now)),
+            Origin::Adopted { started: true, .. } => self.overdue_at = Some(self.facts.overdue(now)),
             Origin::Adopted { started: false, .. } => self.setup_until = now.at + PAYLOAD_LIMIT,
         }
         self
@@ -219,7 +220,7 @@ impl Machine {
             }
             Origin::Adopted { .. } if started => {
                 self.stage = Stage::Running;
-                self.overdue_at = Some(self.overdue(now));
+                self.overdue_at = Some(self.facts.overdue(now));
             }
             Origin::Adopted { .. } => {
                 self.stage = Stage::Verifying;
@@ -231,7 +232,7 @@ impl Machine {
     fn on_started(&mut self, at_us: i64, now: Now, out: &mut Vec<Action>) {
         self.stage = Stage::Running;
         // By our clock: the runner's may be another.
-        self.overdue_at.get_or_insert(now.at + self.patience());
+        self.overdue_at.get_or_insert(now.at + self.facts.patience());
         let first = self.facts.started_at_us.replace(at_us) != Some(at_us);
         if first {
             out.push(Action::Started);
@@ -277,6 +278,9 @@ impl Machine {
     fn on_mail(&mut self, mail: Mail, now: Now, out: &mut Vec<Action>) {
         match mail {
             Mail::Grant { granted } if self.stage == Stage::Asking && self.ending.is_none() => {
+                if granted && !self.lease.holds(now.at) {
+                    return self.lease.ask_when_renewed();
+                }
                 out.push(Action::Runner(ToRunner::Start { granted }));
                 if granted {
                     self.stage = Stage::Granted;
@@ -300,8 +304,12 @@ impl Machine {
                 }
             }
             Mail::Cancel => self.on_cancel(now, out),
-            Mail::Renewed => self.lease_until = now.at + self.facts.lease,
             Mail::Reply { id, reply } => out.push(Action::Runner(ToRunner::Reply { id, reply })),
+            Mail::Renewed => {
+                if self.lease.renewed(now.at) && self.stage == Stage::Asking && self.ending.is_none() {
+                    out.push(self.start_request());
+                }
+            }
             Mail::Lost => out.push(Action::Abandon),
         }
     }
@@ -338,7 +346,11 @@ impl Machine {
             out.push(self.phase(Phase::Started, at));
         }
         if self.stage == Stage::Asking && self.ending.is_none() {
-            out.push(self.start_request());
+            if self.lease.holds(now.at) {
+                out.push(self.start_request());
+            } else {
+                self.lease.ask_when_renewed();
+            }
         }
         if self.stage >= Stage::Granted && self.acked_seq < self.sent_seq && !self.gone {
             // What was under way may be lost: the runner repeats it, its exit included.
@@ -411,7 +423,7 @@ impl Machine {
             return self.leave_if_settled(now, out);
         }
         if self.stage < Stage::Granted {
-            if now.at >= self.lease_until && !matches!(self.origin, Origin::Adopted { started: true, .. }) {
+            if !matches!(self.origin, Origin::Adopted { started: true, .. }) && self.lease.is_over(now.at) {
                 return out.push(Action::Abandon);
             }
             if now.at >= self.setup_until {
@@ -474,19 +486,6 @@ impl Machine {
             let after_seq = self.acked_seq;
             out.push(messages::resume(after_seq));
         }
-    }
-
-    fn patience(&self) -> Duration {
-        self.facts.timeout + self.facts.grace + CLEANUP_LIMIT
-    }
-
-    /// Moment at which an adopted run is overdue, counted from its true start.
-    fn overdue(&self, now: Now) -> Instant {
-        let ran_us = self.facts.started_at_us.map_or(0, |at| (now.us - at).max(0));
-        now.at
-            + self
-                .patience()
-                .saturating_sub(Duration::from_micros(ran_us as u64))
     }
 
     fn limits(&self) -> Limits {

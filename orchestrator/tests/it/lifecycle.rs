@@ -1,5 +1,6 @@
 //! Connections that break, orchestrators that crash, leases that end.
 
+use cronium_orchestrator::docker::LABEL_ORCHESTRATOR;
 use cronium_protocol::agent::{OutcomeKind, Phase};
 
 use crate::agent::KEY;
@@ -69,6 +70,35 @@ async fn what_the_server_does_not_want_back_is_removed() {
     world.start(KEY).await;
     world.until_clean().await;
     assert!(world.agent.kept().outcomes.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_whose_container_went_with_a_crash_is_forgotten() {
+    let mut world = World::new().await;
+    let id = world.assign(bash("echo begun; sleep 600"));
+    world.agent.line(id, "begun").await;
+    world.crash().await;
+    for name in world.left_behind().await {
+        crate::machine::docker(&["rm", "-f", name.trim_start_matches('/')]);
+    }
+    assert_eq!(world.records().len(), 1);
+    world.start(KEY).await;
+    world.until_forgotten().await;
+}
+
+#[tokio::test]
+async fn containers_that_a_crash_left_for_a_moment_are_removed() {
+    let mut world = World::new().await;
+    world.crash().await;
+    let label = format!("{LABEL_ORCHESTRATOR}={}", world.id);
+    let image = std::env::var("CRONIUM_EXEC_IMAGE").unwrap_or("cronium/exec:1".into());
+    for what in ["fence", "carrier"] {
+        let name = format!("cronium-{what}-{}", world.id.as_simple());
+        crate::machine::docker(&["create", "--name", &name, "--label", &label, &image, "true"]);
+    }
+    assert_eq!(world.left_behind().await.len(), 2);
+    world.start(KEY).await;
+    world.until_clean().await;
 }
 
 #[tokio::test]

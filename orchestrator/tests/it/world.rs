@@ -243,6 +243,24 @@ impl World {
         names.chain(networks.into_iter().filter_map(|n| n.name)).collect()
     }
 
+    /// Names of the records of runs.
+    pub fn records(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.state.path().join("runs")).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        entries.map(|entry| name(entry).into_string().unwrap()).collect()
+    }
+
+    /// Waits until there is no record of a run.
+    pub async fn until_forgotten(&self) {
+        let forgotten = async {
+            while !self.records().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let forgotten = tokio::time::timeout(Duration::from_secs(20), forgotten).await;
+        assert!(forgotten.is_ok(), "still there: {:?}", self.records());
+    }
+
     /// Of the orchestrator that runs.
     pub fn executor(&self) -> &DockerExecutor {
         &self.executor.as_ref().unwrap().docker

@@ -17,7 +17,7 @@ use crate::allow::AllowList;
 use crate::problem::{ExecutorError, FenceProblem, Problem};
 
 use super::oneshot::{self, OneShot};
-use super::{image, ours};
+use super::{image, ours, remove_container};
 use rules::Names;
 
 /// For so long the rules are taken to be where they were put; then they are put again.
@@ -89,6 +89,19 @@ impl Fence {
                     "the firewall rules of running job networks could not be put again"
                 );
             }
+        }
+    }
+
+    /// The container that puts the rules.
+    fn container(&self) -> String {
+        format!("cronium-fence-{}", self.orchestrator.as_simple())
+    }
+
+    /// Removes that container when an earlier life left it: in this one nobody uses it now.
+    pub async fn tidy(&self, name: &str) -> Result<(), ExecutorError> {
+        match self.state.try_lock() {
+            Ok(_idle) if name == self.container() => remove_container(&self.docker, name).await,
+            _ => Ok(()),
         }
     }
 
@@ -178,7 +191,7 @@ impl Fence {
         command: &[&str],
     ) -> Result<oneshot::Ended, ExecutorError> {
         let shot = OneShot {
-            name: format!("cronium-fence-{}", self.orchestrator.as_simple()),
+            name: self.container(),
             orchestrator: self.orchestrator,
             image: &self.image,
             network,

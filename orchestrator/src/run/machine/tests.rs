@@ -202,9 +202,45 @@ async fn a_lease_that_ran_out_drops_what_has_not_started_and_nothing_else() {
     waiting.on(hello(false), now);
     waiting.on(Input::Mail(Mail::Renewed), later(now, 10));
     assert_eq!(story(&waiting.on(Input::Tick, later(now, 20))), ["runner ping"]);
-    assert!(waiting.on(Input::Tick, later(now, 25)).contains(&Action::Abandon));
+    // The server's word is waited for from when it was seen to be over.
+    assert_eq!(story(&waiting.on(Input::Tick, later(now, 26))), ["runner ping"]);
+    assert_eq!(story(&waiting.on(Input::Tick, later(now, 35))), ["runner ping"]);
+    assert!(waiting.on(Input::Tick, later(now, 36)).contains(&Action::Abandon));
     let mut started = running(now);
     assert_eq!(story(&started.on(Input::Tick, later(now, 25))), ["runner ping"]);
+}
+
+#[tokio::test]
+async fn a_grant_that_was_not_read_before_the_lease_was_over_counts_once_it_is_renewed() {
+    let now = clock::now();
+    let asking = || {
+        let mut m = fresh(now);
+        m.on(hello(false), now);
+        m.on(Input::Frame(FromRunner::StartRequest), now);
+        // The process stood still for 20 s, and its clock is the first to speak.
+        assert_eq!(story(&m.on(Input::Tick, later(now, 20))), ["runner ping"]);
+        m
+    };
+    let grant = || Input::Mail(Mail::Grant { granted: true });
+    let mut renewed = asking();
+    assert_eq!(story(&renewed.on(grant(), later(now, 20))), [""; 0]);
+    assert_eq!(
+        story(&renewed.on(Input::Mail(Mail::Renewed), later(now, 21))),
+        ["ask"]
+    );
+    assert_eq!(story(&renewed.on(grant(), later(now, 21))), ["runner start true"]);
+    let mut lost = asking();
+    assert_eq!(story(&lost.on(grant(), later(now, 20))), [""; 0]);
+    assert!(
+        lost.on(Input::Mail(Mail::Lost), later(now, 21))
+            .contains(&Action::Abandon)
+    );
+    let mut cut = asking();
+    assert_eq!(story(&cut.on(Input::Up, later(now, 20))), ["phase Setup"]);
+    assert_eq!(
+        story(&cut.on(Input::Mail(Mail::Renewed), later(now, 21))),
+        ["ask"]
+    );
 }
 
 #[tokio::test]
