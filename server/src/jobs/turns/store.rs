@@ -81,7 +81,9 @@ async fn waiting(
          FROM (SELECT id, job_id, {RANK} AS rank FROM executions WHERE gate = $1 AND held AND status = 'QUEUED' AND {chosen}) e
          JOIN jobs j ON j.id = e.job_id JOIN event_versions v ON v.id = j.event_version_id ORDER BY e.rank, e.id"
     );
-    Ok(Waiting::find_by_statement(statement(&sql, values)).all(tx).await?)
+    Ok(Waiting::find_by_statement(statement(&sql, values))
+        .all(tx)
+        .await?)
 }
 
 /// Those in line, in the order of their turns.

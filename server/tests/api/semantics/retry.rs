@@ -288,7 +288,8 @@ async fn a_watcher_sees_the_wait_and_the_stream_ends_with_the_last_attempt() {
     let token = test.sign_in(UserRole::Editor).await;
     let id = event(&test, &token, retry(json!({}))).await;
     let one = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
-    let query = "subscription ($id: ID!) { jobUpdated(id: $id) { status statusReason executions { attempt } } }";
+    let query =
+        "subscription ($id: ID!) { jobUpdated(id: $id) { status statusReason executions { attempt } } }";
     let request = test.request(&token, query, json!({ "id": one })).await;
     let mut stream = Box::pin(test.app.schema.execute_stream(request));
     let mut until = async |what: &str| {
@@ -308,10 +309,17 @@ async fn a_watcher_sees_the_wait_and_the_stream_ends_with_the_last_attempt() {
     until("QUEUED").await;
     run_one(&test, Uuid::new_v4(), 1).await;
     let waits = until("tried again at").await;
-    assert_eq!((&waits["status"], &waits["executions"][1]["attempt"]), (&json!("QUEUED"), &json!(2)));
+    assert_eq!(
+        (&waits["status"], &waits["executions"][1]["attempt"]),
+        (&json!("QUEUED"), &json!(2))
+    );
     test.clock.advance(TimeDelta::seconds(10));
     release_due(&test).await;
     run_one(&test, Uuid::new_v4(), 0).await;
     assert_eq!(until("SUCCEEDED").await["status"], "SUCCEEDED");
-    assert_eq!(until("anything more").await, Value::Null, "the stream is complete");
+    assert_eq!(
+        until("anything more").await,
+        Value::Null,
+        "the stream is complete"
+    );
 }
