@@ -41,11 +41,11 @@ impl Queue {
     pub fn new(kernel: Kernel, events: Events, logs: Logs, signer: Signer) -> Self {
         let turns = Turns::new(kernel.clone());
         Self {
-            turns,
             kernel,
             events,
             logs,
             signer,
+            turns,
         }
     }
 
