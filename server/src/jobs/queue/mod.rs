@@ -54,13 +54,13 @@ impl Queue {
     ) -> Self {
         let turns = Turns::new(kernel.clone());
         Self {
-            turns,
             kernel,
             events,
             logs,
             signer,
             tokens,
             variables,
+            turns,
         }
     }
 
