@@ -66,7 +66,9 @@ impl Switchboard {
             ServerToAgent::LogAck { claim, seq } => self.registry.deliver(claim, Mail::LogAck { seq }),
             ServerToAgent::FinishAck { claim } => self.registry.deliver(claim, Mail::FinishAck),
             ServerToAgent::Cancel { claim } => self.registry.deliver(claim, Mail::Cancel),
-            ServerToAgent::Reply { claim, id, reply } => self.registry.deliver(claim, Mail::Reply { id, reply }),
+            ServerToAgent::Reply { claim, id, reply } => {
+                self.registry.deliver(claim, Mail::Reply { id, reply })
+            }
             ServerToAgent::Wake => self.wake.notify_one(),
             ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),
             ServerToAgent::Welcome { .. } => tracing::warn!("a second Welcome is ignored"),

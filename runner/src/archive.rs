@@ -43,8 +43,14 @@ pub fn check_manifest(manifest: &Manifest) -> Result<(), Refusal> {
             return refuse(format!("{file:?} is both a file and a directory"));
         }
     }
-    let bash_env = manifest.runtime.iter().filter_map(|runtime| runtime.bash_env.as_ref());
-    for path in std::iter::once(&manifest.entry).chain(&manifest.input).chain(bash_env) {
+    let bash_env = manifest
+        .runtime
+        .iter()
+        .filter_map(|runtime| runtime.bash_env.as_ref());
+    for path in std::iter::once(&manifest.entry)
+        .chain(&manifest.input)
+        .chain(bash_env)
+    {
         if !paths.contains(path.as_str()) {
             return Err(Refusal::Malformed(format!("{path:?} is not among the files")));
         }

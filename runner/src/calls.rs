@@ -71,7 +71,10 @@ impl Calls {
     pub fn answered(&mut self, id: Uuid, reply: Reply) {
         let Some(base) = self.base else { return };
         let number = id.as_u128().wrapping_sub(base.as_u128());
-        let open = self.open.iter_mut().find(|call| u128::from(call.number) == number);
+        let open = self
+            .open
+            .iter_mut()
+            .find(|call| u128::from(call.number) == number);
         if let Some(call) = open {
             call.answer.get_or_insert(Ok(reply));
         }
@@ -104,7 +107,10 @@ impl Calls {
             return None;
         }
         let settled = self.open.front().map_or(self.last, |first| first.number - 1);
-        let at = self.open.iter().position(|call| !call.sent && call.answer.is_none())?;
+        let at = self
+            .open
+            .iter()
+            .position(|call| !call.sent && call.answer.is_none())?;
         let call = &mut self.open[at];
         call.sent = true;
         let request = Request {
@@ -164,7 +170,10 @@ mod tests {
             add(&mut calls);
         }
         let first = said(&mut calls);
-        assert_eq!(first.iter().map(|(_, n, s)| (*n, *s)).collect::<Vec<_>>(), [(1, 0), (2, 0), (3, 0)]);
+        assert_eq!(
+            first.iter().map(|(_, n, s)| (*n, *s)).collect::<Vec<_>>(),
+            [(1, 0), (2, 0), (3, 0)]
+        );
         assert_eq!(said(&mut calls), []);
         calls.answered(first[0].0, reply(200));
         calls.answered(first[1].0, reply(404));
@@ -185,7 +194,10 @@ mod tests {
         calls.begin(Uuid::from_u128(1000));
         let number = add(&mut calls);
         calls.resume(false);
-        assert_eq!((said(&mut calls), calls.take(number)), (vec![], Some(Err(NotCarried))));
+        assert_eq!(
+            (said(&mut calls), calls.take(number)),
+            (vec![], Some(Err(NotCarried)))
+        );
         assert_eq!(calls.add("GET".into(), "/".into(), Vec::new()), Err(NotCarried));
         calls.resume(true);
         add(&mut calls);

@@ -124,7 +124,10 @@ fn parse(
         None => Err(Problem::Usage("stdin can be read once only".into())),
     };
     while let Some(option) = args.next() {
-        let mut value = || args.next().ok_or_else(|| missing(&format!("a value of {option}")));
+        let mut value = || {
+            args.next()
+                .ok_or_else(|| missing(&format!("a value of {option}")))
+        };
         match option.as_str() {
             "--body" => body = Some(value()?.into_bytes()),
             "--stdin" => body = Some(read()?),
@@ -166,7 +169,13 @@ fn parse(
 fn escaped(path: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
     path.bytes()
-        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect()
 }
 
@@ -204,20 +213,39 @@ mod tests {
     use super::*;
 
     fn call(args: &[&str], stdin: &str) -> Result<Call, Problem> {
-        parse(args.iter().map(ToString::to_string), || Ok(stdin.as_bytes().to_vec()))
+        parse(args.iter().map(ToString::to_string), || {
+            Ok(stdin.as_bytes().to_vec())
+        })
     }
 
     #[test]
     fn bodies_are_json_whatever_the_texts_are() {
         let made = call(
-            &["PUT", "/variables/A", "--stdin-as", "value", "--json", "secret", "true", "--text", "a", "\"\n"],
+            &[
+                "PUT",
+                "/variables/A",
+                "--stdin-as",
+                "value",
+                "--json",
+                "secret",
+                "true",
+                "--text",
+                "a",
+                "\"\n",
+            ],
             "x\"y",
         )
         .unwrap();
         assert_eq!(made.body, br#"{"a":"\"\n","secret":true,"value":"x\"y"}"#);
         assert_eq!(call(&["PUT", "/output", "--stdin"], "[1]").unwrap().body, b"[1]");
         assert_eq!(call(&["GET", "/input"], "x").unwrap().body, b"");
-        for bad in [&["GET"][..], &["GET", "x"], &["GET /", "/"], &["GET", "/", "--x"], &["GET", "/", "--print"]] {
+        for bad in [
+            &["GET"][..],
+            &["GET", "x"],
+            &["GET /", "/"],
+            &["GET", "/", "--x"],
+            &["GET", "/", "--print"],
+        ] {
             assert!(call(bad, "").is_err(), "{bad:?}");
         }
     }

@@ -72,7 +72,10 @@ impl LineCutter {
 
     fn take(&mut self) -> Cut {
         let limit = self.limit.min(self.buffer.len());
-        let masked = self.masker.as_ref().and_then(|masker| masker.mask(&self.buffer, limit));
+        let masked = self
+            .masker
+            .as_ref()
+            .and_then(|masker| masker.mask(&self.buffer, limit));
         let mut bytes = masked.as_deref().unwrap_or(&self.buffer[..limit]);
         let mut dropped = std::mem::take(&mut self.dropped) + (self.buffer.len() - limit) as u64;
         if dropped > 0 {

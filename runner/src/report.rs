@@ -16,7 +16,6 @@ use nix::sys::time::TimeVal;
 use crate::archive::OUTPUT_FILE;
 use crate::processes::Ended;
 
-
 /// The JSON that the script left, `None` when it left nothing.
 pub fn output(work: &Path) -> Result<Option<String>, String> {
     // The file belongs to user code: it may be a link, a pipe or endless.

@@ -18,9 +18,9 @@ use crate::clock::{Clock, wall_us};
 use crate::hub::Hub;
 use crate::io_threads::{self, Input, Pipe};
 use crate::machine::{Action, Event, Machine, State};
+use crate::masks::Masks;
 use crate::processes::{Ended, Processes};
 use crate::report::{self, Memory};
-use crate::masks::Masks;
 use crate::{archive, child, runtime};
 
 /// No line is longer than this, whatever the manifest says: a line must fit a frame.
@@ -221,7 +221,10 @@ impl Runner {
         let Some(runtime) = &manifest.runtime else {
             return Ok(());
         };
-        let secrets = runtime.secret_env.iter().filter_map(|name| manifest.env.get(name));
+        let secrets = runtime
+            .secret_env
+            .iter()
+            .filter_map(|name| manifest.env.get(name));
         self.masks
             .learn(secrets.map(String::as_str))
             .map_err(|error| Refusal::Malformed(error.to_string()))?;

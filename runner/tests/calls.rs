@@ -71,7 +71,10 @@ fn answer(request: &Request) -> Reply {
             429,
             r#"{"error":{"code":"RATE_LIMITED","message":"come again","field":null,"retryAfterSeconds":7}}"#,
         ),
-        _ => reply(404, r#"{"error":{"code":"NOT_FOUND","message":"none","field":null}}"#),
+        _ => reply(
+            404,
+            r#"{"error":{"code":"NOT_FOUND","message":"none","field":null}}"#,
+        ),
     }
 }
 
@@ -81,7 +84,11 @@ fn run(language: Language, script: &str) -> (Ended, Vec<String>) {
     let mut asked = Vec::new();
     let ended = runner.serve(|request| {
         let body = String::from_utf8(request.body.clone()).unwrap();
-        asked.push(format!("{} {} {body}", request.method, &request.path[11..]).trim_end().to_owned());
+        asked.push(
+            format!("{} {} {body}", request.method, &request.path[11..])
+                .trim_end()
+                .to_owned(),
+        );
         answer(&request)
     });
     runner.leave();
@@ -94,14 +101,30 @@ fn every_helper_makes_every_call() {
         (
             Language::Python,
             PYTHON,
-            ["20 nightly", "one None x", "47 True False", "RATE_LIMITED 7 come again"].as_slice(),
+            [
+                "20 nightly",
+                "one None x",
+                "47 True False",
+                "RATE_LIMITED 7 come again",
+            ]
+            .as_slice(),
         ),
         (
             Language::NodeJs,
             NODE,
-            ["20 nightly", "one null x", "47 true false", "RATE_LIMITED 7 come again"].as_slice(),
+            [
+                "20 nightly",
+                "one null x",
+                "47 true false",
+                "RATE_LIMITED 7 come again",
+            ]
+            .as_slice(),
         ),
-        (Language::Bash, BASH, ["20 nightly", "one 11 x", "47 11", "14"].as_slice()),
+        (
+            Language::Bash,
+            BASH,
+            ["20 nightly", "one 11 x", "47 11", "14"].as_slice(),
+        ),
     ];
     for (language, script, lines) in expected {
         let (ended, mut asked) = run(language, script);
@@ -111,13 +134,20 @@ fn every_helper_makes_every_call() {
             "{language:?}: {:?}",
             ended.texts(Stream::Stderr)
         );
-        assert_eq!(ended.texts(Stream::System), [r#"WARN said {"a":1}"#], "{language:?}");
+        assert_eq!(
+            ended.texts(Stream::System),
+            [r#"WARN said {"a":1}"#],
+            "{language:?}"
+        );
         let output: serde_json::Value = serde_json::from_str(ended.report.output.as_ref().unwrap()).unwrap();
         assert_eq!(output, serde_json::json!({ "a": [1] }), "{language:?}");
         assert_eq!(ended.report.code, Some(0), "{language:?}");
         asked.sort();
         asked.dedup();
-        let compact: Vec<String> = asked.iter().map(|line| line.replace(": ", ":").replace(", ", ",")).collect();
+        let compact: Vec<String> = asked
+            .iter()
+            .map(|line| line.replace(": ", ":").replace(", ", ","))
+            .collect();
         for call in [
             "DELETE /variables/A",
             "DELETE /variables/NONE",
@@ -129,11 +159,27 @@ fn every_helper_makes_every_call() {
             r#"POST /variables/C/increment {"by":5}"#,
             r#"PUT /condition {"value":true}"#,
         ] {
-            assert!(compact.iter().any(|line| line == call), "{language:?}: {call}: {compact:?}");
+            assert!(
+                compact.iter().any(|line| line == call),
+                "{language:?}: {call}: {compact:?}"
+            );
         }
-        let set = compact.iter().find(|line| line.starts_with("PUT /variables/A")).unwrap();
-        let body: serde_json::Value = serde_json::from_str(set.split_once(" {").map(|(_, b)| format!("{{{b}")).unwrap().as_str()).unwrap();
-        assert_eq!(body, serde_json::json!({ "value": "two words", "secret": false }), "{language:?}");
+        let set = compact
+            .iter()
+            .find(|line| line.starts_with("PUT /variables/A"))
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_str(
+            set.split_once(" {")
+                .map(|(_, b)| format!("{{{b}"))
+                .unwrap()
+                .as_str(),
+        )
+        .unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({ "value": "two words", "secret": false }),
+            "{language:?}"
+        );
         if language == Language::Bash {
             assert_eq!(
                 ended.texts(Stream::Stderr),
@@ -155,7 +201,10 @@ fn the_socket_is_its_owners_only() {
     let mut runner = Runner::start();
     runner.run(&Payload::calling(Language::Bash, "echo up; exec sleep 1000"));
     runner.line(|l| l.text == "up");
-    let mode = std::fs::metadata(runner.work().join(".cronium.sock")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(runner.work().join(".cronium.sock"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     runner.send(ToRunner::Cancel);
     runner.finish();
@@ -199,7 +248,10 @@ fn where_nobody_carries_calls_scripts_are_told_and_do_not_wait() {
         after_seq: 0,
         calls: false,
     });
-    assert_eq!(runner.finish().texts(Stream::Stdout), ["UNAVAILABLE", "UNAVAILABLE"]);
+    assert_eq!(
+        runner.finish().texts(Stream::Stdout),
+        ["UNAVAILABLE", "UNAVAILABLE"]
+    );
     runner.leave();
 }
 
@@ -214,7 +266,9 @@ fn a_script_that_leaves_calls_behind_ends_all_the_same() {
             FromRunner::Call { .. } => calls += 1,
             FromRunner::Exit { report, .. } => break report,
             FromRunner::Log { block } => {
-                let seq = cronium_protocol::log::LogBlock::decode(&block).unwrap().last_seq();
+                let seq = cronium_protocol::log::LogBlock::decode(&block)
+                    .unwrap()
+                    .last_seq();
                 runner.send(ToRunner::Ack { seq });
             }
             _ => {}
@@ -241,7 +295,12 @@ print(len(set(got)), max(got))
         count += 1;
         reply(200, &format!(r#"{{"value":{count}}}"#))
     });
-    assert_eq!(ended.texts(Stream::Stdout), ["60 60"], "{:?}", ended.texts(Stream::Stderr));
+    assert_eq!(
+        ended.texts(Stream::Stdout),
+        ["60 60"],
+        "{:?}",
+        ended.texts(Stream::Stderr)
+    );
     runner.leave();
 }
 
@@ -288,9 +347,15 @@ fn of_file_and_call_the_last_output_counts() {
     // What stands in the way is replaced, never written through.
     let script = "ln -s $HOME/data/elsewhere $CRONIUM_OUTPUT; cronium_output 3; [ ! -e data/elsewhere ]";
     let (ended, _) = run(Language::Bash, script);
-    assert_eq!((ended.report.output.as_deref(), ended.report.code), (Some("3"), Some(0)));
+    assert_eq!(
+        (ended.report.output.as_deref(), ended.report.code),
+        (Some("3"), Some(0))
+    );
     let (ended, _) = run(Language::Bash, "cronium_output '{oops'; echo $?");
-    assert_eq!((ended.report.output, ended.lines.last().map(|l| l.text.as_str())), (None, Some("10")));
+    assert_eq!(
+        (ended.report.output, ended.lines.last().map(|l| l.text.as_str())),
+        (None, Some("10"))
+    );
 }
 
 #[test]
@@ -307,7 +372,10 @@ fn lines_by_call_are_in_the_same_sequence_under_the_same_limits() {
     let texts = ended.texts(Stream::System);
     assert_eq!(texts[0], "INFO two\\nlines");
     assert_eq!(texts[1].len(), 100);
-    assert_eq!(texts.last(), Some(&"the log reached its limit of 600 bytes; the rest is dropped"));
+    assert_eq!(
+        texts.last(),
+        Some(&"the log reached its limit of 600 bytes; the rest is dropped")
+    );
     let seqs: Vec<u64> = ended.lines.iter().map(|l| l.seq).collect();
     assert_eq!(seqs, (1..=ended.lines.len() as u64).collect::<Vec<_>>());
     assert!(ended.report.log_truncated);

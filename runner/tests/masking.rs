@@ -56,12 +56,26 @@ sys.stdout.write("no newline " + s)
     for line in &ended.lines {
         let text = &line.text;
         assert!(text.contains("***"), "{text}");
-        for part in ["hunter2", "68756e746572", "aHVudGVyM", "h1bnRlcj", "odW50ZXIy", "s%C3%B6", "öns"] {
-            assert!(!text.to_lowercase().contains(&part.to_lowercase()), "{part} in {text}");
+        for part in [
+            "hunter2",
+            "68756e746572",
+            "aHVudGVyM",
+            "h1bnRlcj",
+            "odW50ZXIy",
+            "s%C3%B6",
+            "öns",
+        ] {
+            assert!(
+                !text.to_lowercase().contains(&part.to_lowercase()),
+                "{part} in {text}"
+            );
         }
     }
     let out = ended.texts(Stream::Stdout);
-    assert_eq!((out[0], out[out.len() - 2], out[out.len() - 1]), ("<***>", "in *** pieces", "no newline ***"));
+    assert_eq!(
+        (out[0], out[out.len() - 2], out[out.len() - 1]),
+        ("<***>", "in *** pieces", "no newline ***")
+    );
     assert_eq!(ended.texts(Stream::Stderr), ["***"]);
     assert_eq!(ended.texts(Stream::System), [r#"INFO token *** {"token":"***"}"#]);
     let output: serde_json::Value = serde_json::from_str(&ended.report.output.unwrap()).unwrap();
@@ -79,7 +93,9 @@ fn nothing_is_masked_before_it_is_known_and_short_values_never() {
 
 #[test]
 fn a_value_of_several_lines_is_masked_line_by_line_and_encoded() {
-    let key: String = (0..20).map(|n| format!("{n:02}{}\n", "abcdefghij".repeat(6))).collect();
+    let key: String = (0..20)
+        .map(|n| format!("{n:02}{}\n", "abcdefghij".repeat(6)))
+        .collect();
     let script = "v=$(cronium_get_variable S); echo \"$v\"; echo \"$v\" | base64; echo \"$v\" | base64 -w0";
     let ended = runs(Language::Bash, script, &key);
     let out = ended.texts(Stream::Stdout);
@@ -90,7 +106,8 @@ fn a_value_of_several_lines_is_masked_line_by_line_and_encoded() {
 #[test]
 fn a_secret_of_the_environment_is_masked_from_the_first_line() {
     let payload = Payload::calling(Language::Bash, "echo $CRONIUM_TOKEN; echo $GREETING").with(|m| {
-        m.env.insert("CRONIUM_TOKEN".into(), "eyJhbGciOi.eyJzdWI.c2ln".into());
+        m.env
+            .insert("CRONIUM_TOKEN".into(), "eyJhbGciOi.eyJzdWI.c2ln".into());
         m.runtime.as_mut().unwrap().secret_env = vec!["CRONIUM_TOKEN".into()];
     });
     assert_eq!(run(&payload).texts(Stream::Stdout), ["***", "hello"]);
@@ -100,13 +117,22 @@ fn a_secret_of_the_environment_is_masked_from_the_first_line() {
 #[test]
 fn a_flood_is_masked_to_the_last_line() {
     let lines = 300_000;
-    let flood = format!("yes 'a line of a usual length, with nothing to hide but hunter2-hunter2' | head -n {lines}");
+    let flood =
+        format!("yes 'a line of a usual length, with nothing to hide but hunter2-hunter2' | head -n {lines}");
     let told = format!("cronium_get_variable S > /dev/null; {flood}");
-    for (script, secret) in [(&flood, "none"), (&told, "another secret"), (&told, "hunter2-hunter2")] {
+    for (script, secret) in [
+        (&flood, "none"),
+        (&told, "another secret"),
+        (&told, "hunter2-hunter2"),
+    ] {
         let began = Instant::now();
         let ended = runs(Language::Bash, script, secret);
         let bytes: usize = ended.lines.iter().map(|line| line.text.len() + 1).sum();
-        let masked = ended.lines.iter().filter(|line| line.text.ends_with("***")).count();
+        let masked = ended
+            .lines
+            .iter()
+            .filter(|line| line.text.ends_with("***"))
+            .count();
         assert_eq!(masked, if secret.starts_with("hunter2") { lines } else { 0 });
         let rate = bytes as f64 / 1e6 / began.elapsed().as_secs_f64();
         println!("{rate:.0} MB/s with the secret {secret:?}");

@@ -144,7 +144,13 @@ impl App {
         let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
         let logs = Logs::new(kernel.clone());
         let tokens = Tokens::new(&signer.derived("runtime tokens"), public_url);
-        let queue = Queue::new(kernel.clone(), events.clone(), logs.clone(), signer, tokens.clone());
+        let queue = Queue::new(
+            kernel.clone(),
+            events.clone(),
+            logs.clone(),
+            signer,
+            tokens.clone(),
+        );
         let runtime = Runtime::new(kernel.clone(), variables.clone(), tokens);
         let schema = schema::builder()
             .data(Explain {

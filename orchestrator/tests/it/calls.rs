@@ -54,7 +54,11 @@ pub fn answer(request: &Request) -> Reply {
         ("PUT", "/variables/V") => (200, r#"{"key":"V","created":true,"secret":false}"#, vec![]),
         ("POST", "/variables/C/increment") => (200, r#"{"key":"C","value":7}"#, vec![]),
         ("PUT", "/condition") | ("DELETE", "/variables/V") => (204, "", vec![]),
-        _ => (404, r#"{"error":{"code":"NOT_FOUND","message":"none","field":null}}"#, vec![]),
+        _ => (
+            404,
+            r#"{"error":{"code":"NOT_FOUND","message":"none","field":null}}"#,
+            vec![],
+        ),
     };
     Reply {
         status,
@@ -86,7 +90,9 @@ fn calling(world: &World, language: Language, text: &str) -> Assignment {
         let mut header = tar::Header::new_ustar();
         header.set_size(content.len() as u64);
         header.set_mode(0o400);
-        archive.append_data(&mut header, path, content.as_slice()).unwrap();
+        archive
+            .append_data(&mut header, path, content.as_slice())
+            .unwrap();
         manifest.files.push(FileEntry {
             path: path.clone(),
             sha256: sha256(content),
@@ -117,13 +123,21 @@ async fn each_language_makes_each_call_without_a_network() {
         world.agent.assign(assignment);
         let outcome = world.agent.outcome(id).await;
         let text = world.agent.text(id);
-        assert_eq!(outcome.kind, OutcomeKind::Succeeded, "{language:?}: {outcome:?}: {text}");
+        assert_eq!(
+            outcome.kind,
+            OutcomeKind::Succeeded,
+            "{language:?}: {outcome:?}: {text}"
+        );
         let output = outcome.exit.unwrap().output.unwrap();
         assert_eq!(output.replace(' ', ""), r#"{"of":"***"}"#, "{language:?}");
         // Lines of two pipes and of calls have no order among each other.
         let mut lines: Vec<&str> = text.lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, ["20 nightly 7", "ERROR said ***", "in clear ***"], "{language:?}");
+        assert_eq!(
+            lines,
+            ["20 nightly 7", "ERROR said ***", "in clear ***"],
+            "{language:?}"
+        );
     }
     world.until_clean().await;
 }
@@ -139,7 +153,10 @@ async fn a_call_survives_a_cut_channel_and_a_restarted_orchestrator() {
     let calls = |count| move |kept: &crate::agent::Kept| (kept.calls.len() >= count).then_some(());
     world.agent.until("the call", 60, calls(1)).await;
     world.agent.cut();
-    world.agent.until("the call over a new connection", 60, calls(2)).await;
+    world
+        .agent
+        .until("the call over a new connection", 60, calls(2))
+        .await;
     world.crash().await;
     world.agent.kept().mute_calls = false;
     world.start(crate::agent::KEY).await;
@@ -155,7 +172,10 @@ async fn a_server_that_answers_no_calls_is_told_none() {
     let world = World::new().await;
     world.agent.kept().no_runtime = true;
     world.agent.cut();
-    world.agent.until("another connection", 60, |k| (k.connections >= 2).then_some(())).await;
+    world
+        .agent
+        .until("another connection", 60, |k| (k.connections >= 2).then_some(()))
+        .await;
     let text = "import cronium\ntry:\n  cronium.input()\nexcept cronium.CroniumError as e:\n  print(e.code)";
     let assignment = calling(&world, Language::Python, text);
     let id = assignment.claim.execution_id;

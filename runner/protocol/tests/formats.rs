@@ -300,7 +300,10 @@ fn runtime_calls() {
         format!("{request:?} {reply:?}"),
         "Request(7 GET /runtime/v1/variables/A) Reply(200)"
     );
-    let shown = [runtime::encode(&request).unwrap(), runtime::encode(&reply).unwrap()];
+    let shown = [
+        runtime::encode(&request).unwrap(),
+        runtime::encode(&reply).unwrap(),
+    ];
     assert_snapshot!(shown.map(|bytes| dump(&bytes)).join("\n\n"));
 }
 

@@ -164,9 +164,9 @@ mod tests {
                 let text = format!("{}{value}{}", &"abcdefgh"[..before], &"wxyz"[..after]);
                 for engine in [&STANDARD, &URL_SAFE] {
                     let encoded = engine.encode(&text);
-                    let found = of(value)
-                        .iter()
-                        .any(|form| form.len() > 7 && encoded.as_bytes().windows(form.len()).any(|w| w == form));
+                    let found = of(value).iter().any(|form| {
+                        form.len() > 7 && encoded.as_bytes().windows(form.len()).any(|w| w == form)
+                    });
                     assert!(found, "{text}: {encoded}");
                 }
             }
@@ -178,7 +178,12 @@ mod tests {
         let value = "0123456789abcdef".repeat(10);
         let whole = STANDARD.encode(&value);
         for width in WIDTHS {
-            assert!(whole.as_bytes().chunks(width).all(|line| of(&value).contains(line)));
+            assert!(
+                whole
+                    .as_bytes()
+                    .chunks(width)
+                    .all(|line| of(&value).contains(line))
+            );
         }
     }
 }

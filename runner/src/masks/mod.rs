@@ -71,7 +71,9 @@ impl Masks {
 
     /// A JSON text stays JSON, or is refused: a secret outside of a string becomes a string.
     pub fn json(&self, text: String) -> Result<String, String> {
-        let Some(masker) = self.masker() else { return Ok(text) };
+        let Some(masker) = self.masker() else {
+            return Ok(text);
+        };
         let ranges = masker.ranges(text.as_bytes());
         if ranges.is_empty() {
             return Ok(text);

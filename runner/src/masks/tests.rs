@@ -63,7 +63,10 @@ fn an_output_stays_json() {
     assert_eq!(json(r#"{"a": "x123456y"}"#).unwrap(), r#"{"a": "x***y"}"#);
     assert_eq!(json(r#"["\\", 123456]"#).unwrap(), r#"["\\", "***"]"#);
     assert_eq!(json(r#"["with \"quotes\""]"#).unwrap(), r#"["***"]"#);
-    assert_eq!(json(r#"["\u00e9t\u00E9!", "\u00e9t\u00e9!"]"#).unwrap(), r#"["\u00e9t\u00E9!", "***"]"#);
+    assert_eq!(
+        json(r#"["\u00e9t\u00E9!", "\u00e9t\u00e9!"]"#).unwrap(),
+        r#"["\u00e9t\u00E9!", "***"]"#
+    );
     assert!(json(r#"{"a": 1234567}"#).is_err());
     assert_eq!(json(r#"{"a": 1}"#).unwrap(), r#"{"a": 1}"#);
 }

@@ -232,11 +232,15 @@ mod tests {
 
     #[test]
     fn a_request_in_any_pieces_is_one_request() {
-        let request = b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello and more";
+        let request =
+            b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello and more";
         for piece in 1..request.len() {
             let mut connection = connection(request, piece);
             let head = connection.head().unwrap();
-            assert_eq!((head.method.as_str(), head.path.as_str(), head.length), ("PUT", "/a", 5));
+            assert_eq!(
+                (head.method.as_str(), head.path.as_str(), head.length),
+                ("PUT", "/a", 5)
+            );
             assert_eq!(connection.body(&head).unwrap(), b"hello");
             assert_eq!(connection.stream.1, b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -245,7 +249,10 @@ mod tests {
     #[test]
     fn what_can_t_be_served_is_told_why() {
         assert_eq!(refusal(b"PUT / HTTP/1.1\r\nContent-Length: 5242881\r\n\r\n"), 413);
-        assert_eq!(refusal(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
+        assert_eq!(
+            refusal(b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            411
+        );
         for head in [
             "PUT / HTTP/1.1\r\nContent-Length: +5\r\n\r\n",
             "PUT / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",

@@ -65,7 +65,9 @@ pub fn log(desk: &Desk, body: &[u8]) -> Answer {
     let mut cutter = LineCutter::new(desk.line_bytes);
     cutter.mask(desk.masks.masker());
     let at = clock::wall_us();
-    cutter.feed(entry.line().as_bytes(), |cut| desk.hub.line(Stream::System, at, cut));
+    cutter.feed(entry.line().as_bytes(), |cut| {
+        desk.hub.line(Stream::System, at, cut)
+    });
     Answer::done()
 }
 

@@ -102,7 +102,11 @@ impl Desk {
             let message = "calls are not carried now, or the run is ending";
             return Answer::error(503, "UNAVAILABLE", message);
         };
-        let Reply { status, body, secrets } = reply;
+        let Reply {
+            status,
+            body,
+            secrets,
+        } = reply;
         // Before the script hears of them.
         if let Err(problem) = self.masks.learn(secrets.iter().map(String::as_str)) {
             return Answer::error(403, "FORBIDDEN", &problem.to_string());

@@ -75,7 +75,12 @@ impl Payload {
     pub fn calling(language: Language, script: &str) -> Self {
         let helpers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src/runtime/helpers");
         let read = |name: &str| std::fs::read(helpers.join(name)).unwrap();
-        let node = |name: &str| (format!("node_modules/cronium/{name}"), read(&format!("node/{name}")));
+        let node = |name: &str| {
+            (
+                format!("node_modules/cronium/{name}"),
+                read(&format!("node/{name}")),
+            )
+        };
         let mut files = match language {
             Language::Bash => vec![("cronium.sh".to_owned(), read("cronium.sh"))],
             Language::Python => vec![("cronium.py".to_owned(), read("cronium.py"))],

@@ -225,7 +225,11 @@ pub async fn naming(
          WHERE f.source ~ ('\m' || word || '\M') OR EXISTS (
              SELECT FROM jsonb_to_recordset(f.environment) AS e(name text, value text)
              WHERE e.name = word OR e.value ~ ('\m' || word || '\M'))";
-    let values = [words.to_vec().into(), viewer.map(|user| user.0).into(), any.into()];
+    let values = [
+        words.to_vec().into(),
+        viewer.map(|user| user.0).into(),
+        any.into(),
+    ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let rows = db.query_all_raw(statement).await?;
     let pair = |row: sea_orm::QueryResult| Ok((row.try_get("", "word")?, row.try_get("", "id")?));

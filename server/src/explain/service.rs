@@ -150,18 +150,14 @@ impl Explain {
                 .tokens_seen(op, &[uuid.into()])
                 .await
                 .and_then(|rows| owner(rows.first().map(|row| row.user_id))),
-            NodeKind::Variable => self
-                .variables
-                .seen(op, &[uuid.into()])
-                .await
-                .and_then(|rows| {
-                    let variable = rows.first().ok_or_else(unknown)?;
-                    Ok(Holders {
-                        owners: variable.owner_id.into_iter().collect(),
-                        shared: variable.scope != VariableScope::Own,
-                        guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
-                    })
-                }),
+            NodeKind::Variable => self.variables.seen(op, &[uuid.into()]).await.and_then(|rows| {
+                let variable = rows.first().ok_or_else(unknown)?;
+                Ok(Holders {
+                    owners: variable.owner_id.into_iter().collect(),
+                    shared: variable.scope != VariableScope::Own,
+                    guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
+                })
+            }),
             // Nobody owns these.
             _ => Ok(Holders {
                 owners: Vec::new(),

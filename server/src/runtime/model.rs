@@ -54,8 +54,20 @@ const fn route(
 
 /// All routes. The document that describes them is made of this table.
 pub const ROUTES: &[Route] = &[
-    route("GET", "/input", Kind::Input, "input", "The job's input; null when it has none."),
-    route("GET", "/event", Kind::Event, "event", "What runs: event, job, execution, attempt and trigger."),
+    route(
+        "GET",
+        "/input",
+        Kind::Input,
+        "input",
+        "The job's input; null when it has none.",
+    ),
+    route(
+        "GET",
+        "/event",
+        Kind::Event,
+        "event",
+        "What runs: event, job, execution, attempt and trigger.",
+    ),
     route(
         "PUT",
         "/output",
@@ -70,7 +82,13 @@ pub const ROUTES: &[Route] = &[
         "setCondition",
         "Sets what actions with the condition CONDITION look at.",
     ),
-    route("GET", "/variables/{key}", Kind::GetVariable, "getVariable", "The text of a variable."),
+    route(
+        "GET",
+        "/variables/{key}",
+        Kind::GetVariable,
+        "getVariable",
+        "The text of a variable.",
+    ),
     route(
         "PUT",
         "/variables/{key}",
@@ -78,7 +96,13 @@ pub const ROUTES: &[Route] = &[
         "setVariable",
         "Sets a variable; one that is not there becomes an own one of the job's owner.",
     ),
-    route("DELETE", "/variables/{key}", Kind::DeleteVariable, "deleteVariable", "Removes a variable."),
+    route(
+        "DELETE",
+        "/variables/{key}",
+        Kind::DeleteVariable,
+        "deleteVariable",
+        "Removes a variable.",
+    ),
     route(
         "POST",
         "/variables/{key}/increment",
@@ -86,7 +110,13 @@ pub const ROUTES: &[Route] = &[
         "incrementVariable",
         "Adds to a whole number in one step; one that is not there counts from 0.",
     ),
-    route("POST", "/log", Kind::Log, "log", "Writes a line into the job's log, in the same sequence as all others."),
+    route(
+        "POST",
+        "/log",
+        Kind::Log,
+        "log",
+        "Writes a line into the job's log, in the same sequence as all others.",
+    ),
 ];
 
 /// The route of a call, and the key in its path.
@@ -275,8 +305,14 @@ mod tests {
     #[test]
     fn a_path_is_one_call_or_none() {
         let found = |method, path| find(method, path).map(|(route, key)| (route.kind, key));
-        assert_eq!(found("GET", "/variables/A_1"), Ok((Kind::GetVariable, "A_1".into())));
-        assert_eq!(found("GET", "/variables/%41%2f"), Ok((Kind::GetVariable, "A/".into())));
+        assert_eq!(
+            found("GET", "/variables/A_1"),
+            Ok((Kind::GetVariable, "A_1".into()))
+        );
+        assert_eq!(
+            found("GET", "/variables/%41%2f"),
+            Ok((Kind::GetVariable, "A/".into()))
+        );
         assert_eq!(
             found("POST", "/variables/A/increment"),
             Ok((Kind::IncrementVariable, "A".into()))
@@ -289,10 +325,16 @@ mod tests {
             ("GET", "/variables"),
             ("GET", "/variables/A/B"),
         ] {
-            assert!(matches!(found(method, path), Err(Failure::NotFound(_))), "{method} {path}");
+            assert!(
+                matches!(found(method, path), Err(Failure::NotFound(_))),
+                "{method} {path}"
+            );
         }
         for path in ["/variables/%4", "/variables/%zz", "/variables/%ff"] {
-            assert!(matches!(found("GET", path), Err(Failure::Invalid { .. })), "{path}");
+            assert!(
+                matches!(found("GET", path), Err(Failure::Invalid { .. })),
+                "{path}"
+            );
         }
     }
 

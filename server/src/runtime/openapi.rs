@@ -81,7 +81,8 @@ fn body(kind: Kind) -> Option<Value> {
         Kind::Output => Some(json!({ "description": "Any JSON value of at most 5 MiB." })),
         Kind::Condition => Some(object(json!({ "value": { "type": "boolean" } }), &["value"])),
         Kind::SetVariable => {
-            let secret = json!({ "type": ["boolean", "null"], "description": "Null: a secret stays a secret." });
+            let secret =
+                json!({ "type": ["boolean", "null"], "description": "Null: a secret stays a secret." });
             let value = json!({ "type": "string", "description": "At most 64 KiB." });
             Some(object(json!({ "value": value, "secret": secret }), &["value"]))
         }
@@ -117,7 +118,16 @@ fn answer(kind: Kind) -> Option<Value> {
                 "trigger": text,
                 "createdAt": { "type": "string", "format": "date-time" },
             }),
-            &["eventId", "eventName", "jobId", "jobNumber", "executionId", "attempt", "trigger", "createdAt"],
+            &[
+                "eventId",
+                "eventName",
+                "jobId",
+                "jobNumber",
+                "executionId",
+                "attempt",
+                "trigger",
+                "createdAt",
+            ],
         )),
         Kind::GetVariable => Some(object(
             json!({ "key": text, "value": text, "secret": { "type": "boolean" } }),

@@ -154,10 +154,7 @@ impl Runtime {
 
     async fn take_one(&self, execution: Uuid) -> Result<(), Failure> {
         let Some(quota) = self.quota else { return Ok(()) };
-        let balance = self
-            .buckets
-            .take(Principal::Execution(execution), quota, 1)
-            .await;
+        let balance = self.buckets.take(Principal::Execution(execution), quota, 1).await;
         match balance.retry_after() {
             None => Ok(()),
             Some(retry_after_secs) => {
@@ -273,7 +270,9 @@ enum Change {
 impl Change {
     fn read(kind: Kind, request: &Request) -> Result<Self, Failure> {
         match kind {
-            Kind::Condition => Ok(Self::Condition(model::read::<ConditionBody>(&request.body)?.value)),
+            Kind::Condition => Ok(Self::Condition(
+                model::read::<ConditionBody>(&request.body)?.value,
+            )),
             Kind::SetVariable => Ok(Self::Set(model::read(&request.body)?)),
             Kind::IncrementVariable => Ok(Self::Increment(model::read::<IncrementBody>(&request.body)?.by)),
             _ => Ok(Self::Delete),

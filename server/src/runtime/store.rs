@@ -25,7 +25,8 @@ pub struct Running {
     pub created_at: Timestamp,
 }
 
-const RUNNING: &str = "SELECT e.id, e.epoch, e.attempt, e.job_id, j.number, j.owner_id, j.event_id, j.title, j.trigger,
+const RUNNING: &str =
+    "SELECT e.id, e.epoch, e.attempt, e.job_id, j.number, j.owner_id, j.event_id, j.title, j.trigger,
         j.created_at
     FROM executions e JOIN jobs j ON j.id = e.job_id
     WHERE e.id = $1 AND e.status = 'RUNNING' AND e.finished_at IS NULL";
@@ -126,7 +127,9 @@ pub async fn forget(kernel: &Kernel) -> Result<()> {
         let sql = format!(
             "DELETE FROM {table} c USING executions e WHERE e.id = c.execution_id AND e.finished_at IS NOT NULL"
         );
-        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&kernel.pool).await?;
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&kernel.pool)
+            .await?;
     }
     Ok(())
 }

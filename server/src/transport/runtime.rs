@@ -45,7 +45,9 @@ async fn call(
         Err(failure) => return failed(&failure),
     };
     let Ok(body) = body else {
-        return failed(&Failure::TooLarge(format!("A body has at most {MAX_BODY} bytes.")));
+        return failed(&Failure::TooLarge(format!(
+            "A body has at most {MAX_BODY} bytes."
+        )));
     };
     let request = Request {
         number: 0,

@@ -241,7 +241,11 @@ impl Variables {
                     change: None,
                 }));
             }
-            Some(row) if row.owner_id.is_some_and(|owner| !grant.covers(UserId(owner), false)) => {
+            Some(row)
+                if row
+                    .owner_id
+                    .is_some_and(|owner| !grant.covers(UserId(owner), false)) =>
+            {
                 return Ok(Err("Somebody else shares a variable with this key."));
             }
             Some(row) => row.clone(),

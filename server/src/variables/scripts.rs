@@ -181,7 +181,9 @@ impl Variables {
         after: Option<&VariableRow>,
     ) -> Result<()> {
         let Changing { script, op, .. } = by;
-        let Some(row) = after.or(before) else { return Ok(()) };
+        let Some(row) = after.or(before) else {
+            return Ok(());
+        };
         if !store::first_change(tx, script.execution, row).await? {
             return Ok(());
         }

@@ -306,7 +306,12 @@ impl Variables {
         if with_usage {
             let row = self.manageable(op, &grant, store::get(&self.kernel.db, id).await?)?;
             let asked = Used::seen_by(op, &row);
-            used_by = self.used(asked.as_slice()).await?.into_values().flatten().collect();
+            used_by = self
+                .used(asked.as_slice())
+                .await?
+                .into_values()
+                .flatten()
+                .collect();
         }
         let tx = self.kernel.db.begin().await?;
         let row = self.manageable(op, &grant, store::lock(&tx, id).await?)?;

@@ -247,8 +247,13 @@ pub async fn first_change(
     execution: ExecutionId,
     row: &VariableRow,
 ) -> Result<bool> {
-    let sql = "INSERT INTO runtime_changes (execution_id, key, scope) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    let values = [execution.0.into(), row.key.as_str().into(), row.scope.to_value().into()];
+    let sql =
+        "INSERT INTO runtime_changes (execution_id, key, scope) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let values = [
+        execution.0.into(),
+        row.key.as_str().into(),
+        row.scope.to_value().into(),
+    ];
     let done = tx
         .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
         .await?;

@@ -53,7 +53,13 @@ impl Script {
         self.manifest().env["CRONIUM_TOKEN"].clone()
     }
 
-    async fn calls(&self, runtime: &Runtime, (id, number): (u128, u64), call: &str, body: Value) -> (u16, Value) {
+    async fn calls(
+        &self,
+        runtime: &Runtime,
+        (id, number): (u128, u64),
+        call: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let caller = Caller::Runner {
             orchestrator: self.orchestrator,
             claim: self.claim,
@@ -81,16 +87,27 @@ fn request(number: u64, call: &str, body: &Value) -> Request {
         settled: 0,
         method: method.into(),
         path: format!("/runtime/v1{path}"),
-        body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
+        body: if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        },
     }
 }
 
 fn read(reply: &Reply) -> (u16, Value) {
-    (reply.status, serde_json::from_slice(&reply.body).unwrap_or_default())
+    (
+        reply.status,
+        serde_json::from_slice(&reply.body).unwrap_or_default(),
+    )
 }
 
 async fn bearer(runtime: &Runtime, token: &str, call: &str, body: Value) -> (u16, Value) {
-    read(&runtime.answer(Caller::Bearer(token), &request(0, call, &body)).await)
+    read(
+        &runtime
+            .answer(Caller::Bearer(token), &request(0, call, &body))
+            .await,
+    )
 }
 
 #[tokio::test]
@@ -98,26 +115,41 @@ async fn a_script_reads_its_own_input_and_says_its_condition() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let script = script(&test, &token, json!({})).await;
-    assert_eq!(script.call(&test, "GET /input", Value::Null).await, (200, json!({ "n": 20 })));
+    assert_eq!(
+        script.call(&test, "GET /input", Value::Null).await,
+        (200, json!({ "n": 20 }))
+    );
     let (status, context) = script.call(&test, "GET /event", Value::Null).await;
     assert_eq!(status, 200);
     assert_eq!(
-        (&context["eventName"], &context["jobId"], &context["attempt"], &context["trigger"]),
+        (
+            &context["eventName"],
+            &context["jobId"],
+            &context["attempt"],
+            &context["trigger"]
+        ),
         (&json!("Backup"), &script.job, &json!(1), &json!("API")),
         "{context}"
     );
     let query = "query ($id: ID!) { job(id: $id) { condition executions { condition } } }";
     let condition = async || {
         let found = test.graphql(&token, query, json!({ "id": script.job })).await;
-        assert_eq!(found["data"]["job"]["condition"], found["data"]["job"]["executions"][0]["condition"]);
+        assert_eq!(
+            found["data"]["job"]["condition"],
+            found["data"]["job"]["executions"][0]["condition"]
+        );
         found["data"]["job"]["condition"].clone()
     };
     assert_eq!(condition().await, Value::Null);
     for value in [true, false] {
-        let said = script.call(&test, "PUT /condition", json!({ "value": value })).await;
+        let said = script
+            .call(&test, "PUT /condition", json!({ "value": value }))
+            .await;
         assert_eq!((said.0, condition().await), (204, json!(value)));
     }
-    let (status, told) = script.call(&test, "PUT /condition", json!({ "value": "yes" })).await;
+    let (status, told) = script
+        .call(&test, "PUT /condition", json!({ "value": "yes" }))
+        .await;
     assert_eq!((status, &told["error"]["code"]), (400, &json!("INVALID")));
 }
 
@@ -128,16 +160,31 @@ async fn variables_are_read_set_counted_and_removed() {
     let script = script(&test, &token, json!({})).await;
     let (status, told) = script.call(&test, "GET /variables/A", Value::Null).await;
     assert_eq!((status, &told["error"]["code"]), (404, &json!("NOT_FOUND")));
-    let set = script.call(&test, "PUT /variables/A", json!({ "value": "one" })).await;
-    assert_eq!(set, (200, json!({ "key": "A", "created": true, "secret": false })));
+    let set = script
+        .call(&test, "PUT /variables/A", json!({ "value": "one" }))
+        .await;
+    assert_eq!(
+        set,
+        (200, json!({ "key": "A", "created": true, "secret": false }))
+    );
     let got = script.call(&test, "GET /variables/A", Value::Null).await;
     assert_eq!(got, (200, json!({ "key": "A", "value": "one", "secret": false })));
-    let (status, told) = script.call(&test, "POST /variables/A/increment", Value::Null).await;
+    let (status, told) = script
+        .call(&test, "POST /variables/A/increment", Value::Null)
+        .await;
     assert_eq!((status, &told["error"]["field"]), (400, &json!("key")));
-    let sum = script.call(&test, "POST /variables/N/increment", json!({ "by": -3 })).await;
+    let sum = script
+        .call(&test, "POST /variables/N/increment", json!({ "by": -3 }))
+        .await;
     assert_eq!(sum, (200, json!({ "key": "N", "value": -3 })));
-    assert_eq!(script.call(&test, "DELETE /variables/A", Value::Null).await.0, 204);
-    assert_eq!(script.call(&test, "DELETE /variables/A", Value::Null).await.0, 404);
+    assert_eq!(
+        script.call(&test, "DELETE /variables/A", Value::Null).await.0,
+        204
+    );
+    assert_eq!(
+        script.call(&test, "DELETE /variables/A", Value::Null).await.0,
+        404
+    );
     let large = json!({ "value": "x".repeat((64 << 10) + 1) });
     let (status, told) = script.call(&test, "PUT /variables/A", large).await;
     assert_eq!((status, &told["error"]["code"]), (413, &json!("TOO_LARGE")));
@@ -161,27 +208,48 @@ async fn a_secret_is_marked_for_the_runner_and_refused_over_the_network() {
         test.app.runtime.answer(caller, &request(1, call, &body)).await
     };
     let set = answer("PUT /variables/S", json!({ "value": "hunter2", "secret": true })).await;
-    assert_eq!((set.status, set.secrets.as_slice()), (200, &["hunter2".to_owned()][..]));
+    assert_eq!(
+        (set.status, set.secrets.as_slice()),
+        (200, &["hunter2".to_owned()][..])
+    );
     // It stays one.
     let set = answer("PUT /variables/S", json!({ "value": "hunter3" })).await;
     assert_eq!(set.secrets, ["hunter3"]);
     let got = answer("GET /variables/S", Value::Null).await;
-    assert_eq!((read(&got).1["value"].as_str(), got.secrets.as_slice()), (Some("hunter3"), &["hunter3".to_owned()][..]));
+    assert_eq!(
+        (read(&got).1["value"].as_str(), got.secrets.as_slice()),
+        (Some("hunter3"), &["hunter3".to_owned()][..])
+    );
     answer("PUT /variables/P", json!({ "value": "plain" })).await;
-    assert_eq!(answer("GET /variables/P", Value::Null).await.secrets, Vec::<String>::new());
+    assert_eq!(
+        answer("GET /variables/P", Value::Null).await.secrets,
+        Vec::<String>::new()
+    );
     let jwt = script.token();
     let (status, told) = bearer(&test.app.runtime, &jwt, "GET /variables/S", Value::Null).await;
     assert_eq!((status, &told["error"]["code"]), (403, &json!("FORBIDDEN")));
     assert!(!told.to_string().contains("hunter"));
-    assert_eq!(bearer(&test.app.runtime, &jwt, "GET /variables/P", Value::Null).await.0, 200);
+    assert_eq!(
+        bearer(&test.app.runtime, &jwt, "GET /variables/P", Value::Null)
+            .await
+            .0,
+        200
+    );
     for call in ["PUT /output", "POST /log"] {
-        assert_eq!(bearer(&test.app.runtime, &jwt, call, json!({})).await.0, 403, "{call}");
+        assert_eq!(
+            bearer(&test.app.runtime, &jwt, call, json!({})).await.0,
+            403,
+            "{call}"
+        );
     }
     let kept: Vec<Value> = sqlx::query_scalar("SELECT result FROM runtime_calls WHERE result IS NOT NULL")
         .fetch_all(&test.app.kernel.pool)
         .await
         .unwrap();
-    assert!(kept.len() == 3 && !format!("{kept:?}").contains("hunter"), "{kept:?}");
+    assert!(
+        kept.len() == 3 && !format!("{kept:?}").contains("hunter"),
+        "{kept:?}"
+    );
 }
 
 #[tokio::test]
@@ -198,7 +266,14 @@ async fn only_the_claim_that_runs_may_call() {
             claim,
             id: Uuid::new_v4(),
         };
-        read(&test.app.runtime.answer(caller, &request(1, "GET /input", &Value::Null)).await).0
+        read(
+            &test
+                .app
+                .runtime
+                .answer(caller, &request(1, "GET /input", &Value::Null))
+                .await,
+        )
+        .0
     };
     assert_eq!(by(a.orchestrator, a.claim).await, 200);
     assert_eq!(by(b.orchestrator, a.claim).await, 401, "another orchestrator");
@@ -253,7 +328,9 @@ async fn a_token_is_for_one_execution_while_it_runs() {
     }
     let foreign = Tokens::new(&[7; 32], "");
     let (entropy, now) = (test.app.kernel.entropy, test.app.kernel.now());
-    let foreign = foreign.mint(entropy, now, (b.claim.execution_id, b.claim.epoch), 60_000).unwrap();
+    let foreign = foreign
+        .mint(entropy, now, (b.claim.execution_id, b.claim.epoch), 60_000)
+        .unwrap();
     assert_eq!(asks(&foreign).await.0, 401, "another installation's");
     assert_eq!(asks(&theirs).await.0, 200);
     b.ends(&test).await;
@@ -270,9 +347,19 @@ async fn a_token_that_expired_is_refused_and_a_job_without_a_network_has_none() 
     assert!(offline.files.iter().any(|file| file.path == "cronium.sh"));
     assert_eq!(offline.runtime.unwrap().bash_env.as_deref(), Some("cronium.sh"));
     test.clock.advance(TimeDelta::minutes(39));
-    assert_eq!(bearer(&test.app.runtime, &online.token(), "GET /input", Value::Null).await.0, 200);
+    assert_eq!(
+        bearer(&test.app.runtime, &online.token(), "GET /input", Value::Null)
+            .await
+            .0,
+        200
+    );
     test.clock.advance(TimeDelta::minutes(2));
-    assert_eq!(bearer(&test.app.runtime, &online.token(), "GET /input", Value::Null).await.0, 401);
+    assert_eq!(
+        bearer(&test.app.runtime, &online.token(), "GET /input", Value::Null)
+            .await
+            .0,
+        401
+    );
 }
 
 #[tokio::test]
@@ -280,21 +367,35 @@ async fn increments_are_exact_however_many_come_at_a_time_and_how_often_each_is_
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let script = script(&test, &token, json!({})).await;
-    let once = |n: u64| script.calls(&test.app.runtime, (n.into(), n), "POST /variables/N/increment", json!({ "by": 2 }));
+    let once = |n: u64| {
+        script.calls(
+            &test.app.runtime,
+            (n.into(), n),
+            "POST /variables/N/increment",
+            json!({ "by": 2 }),
+        )
+    };
     // Each three times, the repetitions beside the first.
     let all = join_all((1..=40).flat_map(|n| [once(n), once(n), once(n)])).await;
     let mut sums = Vec::new();
     for same in all.chunks(3) {
-        assert!(same[0].0 == 200 && same[0] == same[1] && same[1] == same[2], "{same:?}");
+        assert!(
+            same[0].0 == 200 && same[0] == same[1] && same[1] == same[2],
+            "{same:?}"
+        );
         sums.push(same[0].1["value"].as_i64().unwrap());
     }
     sums.sort_unstable();
     assert_eq!(sums, (1..=40).map(|n| n * 2).collect::<Vec<_>>());
     // Later, too; and what it came to is still what is told.
-    let deleted = script.calls(&test.app.runtime, (99, 99), "DELETE /variables/N", Value::Null).await;
+    let deleted = script
+        .calls(&test.app.runtime, (99, 99), "DELETE /variables/N", Value::Null)
+        .await;
     assert_eq!(deleted.0, 204);
     assert_eq!(once(7).await, all[18]);
-    let again = script.calls(&test.app.runtime, (99, 99), "DELETE /variables/N", Value::Null).await;
+    let again = script
+        .calls(&test.app.runtime, (99, 99), "DELETE /variables/N", Value::Null)
+        .await;
     assert_eq!(again.0, 204, "not NOT_FOUND: it is the same call");
     assert_eq!(script.call(&test, "GET /variables/N", Value::Null).await.0, 404);
 }
@@ -365,7 +466,13 @@ async fn the_first_change_of_a_key_is_audited_without_its_value() {
     for n in 0..5 {
         let body = json!({ "value": format!("hunter{n}"), "secret": true });
         assert_eq!(script.call(&test, "PUT /variables/S", body).await.0, 200);
-        assert_eq!(script.call(&test, "POST /variables/N/increment", json!({})).await.0, 200);
+        assert_eq!(
+            script
+                .call(&test, "POST /variables/N/increment", json!({}))
+                .await
+                .0,
+            200
+        );
     }
     let query = "{ auditLog(filter: { actions: [CREATE_VARIABLE, UPDATE_VARIABLE] }, first: 100) {
         nodes { action actorEmail targetName after } } }";
@@ -389,7 +496,8 @@ async fn a_script_has_the_rights_that_its_owner_has_now() {
     let script = script(&test, &person.token, json!({})).await;
     let set = || script.call(&test, "PUT /variables/A", json!({ "value": "x" }));
     assert_eq!(set().await.0, 200);
-    let change = "mutation ($id: ID!) { updateUser(input: { id: $id, role: VIEWER }) { userErrors { code } } }";
+    let change =
+        "mutation ($id: ID!) { updateUser(input: { id: $id, role: VIEWER }) { userErrors { code } } }";
     test.graphql(&admin, change, json!({ "id": person.id })).await;
     let (status, told) = set().await;
     assert_eq!((status, &told["error"]["code"]), (403, &json!("FORBIDDEN")));
@@ -407,23 +515,47 @@ async fn over_http_it_is_the_same_with_a_token() {
     let client = reqwest::Client::new();
     let jwt = script.token();
     let put = client.put(format!("{base}/variables/A")).bearer_auth(&jwt);
-    assert_eq!(put.json(&json!({ "value": "x" })).send().await.unwrap().status(), 200);
-    let got = client.get(format!("{base}/variables/A")).bearer_auth(&jwt).send().await.unwrap();
+    assert_eq!(
+        put.json(&json!({ "value": "x" })).send().await.unwrap().status(),
+        200
+    );
+    let got = client
+        .get(format!("{base}/variables/A"))
+        .bearer_auth(&jwt)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(got.headers()["cache-control"], "no-store");
     assert_eq!(got.json::<Value>().await.unwrap()["value"], "x");
     let none = client.get(format!("{base}/input")).send().await.unwrap();
     assert_eq!(none.status(), 401);
     assert_eq!(none.json::<Value>().await.unwrap()["error"]["code"], "FORBIDDEN");
-    let large = client.put(format!("{base}/variables/A")).bearer_auth(&jwt).body(vec![b' '; (5 << 20) + 1]);
+    let large = client
+        .put(format!("{base}/variables/A"))
+        .bearer_auth(&jwt)
+        .body(vec![b' '; (5 << 20) + 1]);
     assert_eq!(large.send().await.unwrap().status(), 413);
-    let document: Value = client.get(format!("{base}/openapi.json")).send().await.unwrap().json().await.unwrap();
+    let document: Value = client
+        .get(format!("{base}/openapi.json"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     for route in ROUTES {
         let described = &document["paths"][route.path][route.method.to_lowercase()];
         assert_eq!(described["operationId"], route.name);
         // What is described is there: it is refused for its words, not for being unknown.
         let url = format!("{base}{}", route.path.replace("{key}", "a"));
         let method = reqwest::Method::from_bytes(route.method.as_bytes()).unwrap();
-        let asked = client.request(method, url).bearer_auth(&jwt).body("[").send().await.unwrap();
+        let asked = client
+            .request(method, url)
+            .bearer_auth(&jwt)
+            .body("[")
+            .send()
+            .await
+            .unwrap();
         assert_ne!(asked.status(), 404, "{} {}", route.method, route.path);
     }
     server.abort();

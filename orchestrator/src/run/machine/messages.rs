@@ -17,7 +17,8 @@ pub(super) fn resume(after_seq: u64) -> Action {
 
 /// What a runtime call is told where the server is older than runtime calls.
 pub fn unanswered(id: Uuid) -> ToRunner {
-    let body = br#"{"error":{"code":"UNAVAILABLE","message":"this server answers no runtime calls","field":null}}"#;
+    let body =
+        br#"{"error":{"code":"UNAVAILABLE","message":"this server answers no runtime calls","field":null}}"#;
     let reply = encode(&Reply {
         status: 503,
         body: body.to_vec(),

@@ -196,7 +196,11 @@ mod tests {
     }
 
     fn problems(content: &str) -> Vec<usize> {
-        parse(content).problems.into_iter().map(|problem| problem.line).collect()
+        parse(content)
+            .problems
+            .into_iter()
+            .map(|problem| problem.line)
+            .collect()
     }
 
     #[test]
@@ -224,7 +228,10 @@ mod tests {
 
     #[test]
     fn only_double_quotes_know_escapes() {
-        assert_eq!(one(r#"A="a\nb\t\"c\"\\ \$x \`y\` \d""#), "a\nb\t\"c\"\\ $x `y` \\d");
+        assert_eq!(
+            one(r#"A="a\nb\t\"c\"\\ \$x \`y\` \d""#),
+            "a\nb\t\"c\"\\ $x `y` \\d"
+        );
         assert_eq!(one("A=\"a\\\nb\""), "ab");
         assert_eq!(one(r"A='a\nb\'"), r"a\nb\");
         assert_eq!(one(r"A=a\nb"), r"a\nb");
@@ -245,7 +252,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_line() {
         assert_eq!(problems("A=1\nnonsense\nB=2\n= 3\nexport X\n"), [2, 5]);
-        assert_eq!(problems("A=1\nB='x' y\nC=\"a\nb\"c\nD=1\nE=\"open\nF=2"), [2, 3, 6]);
+        assert_eq!(
+            problems("A=1\nB='x' y\nC=\"a\nb\"c\nD=1\nE=\"open\nF=2"),
+            [2, 3, 6]
+        );
         let parsed = parse("A=1\nnonsense\nB=2\n");
         assert_eq!(parsed.entries.len(), 2, "the others are read");
     }

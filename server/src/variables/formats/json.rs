@@ -179,13 +179,22 @@ mod tests {
     }
 
     fn lines(content: &str) -> Vec<usize> {
-        parse(content).problems.into_iter().map(|problem| problem.line).collect()
+        parse(content)
+            .problems
+            .into_iter()
+            .map(|problem| problem.line)
+            .collect()
     }
 
     #[test]
     fn both_forms_are_read_with_their_lines() {
         let map = "{\n  \"A\": \"x\\ny\",\n\n  \"B\": 1.50, \"C\": true,\n  \"A\": \"again\"\n}";
-        let expected = [(2, "A", "x\ny"), (4, "B", "1.50"), (4, "C", "true"), (5, "A", "again")];
+        let expected = [
+            (2, "A", "x\ny"),
+            (4, "B", "1.50"),
+            (4, "C", "true"),
+            (5, "A", "again"),
+        ];
         let expected = expected.map(|(line, key, text)| (line, key.to_owned(), text.to_owned()));
         assert_eq!(read(map), expected);
         let list = "[\n{ \"key\": \"A\", \"value\": \"x\", \"secret\": true, \"description\": \"d\" },\n{\n\"key\": \"B\", \"value\": 2 }]";
@@ -193,15 +202,26 @@ mod tests {
         let [a, b] = parsed.entries.as_slice() else {
             panic!("{parsed:?}");
         };
-        assert_eq!((a.line, a.secret, a.description.as_deref()), (2, Some(true), Some("d")));
+        assert_eq!(
+            (a.line, a.secret, a.description.as_deref()),
+            (2, Some(true), Some("d"))
+        );
         assert_eq!((b.line, b.secret, b.text.as_str()), (3, None, "2"));
         assert!(read("{}").is_empty() && read("[]").is_empty());
     }
 
     #[test]
     fn what_is_wrong_is_named_by_its_line() {
-        assert_eq!(lines("{\n\"A\": null,\n\"B\": [1],\n\"C\": \"x\",\n\"D\": {} }"), [2, 3, 5]);
-        assert_eq!(lines("[\n1,\n{\"value\": \"x\"},\n{\"key\": \"A\"},\n{\"key\": \"A\", \"value\": \"\", \"scope\": 1}]"), [2, 3, 4, 5]);
+        assert_eq!(
+            lines("{\n\"A\": null,\n\"B\": [1],\n\"C\": \"x\",\n\"D\": {} }"),
+            [2, 3, 5]
+        );
+        assert_eq!(
+            lines(
+                "[\n1,\n{\"value\": \"x\"},\n{\"key\": \"A\"},\n{\"key\": \"A\", \"value\": \"\", \"scope\": 1}]"
+            ),
+            [2, 3, 4, 5]
+        );
         assert_eq!(lines("{\n\"A\": \"x\"\n\"B\": 1}"), [3]);
         for bad in ["", "\"A\"", "7", "null", "{\"A\": \"x\"", "[1,]", "{} x"] {
             assert_eq!(lines(bad), [1], "{bad}");
