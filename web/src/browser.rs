@@ -269,6 +269,52 @@ pub async fn copy(text: &str) -> bool {
         .is_ok()
 }
 
+/// Clicks what the page does not show, such as the browser's own field for a file.
+pub fn press(id: &str) {
+    use wasm_bindgen::JsCast as _;
+    let element = document().and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        element.click();
+    }
+}
+
+/// The text of the file that was chosen in a field, which forgets it, so that it may be chosen again; None for none,
+/// and for what is no text.
+pub async fn chosen_text(id: &str) -> Option<String> {
+    use wasm_bindgen::JsCast as _;
+    let field: web_sys::HtmlInputElement = document()?.get_element_by_id(id)?.dyn_into().ok()?;
+    let file = field.files()?.get(0)?;
+    let text = wasm_bindgen_futures::JsFuture::from(file.text())
+        .await
+        .ok()?
+        .as_string();
+    field.set_value("");
+    // What is no UTF-8 comes with marks in its place.
+    text.filter(|text| !text.contains('\u{fffd}'))
+}
+
+/// Gives a text to the person as a file.
+pub fn save(text: &str, name: &str, kind: &str) {
+    use wasm_bindgen::{JsCast as _, JsValue};
+    let options = web_sys::BlobPropertyBag::new();
+    options.set_type(kind);
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
+        return;
+    };
+    let Ok(address) = web_sys::Url::create_object_url_with_blob(&blob) else {
+        return;
+    };
+    let link = document().and_then(|document| document.create_element("a").ok());
+    if let Some(link) = link.and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok()) {
+        link.set_href(&address);
+        link.set_download(name);
+        link.click();
+    }
+    // Fails only for an address that is no longer one.
+    let _ = web_sys::Url::revoke_object_url(&address);
+}
+
 /// A day as the language writes it in short, for example `17 Mar`.
 pub fn date_label(at_ms: f64, language: &str) -> String {
     #[cfg(target_arch = "wasm32")]

@@ -7,7 +7,7 @@ use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
     Account, AuditLog, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview,
-    ResetPassword, Roles, Root, Run, Runs, SettingsPage, SignIn, SignUp, Users,
+    ResetPassword, Roles, Root, Run, Runs, SettingsPage, SignIn, SignUp, Users, Variables,
 };
 use crate::params::Params;
 
@@ -40,6 +40,8 @@ pub enum Route {
                 Runs { locale: Locale, query: Params },
                 #[route("/runs/:id?:..query#:hash")]
                 Run { locale: Locale, id: String, query: Params, hash: String },
+                #[route("/variables?:..query")]
+                Variables { locale: Locale, query: Params },
                 #[route("/monitoring")]
                 Monitoring { locale: Locale },
                 #[route("/account")]
@@ -85,6 +87,7 @@ impl Route {
                 query,
                 hash,
             },
+            Self::Variables { query, .. } => Self::Variables { locale: to, query },
             Self::Monitoring { .. } => Self::Monitoring { locale: to },
             Self::Account { .. } => Self::Account { locale: to },
             Self::Users { query, .. } => Self::Users { locale: to, query },
@@ -133,6 +136,7 @@ mod tests {
             "/es/events/abc?tab=versions",
             "/en/runs/xyz#L120",
             "/en/events/new",
+            "/es/variables?scope=SHARED",
             "/es/monitoring",
             "/en/account",
             "/en/users?status=ACTIVE",

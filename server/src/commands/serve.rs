@@ -50,7 +50,7 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
         ..config
     };
     let database = Database::open(&config).await?;
-    let result = run(&config, &database, listener, address, &telemetry).await;
+    let result = Box::pin(run(&config, &database, listener, address, &telemetry)).await;
     database.shut_down().await;
     telemetry.stop();
     result.map(|()| ExitCode::SUCCESS)

@@ -264,6 +264,14 @@ mod tests {
         };
         let run = Need::All(&[Action::RunEvent]);
         let change = Need::All(&[Action::ChangeEvent]);
+        let variable = Need::All(&[Action::ManageVariables]);
+        let global = || {
+            Some(Holders {
+                owners: Vec::new(),
+                shared: true,
+                guarded: Some(Action::ManageSettings),
+            })
+        };
         for (role, status, need, node, allowed, rule) in [
             (Viewer, Disabled, Need::Nothing, None, true, Rule::Public),
             (Admin, Disabled, run, None, false, Rule::InactiveAccount),
@@ -281,6 +289,8 @@ mod tests {
             (Editor, Active, run, node(2, false), false, Rule::NotOwner),
             (Editor, Active, change, node(2, true), false, Rule::NotOwner),
             (Admin, Active, change, node(2, false), true, Rule::AllResources),
+            (Admin, Active, variable, global(), true, Rule::Permission),
+            (Editor, Active, variable, global(), false, Rule::MissingPermission),
             (
                 Viewer,
                 Active,

@@ -113,7 +113,7 @@ impl Variables {
         change.check()?;
         // Looked at before it is locked: whose it is says in which place the new one will be.
         let known = match change.id {
-            Some(id) => Some(self.manageable(op, &grant, store::get(&self.kernel.db, id).await?)?),
+            Some(id) => Some(manageable(op, &grant, store::get(&self.kernel.db, id).await?)?),
             None => None,
         };
         let scope = change.scope.or(known.as_ref().map(|row| row.scope));
@@ -280,13 +280,6 @@ impl Variables {
         })
     }
 
-    fn manageable(&self, op: &Op, grant: &Grant, row: VariableRow) -> Result<VariableRow> {
-        if may_change(op, grant, place_of(&row)) {
-            return Ok(row);
-        }
-        Err(Error::NotFound("variable"))
-    }
-
     /// For `viewerCan`: whether somebody may change and remove it.
     pub fn may_change(&self, op: &Op, row: &VariableRow) -> bool {
         let grant = access::decide(op, Action::ManageVariables);
@@ -304,7 +297,7 @@ impl Variables {
         let grant = access::allow(op, Action::ManageVariables)?;
         let mut used_by = Vec::new();
         if with_usage {
-            let row = self.manageable(op, &grant, store::get(&self.kernel.db, id).await?)?;
+            let row = manageable(op, &grant, store::get(&self.kernel.db, id).await?)?;
             let asked = Used::seen_by(op, &row);
             used_by = self
                 .used(asked.as_slice())
@@ -314,7 +307,7 @@ impl Variables {
                 .collect();
         }
         let tx = self.kernel.db.begin().await?;
-        let row = self.manageable(op, &grant, store::lock(&tx, id).await?)?;
+        let row = manageable(op, &grant, store::lock(&tx, id).await?)?;
         expect_version(Some(&row), expected)?;
         store::delete(&tx, id).await?;
         let entry = entry(Some(&row), None);
@@ -324,6 +317,14 @@ impl Variables {
         tx.commit().await?;
         Ok((id, used_by))
     }
+}
+
+/// Refuses what is not somebody's to change as if it were not there.
+fn manageable(op: &Op, grant: &Grant, row: VariableRow) -> Result<VariableRow> {
+    if may_change(op, grant, place_of(&row)) {
+        return Ok(row);
+    }
+    Err(Error::NotFound("variable"))
 }
 
 /// What a sealed value is bound to: its row, in the only sealed column of this table.

@@ -32,8 +32,8 @@ async fn events(test: &TestApp, token: &str) -> Value {
     seen["data"]["events"]["nodes"].clone()
 }
 
-/// Counts from here on, in this thread.
-fn counting() -> (Arc<AtomicUsize>, tracing::subscriber::DefaultGuard) {
+/// Counts statements from here on, in this thread.
+pub fn counting() -> (Arc<AtomicUsize>, tracing::subscriber::DefaultGuard) {
     let count = Arc::new(AtomicUsize::new(0));
     let subscriber = tracing_subscriber::registry().with(Statements(count.clone()));
     (count, tracing::subscriber::set_default(subscriber))

@@ -34,3 +34,4 @@ mod support;
 mod totp;
 mod transport;
 mod valkey;
+mod variables;

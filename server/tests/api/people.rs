@@ -245,6 +245,7 @@ async fn who_manages_people_gives_and_takes_nothing_above_themselves() {
         "READ_JOBS",
         "READ_SYSTEM",
         "MANAGE_ACCOUNT",
+        "READ_VARIABLES",
     ];
     let role = save(
         &test,

@@ -21,6 +21,7 @@ fn place(letter: &str, locale: Locale) -> Option<Route> {
         "e" => Route::Events { locale, query },
         "r" => Route::Runs { locale, query },
         "m" => Route::Monitoring { locale },
+        "v" => Route::Variables { locale, query },
         "n" => Route::EventNew { locale, query },
         _ => return None,
     })

@@ -155,6 +155,15 @@ fn commands(locale: Locale) -> Vec<Item> {
                 query: query(),
             },
         ),
+        go(
+            "variable",
+            "nav.variables",
+            "g v",
+            Route::Variables {
+                locale,
+                query: query(),
+            },
+        ),
         go("monitor", "nav.monitoring", "g m", Route::Monitoring { locale }),
         go("key", "account.page", "", Route::Account { locale }),
         go("spark", "nav.first_run", "", Route::FirstRun { locale }),

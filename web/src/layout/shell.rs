@@ -92,6 +92,7 @@ fn PageFrame(locale: Locale) -> Element {
         | Route::EventEditor { .. }
         | Route::Runs { .. }
         | Route::Run { .. }
+        | Route::Variables { .. }
         | Route::Users { .. }
         | Route::AuditLog { .. } => "main main-flush",
         _ => "main",
@@ -230,6 +231,18 @@ fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
                 here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
             },
         ),
+        (
+            may(Scope::ReadVariables),
+            Place {
+                icon: "variable",
+                key: "nav.variables",
+                to: Route::Variables {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(route, Route::Variables { .. }),
+            },
+        ),
     ];
     let system = vec![
         (
@@ -317,7 +330,8 @@ fn BottomNavigation(locale: Locale) -> Element {
     let (operate, system) = places(locale, &route);
     rsx! {
         nav { class: "bottom-nav", "aria-label": t("nav.quick"),
-            for place in operate.into_iter().chain(system) {
+            // The drawer has the rest.
+            for place in operate.into_iter().chain(system).take(5) {
                 Link { key: "{place.key}", to: place.to, "aria-current": place.here.then_some("page"),
                     Icon { name: place.icon }
                     {t(place.key)}

@@ -17,6 +17,7 @@ mod quotas;
 mod root;
 mod run;
 pub mod runs;
+mod variables;
 
 pub use enter::{ResetPassword, SignIn, SignUp};
 pub use events::Events;
@@ -26,7 +27,7 @@ pub use monitoring::Monitoring;
 pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 
-pub use parts::{Account, AuditLog, EventEditor, EventNew, Roles, SettingsPage, Users};
+pub use parts::{Account, AuditLog, EventEditor, EventNew, Roles, SettingsPage, Users, Variables};
 pub use root::Root;
 pub use run::Run;
 pub use runs::Runs;

@@ -5,7 +5,7 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, admin, event_editor};
+use super::{account, admin, event_editor, variables};
 use crate::browser;
 use crate::i18n::{Locale, t};
 use crate::params::Params;
@@ -17,6 +17,7 @@ enum Part {
     Account,
     Admin,
     Editor,
+    Variables,
 }
 
 static ACCOUNT: LazyLoader<Route, Element> =
@@ -53,12 +54,23 @@ fn editor_part(route: Route) -> Element {
     }
 }
 
+static VARIABLES: LazyLoader<Route, Element> =
+    lazy_loader!(extern "variables" fn variables_part(route: Route) -> Element);
+
+fn variables_part(route: Route) -> Element {
+    match route {
+        Route::Variables { locale, query } => rsx! { variables::Variables { locale, query } },
+        _ => rsx! {},
+    }
+}
+
 impl Part {
     fn loader(self) -> &'static LazyLoader<Route, Element> {
         match self {
             Self::Account => &ACCOUNT,
             Self::Admin => &ADMIN,
             Self::Editor => &EDITOR,
+            Self::Variables => &VARIABLES,
         }
     }
 }
@@ -105,6 +117,12 @@ pub fn EventNew(locale: Locale, query: Params) -> Element {
 #[component]
 pub fn EventEditor(locale: Locale, id: String, query: Params) -> Element {
     rsx! { PageOf { part: Part::Editor, route: Route::EventEditor { locale, id, query } } }
+}
+
+/// Variables and secrets.
+#[component]
+pub fn Variables(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Variables, route: Route::Variables { locale, query } } }
 }
 
 /// People with an account.

@@ -112,9 +112,10 @@ impl Queue {
                 attempt: row.attempt.unsigned_abs(),
                 input: job.input.as_ref(),
                 definition: &definition,
-                runtime: match runtime {
-                    true => Some(self.runtime_access(&row, &definition)?),
-                    false => None,
+                runtime: if runtime {
+                    Some(self.runtime_access(&row, &definition)?)
+                } else {
+                    None
                 },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;

@@ -175,6 +175,17 @@ impl World {
         secret
     }
 
+    /// A variable of the owner.
+    async fn variable(&self, key: &str) -> Value {
+        let set =
+            "mutation ($k: String!) { setVariable(input: { key: $k, value: \"x\" }) { variable { id } } }";
+        let made = self
+            .test()
+            .graphql(&self.owner.token, set, json!({ "k": key }))
+            .await;
+        made["data"]["setVariable"]["variable"]["id"].clone()
+    }
+
     /// New things of the owner, and some of the installation: values of variables.
     pub async fn fixtures(&self) -> Value {
         let test = self.test();
@@ -225,6 +236,8 @@ impl World {
             "session": session["id"],
             "role": role,
             "link": self.oidc_link(&format!("subject {n}")).await,
+            "variable": self.variable(&format!("FIXTURE_{n}")).await,
+            "variableKey": format!("FIXTURE_{n}"),
             "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),

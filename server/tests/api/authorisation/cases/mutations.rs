@@ -64,8 +64,22 @@ pub const CASES: &[Case] = &[
         (Admin, With("role")),
     ),
     case(
+        "Mutation.deleteVariable",
+        "mutation ($variable: ID!) { deleteVariable(input: { id: $variable }) { deletedId userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("variable")),
+    ),
+    case(
         "Mutation.disableTotp",
         "mutation ($password: String!) { disableTotp(input: { code: \"000000\", password: $password }) { disabled userErrors { code } } }",
+        UNKNOWN,
+        (Bare, UserError("FORBIDDEN")),
+        (Viewer, Done),
+    ),
+    case(
+        "Mutation.exportVariables",
+        "mutation { exportVariables(input: { format: JSON, scope: GLOBAL }) { content userErrors { code } } }",
         UNKNOWN,
         (Bare, UserError("FORBIDDEN")),
         (Viewer, Done),
@@ -77,6 +91,13 @@ pub const CASES: &[Case] = &[
         UserError("INVALID"),
         (Stranger, UserError("INVALID")),
         (Admin, UserError("INVALID")),
+    ),
+    case(
+        "Mutation.importVariables",
+        "mutation { importVariables(input: { format: DOTENV, scope: OWN, content: \"A=1\" }) { created userErrors { code } } }",
+        UNKNOWN,
+        (Viewer, UserError("FORBIDDEN")),
+        (Owner, Done),
     ),
     case(
         "Mutation.inviteUser",
@@ -231,6 +252,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, Done),
+    ),
+    case(
+        "Mutation.setVariable",
+        "mutation ($variable: ID!, $variableKey: String!) {
+         setVariable(input: { id: $variable, key: $variableKey, value: \"new\" }) { variable { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("variable")),
     ),
     Case {
         field: "Mutation.signIn",

@@ -84,8 +84,8 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Query.nodes",
-        "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!, $invite: ID!) {
-         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite]) { id } }",
+        "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!, $invite: ID!,
+         $variable: ID!) { nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite, $variable]) { id } }",
         UNKNOWN,
         (Stranger, Nulls),
         (Admin, With("session")),
@@ -154,6 +154,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, Refused("FORBIDDEN")),
         (Admin, With("user")),
+    ),
+    case(
+        "Query.variables",
+        "query ($variableKey: String!) { variables(first: 100, filter: { text: $variableKey }) { nodes { id } } }",
+        UNKNOWN,
+        (Stranger, Without("variable")),
+        (Owner, With("variable")),
     ),
     case("Query.viewer", "{ viewer { id } }", Null, (Stranger, Without("user")), (Owner, With("user"))),
 ];
