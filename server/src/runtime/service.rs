@@ -171,8 +171,7 @@ impl Runtime {
 
     async fn variable(&self, caller: Caller<'_>, running: &Running, key: &str) -> Result<Answer, Failure> {
         let found = self.variables.read_for(UserId(running.owner_id), key).await;
-        let value = told(found)?
-            .ok_or_else(|| Failure::NotFound(format!("There is no variable {key}.")))?;
+        let value = told(found)?.ok_or_else(|| Failure::NotFound(format!("There is no variable {key}.")))?;
         if value.secret && matches!(caller, Caller::Bearer(_)) {
             return Err(Failure::Forbidden(
                 "A secret is read through the local socket, $CRONIUM_SOCKET: the runner masks it.".into(),

@@ -209,7 +209,7 @@ async fn increments_are_exact_however_many_come_at_a_time_and_how_often_each_is_
         )
     };
     // Each three times, the repetitions beside the first.
-    let all = join_all((1..=40).flat_map(|n| [once(n), once(n), once(n)])).await;
+    let all = join_all((1..=40).flat_map(|n| std::iter::repeat_n(n, 3)).map(once)).await;
     let mut sums = Vec::new();
     for same in all.chunks(3) {
         assert!(
