@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// What is not the public internet (IANA's special-purpose registry, multicast and reserved space), and the
 /// one public address at which a large cloud answers with its machines' metadata.
 pub const CLOSED: [(Ipv4Addr, u8); 15] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),

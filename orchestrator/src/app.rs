@@ -69,7 +69,7 @@ impl Switchboard {
             ServerToAgent::FinishAck { claim } => self.registry.deliver(claim, Mail::FinishAck),
             ServerToAgent::Cancel { claim } => self.registry.deliver(claim, Mail::Cancel),
             ServerToAgent::Reply { claim, id, reply } => {
-                self.registry.deliver(claim, Mail::Reply { id, reply })
+                self.registry.deliver(claim, Mail::Reply { id, reply });
             }
             ServerToAgent::Wake => self.wake.notify_one(),
             ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),

@@ -215,9 +215,8 @@ impl StandIn {
                 bytes = inputs.recv() => {
                     let Some(bytes) = bytes else { break End::Left };
                     reader.push(&bytes);
-                    match self.meanwhile(reader).await {
-                        Some(end) => break end,
-                        None => continue,
+                    if let Some(end) = self.meanwhile(reader).await {
+                        break end;
                     }
                 }
             }

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::block;
 use super::reason::{self, Limits};
-pub use messages::unanswered;
 use limits::Lease;
+pub use messages::unanswered;
 pub use words::{Action, Facts, Input, Origin};
 
 use crate::clock::Now;

@@ -170,6 +170,8 @@ async fn a_call_survives_a_cut_channel_and_a_restarted_orchestrator() {
 #[tokio::test]
 async fn a_server_that_answers_no_calls_is_told_none() {
     let world = World::new().await;
+    let connected = |k: &crate::agent::Kept| (k.connections >= 1).then_some(());
+    world.agent.until("a connection", 60, connected).await;
     world.agent.kept().no_runtime = true;
     world.agent.cut();
     world

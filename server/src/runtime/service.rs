@@ -149,7 +149,7 @@ impl Runtime {
                 store::by_token(&self.kernel, claims).await
             }
         };
-        self.told(found)?.ok_or(Failure::NotRunning)
+        told(found)?.ok_or(Failure::NotRunning)
     }
 
     async fn take_one(&self, execution: Uuid) -> Result<(), Failure> {
@@ -164,28 +164,14 @@ impl Runtime {
         }
     }
 
-    /// Writes down what the script is not told.
-    fn told<T>(&self, result: Result<T>) -> Result<T, Failure> {
-        result.map_err(|error| {
-            let problem = error.private_text();
-            let failure = Failure::from(error);
-            if matches!(failure, Failure::Unavailable | Failure::Internal) {
-                tracing::warn!(problem, "a runtime call failed");
-            }
-            failure
-        })
-    }
-
     async fn input(&self, running: &Running) -> Result<Value, Failure> {
-        let input = self.told(store::input(&self.kernel, running.job_id).await)?;
+        let input = told(store::input(&self.kernel, running.job_id).await)?;
         Ok(input.unwrap_or_default())
     }
 
     async fn variable(&self, caller: Caller<'_>, running: &Running, key: &str) -> Result<Answer, Failure> {
         let found = self.variables.read_for(UserId(running.owner_id), key).await;
-        let value = self
-            .told(found)?
-            .ok_or_else(|| Failure::NotFound(format!("There is no variable {key}.")))?;
+        let value = told(found)?.ok_or_else(|| Failure::NotFound(format!("There is no variable {key}.")))?;
         if value.secret && matches!(caller, Caller::Bearer(_)) {
             return Err(Failure::Forbidden(
                 "A secret is read through the local socket, $CRONIUM_SOCKET: the runner masks it.".into(),
@@ -216,32 +202,32 @@ impl Runtime {
         // Before the transaction: it needs a connection of its own.
         let right = match change {
             Change::Condition(_) => None,
-            _ => Some(self.told(self.variables.changing(script).await)?),
+            _ => Some(told(self.variables.changing(script).await)?),
         };
-        let tx = self.told(self.kernel.db.begin().await.map_err(Into::into))?;
+        let tx = told(self.kernel.db.begin().await.map_err(Into::into))?;
         let before = match ticket {
-            Some(ticket) => self.told(store::begin(&tx, running.id, ticket).await)?,
+            Some(ticket) => told(store::begin(&tx, running.id, ticket).await)?,
             None => None,
         };
         let body = match (before, &change, &right) {
             (Some(before), ..) => before,
             (None, Change::Condition(value), _) => {
-                if !self.told(store::set_condition(&tx, running, *value).await)? {
+                if !told(store::set_condition(&tx, running, *value).await)? {
                     return Err(Failure::NotRunning);
                 }
                 Value::Null
             }
             (None, Change::Set(body), Some(right)) => {
                 let written = self.variables.set_in(&tx, right, key, &body.value, body.secret);
-                let written = self.told(written.await)?;
+                let written = told(written.await)?;
                 json!({ "key": key, "created": written.created, "secret": written.secret })
             }
             (None, Change::Increment(by), Some(right)) => {
-                let sum = self.told(self.variables.increment_in(&tx, right, key, *by).await)?;
+                let sum = told(self.variables.increment_in(&tx, right, key, *by).await)?;
                 json!({ "key": key, "value": sum })
             }
             (None, Change::Delete, Some(right)) => {
-                if !self.told(self.variables.delete_in(&tx, right, key).await)? {
+                if !told(self.variables.delete_in(&tx, right, key).await)? {
                     return Err(Failure::NotFound(format!("There is no variable {key}.")));
                 }
                 Value::Null
@@ -249,15 +235,27 @@ impl Runtime {
             (None, _, None) => return Err(Failure::Internal),
         };
         if let Some(ticket) = ticket {
-            self.told(store::keep(&tx, running.id, ticket, &body).await)?;
+            told(store::keep(&tx, running.id, ticket, &body).await)?;
         }
-        self.told(tx.commit().await.map_err(Into::into))?;
+        told(tx.commit().await.map_err(Into::into))?;
         let secrets = match change {
             Change::Set(set) if body["secret"] == true => vec![set.value],
             _ => Vec::new(),
         };
         Ok(Answer { body, secrets })
     }
+}
+
+/// Writes down what the script is not told.
+fn told<T>(result: Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| {
+        let problem = error.private_text();
+        let failure = Failure::from(error);
+        if matches!(failure, Failure::Unavailable | Failure::Internal) {
+            tracing::warn!(problem, "a runtime call failed");
+        }
+        failure
+    })
 }
 
 enum Change {

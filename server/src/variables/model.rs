@@ -100,6 +100,11 @@ pub fn added(text: &str, by: i64) -> Result<i64, &'static str> {
         .ok_or("The result is beyond the whole numbers of 64 bits.")
 }
 
+/// Whether a change by a script goes into the audit log: who else may depend on it, or must not see it.
+pub fn is_privileged(scope: VariableScope, secret: bool) -> bool {
+    secret || scope != VariableScope::Own
+}
+
 /// The nearer one counts: own before shared before global.
 pub fn distance(scope: VariableScope) -> u8 {
     match scope {

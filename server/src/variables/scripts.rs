@@ -3,7 +3,7 @@
 //! that a read would have found.
 
 use cronium_entity::enums::VariableScope;
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use serde_json::json;
 
 use crate::access::{self, Action, Grant};
@@ -28,6 +28,8 @@ pub struct Changing {
     script: Script,
     op: Op,
     grant: Grant,
+    /// Each key goes into the audit log once for the execution, whatever it is.
+    first_only: bool,
 }
 
 /// What a change did.
@@ -79,7 +81,50 @@ impl Variables {
     pub async fn changing(&self, script: Script) -> Result<Changing> {
         let op = self.acting_for(script.owner).await?;
         let grant = access::allow(&op, Action::ManageVariables)?;
-        Ok(Changing { script, op, grant })
+        Ok(Changing {
+            script,
+            op,
+            grant,
+            first_only: true,
+        })
+    }
+
+    async fn changing_now(&self, script: Script) -> Result<(Changing, DatabaseTransaction)> {
+        let by = Changing {
+            first_only: false,
+            ..self.changing(script).await?
+        };
+        Ok((by, self.kernel.db.begin().await?))
+    }
+
+    /// [`Self::set_in`] by itself.
+    pub async fn write_for(
+        &self,
+        script: Script,
+        key: &str,
+        text: &str,
+        secret: Option<bool>,
+    ) -> Result<Written> {
+        let (by, tx) = self.changing_now(script).await?;
+        let written = self.set_in(&tx, &by, key, text, secret).await?;
+        tx.commit().await?;
+        Ok(written)
+    }
+
+    /// [`Self::increment_in`] by itself.
+    pub async fn increment_for(&self, script: Script, key: &str, by: i64) -> Result<i64> {
+        let (who, tx) = self.changing_now(script).await?;
+        let sum = self.increment_in(&tx, &who, key, by).await?;
+        tx.commit().await?;
+        Ok(sum)
+    }
+
+    /// [`Self::delete_in`] by itself.
+    pub async fn delete_for(&self, script: Script, key: &str) -> Result<bool> {
+        let (by, tx) = self.changing_now(script).await?;
+        let removed = self.delete_in(&tx, &by, key).await?;
+        tx.commit().await?;
+        Ok(removed)
     }
 
     /// Sets a variable; one that is not there becomes an own one. `secret`: None leaves a secret a secret.
@@ -171,8 +216,8 @@ impl Variables {
         Ok((Written::of(before.as_ref(), &after), result))
     }
 
-    /// Into the audit log with the first change that an execution makes of a key in a scope: a script may count up a
-    /// thousand times.
+    /// Into the audit log with what others depend on, or what is secret; for a script that runs with the first change
+    /// of a key in a scope instead, because it may count up a thousand times.
     async fn note(
         &self,
         tx: &DatabaseTransaction,
@@ -184,7 +229,13 @@ impl Variables {
         let Some(row) = after.or(before) else {
             return Ok(());
         };
-        if !store::first_change(tx, script.execution, row).await? {
+        let privileged = |row: &VariableRow| model::is_privileged(row.scope, row.sealed.is_some());
+        let told = if by.first_only {
+            store::first_change(tx, script.execution, row).await?
+        } else {
+            before.is_some_and(privileged) || after.is_some_and(privileged)
+        };
+        if !told {
             return Ok(());
         }
         let Some(mut change) = entry(before, after) else {

@@ -146,9 +146,10 @@ impl Queue {
                 input: job.input.as_ref(),
                 definition: &definition,
                 request: self.request(job, &row, &definition).await?,
-                runtime: match runtime && definition.http.is_none() {
-                    true => Some(self.runtime_access(&row, &definition)?),
-                    false => None,
+                runtime: if runtime && definition.http.is_none() {
+                    Some(self.runtime_access(&row, &definition)?)
+                } else {
+                    None
                 },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;

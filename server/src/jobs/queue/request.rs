@@ -65,12 +65,12 @@ impl<'a> Values<'a> {
                 Err(Error::Invalid(_) | Error::Forbidden) => None,
                 Err(other) => return Err(other),
             };
-            match found {
-                Some(value) if secret => drop(self.secrets.insert(key.to_owned(), value.text.to_string())),
-                Some(value) if !value.secret => {
-                    drop(self.variables.insert(key.to_owned(), value.text.to_string()))
-                }
-                _ => {}
+            let Some(value) = found else { continue };
+            let text = value.text.to_string();
+            if secret {
+                self.secrets.insert(key.to_owned(), text);
+            } else if !value.secret {
+                self.variables.insert(key.to_owned(), text);
             }
         }
         Ok(())

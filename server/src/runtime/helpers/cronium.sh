@@ -37,7 +37,7 @@ cronium_set_variable() {
     *) printf 'cronium: unknown option %s\n' "$3" >&2; return 2 ;;
   esac
   # By stdin: what stands on a command line can be read by others.
-  printf '%s' "$2" | "$CRONIUM_CLIENT" call PUT "/variables/$1" --stdin-as value ${secret[@]+"${secret[@]}"}
+  printf '%s' "$2" | "$CRONIUM_CLIENT" call PUT "/variables/$1" --stdin-as value ${secret[@]+"${secret[@]}"} > /dev/null
 }
 
 # cronium_delete_variable KEY: removes a variable; status 11 when there was none.

@@ -73,7 +73,7 @@ async fn upgrade(State(agents): State<Agents>, headers: HeaderMap, upgrade: WebS
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .on_upgrade(move |socket| async move {
-            if let Err(problem) = Connection::serve(agents, socket).await {
+            if let Err(problem) = Box::pin(Connection::serve(agents, socket)).await {
                 tracing::warn!(
                     problem = problem.private_text(),
                     "an orchestrator's connection ended"
