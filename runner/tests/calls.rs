@@ -1,5 +1,7 @@
 //! Calls of real scripts over the real socket: every helper, bounds, and a channel that is cut.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;

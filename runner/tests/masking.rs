@@ -1,7 +1,5 @@
 //! Secrets that a real script was told, and everything that it then says.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
 mod support;
 
 use std::time::Instant;

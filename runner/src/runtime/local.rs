@@ -66,7 +66,7 @@ pub fn log(desk: &Desk, body: &[u8]) -> Answer {
     cutter.mask(desk.masks.masker());
     let at = clock::wall_us();
     cutter.feed(entry.line().as_bytes(), |cut| {
-        desk.hub.line(Stream::System, at, cut)
+        desk.hub.line(Stream::System, at, cut);
     });
     Answer::done()
 }
