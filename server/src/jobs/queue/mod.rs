@@ -38,9 +38,9 @@ pub struct Queue {
     events: Events,
     logs: Logs,
     signer: Signer,
-    pub turns: Turns,
     tokens: Tokens,
     variables: Variables,
+    pub turns: Turns,
 }
 
 impl Queue {
