@@ -37,7 +37,8 @@ CREATE INDEX executions_due ON executions (due_at) WHERE status = 'QUEUED' AND d
 CREATE INDEX executions_held ON executions
     (gate, ((queued_at AT TIME ZONE 'UTC') - priority * interval '10 minutes'), id)
     WHERE status = 'QUEUED' AND due_at IS NULL AND held;
-CREATE INDEX executions_gate ON executions (gate) WHERE gate IS NOT NULL AND finished_at IS NULL;
+-- Those that have a place.
+CREATE INDEX executions_gate ON executions (gate) WHERE gate IS NOT NULL AND NOT held AND finished_at IS NULL;
 
 -- Work under way of one person, as before, and of one event.
 CREATE INDEX jobs_open ON jobs (owner_id, event_id, held) WHERE finished_at IS NULL;
