@@ -90,10 +90,10 @@ impl RetryPolicy {
         for (index, code) in self.exit_codes.iter().enumerate().take(64) {
             let field = format!("exitCodes.{index}");
             must(
-                (1..=255).contains(code),
+                (1..=599).contains(code),
                 Invalid,
                 &field,
-                "An exit code that can be tried again is between 1 and 255.",
+                "An exit code that can be tried again is between 1 and 599; from 100 on it is a status that a request was answered with.",
             );
         }
     }

@@ -80,7 +80,7 @@ pub struct RetryPolicyInput {
     pub jitter: Option<bool>,
     /// What is tried again; everything by default.
     pub on: Option<Vec<RetryOn>>,
-    /// Exit codes that are tried again, 1 to 255; none: every one but 0.
+    /// Exit codes that are tried again, 1 to 255, or the status of a request's answer, 100 to 599; none: every one but 0.
     #[graphql(default)]
     pub exit_codes: Vec<i32>,
 }

@@ -29,6 +29,7 @@ mod people;
 mod queue;
 mod quotas;
 mod refresh;
+mod requests;
 mod runtime;
 mod security;
 mod semantics;

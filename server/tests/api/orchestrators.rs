@@ -28,6 +28,7 @@ async fn serve(test: &TestApp) -> SocketAddr {
         orchestrators: app.orchestrators.clone(),
         queue: app.queue.clone(),
         logs: app.logs.clone(),
+        runtime: app.runtime.clone(),
         key: KEY.into(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,6 +58,7 @@ impl Host {
             capacity: 3,
             labels: vec!["gpu".into(), "NOT A LABEL".into()],
             started_at_us: Some(1_700_000_000_000_000),
+            runtime: false,
         })
         .await;
         assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
