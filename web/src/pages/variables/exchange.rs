@@ -143,7 +143,7 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
                         }
                     }
                 }
-                button { class: "btn btn-sm fit", r#type: "button", onclick: move |_| browser::press("import-file"), Icon { name: "up" } {t("vars.file")} }
+                button { class: "btn btn-sm fit vars-up", r#type: "button", onclick: move |_| browser::press("import-file"), Icon { name: "download" } {t("vars.file")} }
                 input { id: "import-file", r#type: "file", hidden: true, accept: ".env,.json,.txt,application/json,text/plain",
                     onchange: move |_| async move {
                         match browser::chosen_text("import-file").await {

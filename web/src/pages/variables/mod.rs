@@ -104,7 +104,7 @@ pub fn Variables(locale: Locale, query: ReadSignal<Params>) -> Element {
             span { class: "end vars-acts",
                 button { class: "btn btn-sm", r#type: "button", onclick: move |_| doing.set(Doing::Exporting), Icon { name: "download" } {t("vars.export")} }
                 if may_make {
-                    button { class: "btn btn-sm", r#type: "button", onclick: move |_| doing.set(Doing::Importing), Icon { name: "up" } {t("vars.import")} }
+                    button { class: "btn btn-sm vars-up", r#type: "button", onclick: move |_| doing.set(Doing::Importing), Icon { name: "download" } {t("vars.import")} }
                     button { class: "btn btn-primary btn-sm", r#type: "button", onclick: move |_| doing.set(Doing::New), Icon { name: "plus" } {t("vars.new")} }
                 }
             }
