@@ -18,7 +18,6 @@ use crate::clock::{Clock, wall_us};
 use crate::hub::Hub;
 use crate::io_threads::{self, Input, Pipe};
 use crate::machine::{Action, Event, Machine, State};
-use crate::masks::Masks;
 use crate::processes::{Ended, Processes};
 use crate::report::{self, Memory};
 use crate::{archive, child, runtime};

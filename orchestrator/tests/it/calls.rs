@@ -73,6 +73,7 @@ fn calling(world: &World, language: Language, text: &str) -> Assignment {
     let names: &[(&str, &str)] = match language {
         Language::Bash => &[("cronium.sh", "cronium.sh")],
         Language::Python => &[("cronium.py", "cronium.py")],
+        Language::Http => &[],
         Language::NodeJs => &[
             ("node_modules/cronium/package.json", "node/package.json"),
             ("node_modules/cronium/index.js", "node/index.js"),

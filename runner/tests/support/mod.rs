@@ -85,6 +85,7 @@ impl Payload {
             Language::Bash => vec![("cronium.sh".to_owned(), read("cronium.sh"))],
             Language::Python => vec![("cronium.py".to_owned(), read("cronium.py"))],
             Language::NodeJs => ["package.json", "index.js", "index.mjs"].map(node).into(),
+            Language::Http => Vec::new(),
         };
         files.push(("main".into(), script.into()));
         files.push(("data/input.json".into(), b"{}".into()));

@@ -172,7 +172,7 @@ mod tests {
             factor: f64::NAN,
             jitter: true,
             on: vec![RetryOn::Timeout],
-            exit_codes: vec![3, 0, 256],
+            exit_codes: vec![3, 0, 600],
         };
         let broken = Policy {
             retry: retry.clone(),

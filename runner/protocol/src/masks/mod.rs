@@ -1,7 +1,7 @@
 //! Masks secret values in what user code says. A value is learnt before user code hears of it, so nothing of it can be
 //! on its way already. Knows neither pipes nor calls.
 
-mod forms;
+pub mod forms;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};

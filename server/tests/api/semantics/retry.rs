@@ -233,7 +233,7 @@ async fn policies_are_checked_at_their_fields_and_kept_by_versions() {
     let create =
         "mutation ($i: CreateEventInput!) { createEvent(input: $i) { event { id } userErrors { field } } }";
     let input = json!({ "name": "n", "type": "BASH", "source": "true", "maxConcurrent": 0, "maxExecutions": -1,
-        "retry": { "attempts": 11, "maxDelay": "PT25H", "factor": 0.5, "on": ["TIMEOUT"], "exitCodes": [300] } });
+        "retry": { "attempts": 11, "maxDelay": "PT25H", "factor": 0.5, "on": ["TIMEOUT"], "exitCodes": [600] } });
     let refused = test.graphql(&token, create, json!({ "i": input })).await;
     let fields: Vec<String> = refused["data"]["createEvent"]["userErrors"]
         .as_array()

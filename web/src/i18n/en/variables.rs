@@ -103,7 +103,10 @@ pub(super) const TEXTS: Texts = &[
     ("vars.export_title", "Export variables"),
     ("vars.download", "Download"),
     ("vars.exported", "Variables exported"),
-    ("vars.exported_text", "In the file: {n}. Secrets left out: {left}."),
+    (
+        "vars.exported_text",
+        "In the file: {n}. Secrets left out: {left}.",
+    ),
     ("vars.not_exported", "Not exported"),
     ("vars.with_secrets", "With the values of secrets"),
     (

@@ -106,7 +106,10 @@ pub(super) const TEXTS: Texts = &[
     ("vars.export_title", "Exportar variables"),
     ("vars.download", "Descargar"),
     ("vars.exported", "Variables exportadas"),
-    ("vars.exported_text", "En el archivo: {n}. Secretos fuera: {left}."),
+    (
+        "vars.exported_text",
+        "En el archivo: {n}. Secretos fuera: {left}.",
+    ),
     ("vars.not_exported", "No se ha exportado"),
     ("vars.with_secrets", "Con los valores de los secretos"),
     (
