@@ -164,6 +164,9 @@ impl Connection {
                 .collect(),
             started_at: started_at_us.map(from_micros),
         };
+        // Before the rows are read: what changes after that is heard.
+        let signals = agents.kernel.signals.clone();
+        let (mut cancels, mut wakes, mut drains) = (signals.cancels(), signals.agents(), signals.drains());
         let draining = agents.orchestrators.hello(&hello).await?;
         tracing::info!(orchestrator = %orchestrator_id, name = hello.name, "an orchestrator connected");
         let welcome = ServerToAgent::Welcome {
@@ -190,8 +193,6 @@ impl Connection {
         };
         this.send([welcome, ServerToAgent::Drain { draining }]).await?;
         this.cancel_wanted().await?;
-        let signals = this.agents.kernel.signals.clone();
-        let (mut cancels, mut wakes, mut drains) = (signals.cancels(), signals.agents(), signals.drains());
         loop {
             let note_at = this.note_at;
             tokio::select! {
