@@ -23,7 +23,7 @@ const SHOWN: i64 = 256;
 const WARM: Duration = Duration::from_millis(500);
 const LASTS: Duration = Duration::from_millis(1500);
 
-const LIST: &str = "query Runs($first: Int) { jobs(first: $first) {
+pub const LIST: &str = "query Runs($first: Int) { jobs(first: $first) {
     nodes {
         id number status statusReason title trigger actor { name } event { id name } eventVersion { number adHoc type }
         createdAt startedAt finishedAt duration viewerCan
@@ -160,7 +160,7 @@ impl Asked {
     }
 }
 
-fn graphql(address: SocketAddr, token: &str, query: &str, variables: &[Value]) -> Load {
+pub fn graphql(address: SocketAddr, token: &str, query: &str, variables: &[Value]) -> Load {
     let body = |variables: &Value| json!({ "query": query, "variables": variables });
     let requests = variables
         .iter()

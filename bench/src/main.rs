@@ -5,12 +5,15 @@ mod case_01_first_line;
 mod case_02_warm;
 mod case_03_jobs;
 mod case_04_enqueue;
+mod case_05_containers;
 mod case_07_log_lines;
 mod case_08_fan_out;
 mod case_09_queries;
 mod case_12_idle;
+mod case_13_growth;
 mod containers;
 mod fan_out_server;
+mod growth_fill;
 mod load;
 mod machine;
 mod measure;
@@ -101,7 +104,7 @@ async fn run() -> Outcome<()> {
     // Cargo passes `--bench` along.
     let wanted: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     std::fs::create_dir_all(&setting.out)?;
-    for number in [1, 2, 3, 4, 7, 8, 9, 12] {
+    for number in [1, 2, 3, 4, 5, 7, 8, 9, 12, 13] {
         if !wanted.is_empty() && !wanted.contains(&number) {
             continue;
         }
@@ -112,10 +115,12 @@ async fn run() -> Outcome<()> {
             2 => Box::pin(case_02_warm::run(&setting)).await,
             3 => Box::pin(case_03_jobs::run(&setting)).await,
             4 => Box::pin(case_04_enqueue::run(&setting)).await,
+            5 => case_05_containers::run(&setting).await,
             7 => case_07_log_lines::run(&setting).await,
             8 => Box::pin(case_08_fan_out::run(&setting)).await,
             9 => Box::pin(case_09_queries::run(&setting)).await,
-            _ => case_12_idle::run(&setting).await,
+            12 => case_12_idle::run(&setting).await,
+            _ => Box::pin(case_13_growth::run(&setting)).await,
         };
         let case = case.map_err(|e| format!("case {number}: {e}"))?;
         for row in &case.rows {
