@@ -95,7 +95,7 @@ impl Jobs {
             .event
             .filter(|event| work.taking_turns && event.max_executions > 0);
         if work.ad_hoc.is_none() && !limits.count_jobs() && gate.is_none() && counted.is_none() {
-            return store::accept(&self.kernel.db, new).await;
+            return self.intake.accept(new).await;
         }
         let tx = self.kernel.db.begin().await?;
         self.quotas.admit_job(&tx, owner, &limits).await?;
@@ -117,7 +117,7 @@ impl Jobs {
         }
         // Before the limit is counted, whose last run is written into the audit log: that comes last.
         let skipped = new.skipped;
-        let Some(job) = store::accept(&tx, new).await? else {
+        let Some(job) = store::accept(&tx, &[new]).await?.pop() else {
             tx.rollback().await?;
             return Ok(None);
         };

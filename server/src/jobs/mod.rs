@@ -5,6 +5,7 @@ mod cancel;
 mod execution;
 mod graphql;
 mod input;
+mod intake;
 mod live;
 mod loader;
 pub mod model;

@@ -15,6 +15,7 @@ use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
 use crate::quotas::Quotas;
 
 use super::accept::{Request, Work, check_start};
+use super::intake::Intake;
 use super::loader::Newest;
 use super::model::is_final;
 use super::store::{self, ExecutionRow, Filter, JobRow};
@@ -31,6 +32,7 @@ pub struct Jobs {
     pub(super) audit: Audit,
     pub(super) quotas: Quotas,
     pub(super) turns: Turns,
+    pub(super) intake: Intake,
 }
 
 /// How work is to be started.
@@ -48,12 +50,14 @@ pub struct Start {
 impl Jobs {
     pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
         let turns = Turns::new(kernel.clone());
+        let intake = Intake::new(kernel.clone());
         Self {
             kernel,
             events,
             audit,
             quotas,
             turns,
+            intake,
         }
     }
 

@@ -14,6 +14,7 @@ mod credentials;
 mod fanout;
 mod files;
 mod identity;
+mod intake;
 mod jobs;
 mod keys;
 mod large;
