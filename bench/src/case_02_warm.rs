@@ -1,6 +1,10 @@
 //! Case 2: from sending the mutation to the first line of the log at a subscriber, with a container that waits.
 //! Floor: one durable commit and a process that waits on attached stdin.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::case_01_first_line::{first_line, phases};
 use crate::containers::Containers;
 use crate::measure::{Pairs, median};
@@ -10,6 +14,8 @@ use crate::{Outcome, Setting};
 
 const ROUNDS: usize = 100;
 const SCRIPT: &str = "echo first";
+/// Before each measurement: the engine cleans up for a while after its answer.
+const QUIET: Duration = Duration::from_millis(250);
 
 pub async fn run(setting: &Setting) -> Outcome<Case> {
     let cold = Product::start(setting).await?;
@@ -32,8 +38,11 @@ pub async fn run(setting: &Setting) -> Outcome<Case> {
         // Nothing else is made or removed while either side is measured.
         containers.one_waits(&product).await?;
         let parked = containers.park().await?;
+        sleep(QUIET).await;
         let exec = containers.exec(&parked, SCRIPT).await?;
+        sleep(QUIET).await;
         let floor = containers.wake(parked, &product.database).await?;
+        sleep(QUIET).await;
         let ours = first_line(&product, &mut live, &event).await?;
         pairs.push(floor.as_secs_f64() * 1000.0, ours.ms());
         by_exec.push(exec.as_secs_f64() * 1000.0, ours.ms());

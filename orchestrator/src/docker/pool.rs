@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cronium_protocol::frame::{self, ToRunner};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::executor::{Attached, Target};
 use crate::problem::ExecutorError;
@@ -59,6 +59,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_mins(2);
 /// Nothing waits for ever: its answers to pings would fill the queue.
 const OLDEST: Duration = Duration::from_mins(30);
+/// What has just begun has the machine to itself for so long: its first line does not wait for the next container.
+const SETTLE: Duration = Duration::from_millis(50);
 const MAKE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -172,7 +174,9 @@ impl Pool {
             return;
         }
         loop {
-            let _ = timeout(LOOK_EVERY, self.changed.notified()).await;
+            if timeout(LOOK_EVERY, self.changed.notified()).await.is_ok() {
+                sleep(SETTLE).await;
+            }
             self.remove_surplus(&maker).await;
             if self.lock().closed {
                 return;

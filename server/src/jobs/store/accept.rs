@@ -2,6 +2,7 @@
 
 use cronium_entity::enums::{Priority, Trigger};
 use cronium_entity::job;
+use sea_orm::sea_query::ValueType;
 use sea_orm::{ActiveEnum as _, ConnectionTrait, EntityTrait as _, Value};
 use uuid::Uuid;
 
@@ -102,9 +103,7 @@ pub async fn accept(db: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Job
 }
 
 /// One value of each row, as an array.
-fn column<T>(rows: &[NewJob], value: impl Fn(&NewJob) -> T) -> Value
-where
-    Vec<T>: Into<Value>,
-{
-    rows.iter().map(value).collect::<Vec<_>>().into()
+fn column<T: Into<Value> + ValueType>(rows: &[NewJob], value: impl Fn(&NewJob) -> T) -> Value {
+    let values = rows.iter().map(|row| value(row).into()).collect();
+    Value::Array(T::array_type(), Some(Box::new(values)))
 }
