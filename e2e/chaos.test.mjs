@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { check, checkLog, RULES } from "./chaos/checker.mjs";
 import { drive } from "./chaos/drive.mjs";
 import { printed } from "./chaos/scripts.mjs";
+import { World } from "./chaos/world.mjs";
+import { until } from "./harness.mjs";
 
 const seed = Number(process.env.CRONIUM_CHAOS_SEED ?? 20260301);
 const JOBS = 90;
@@ -102,6 +104,22 @@ for (const [what, [rules, spoil]] of Object.entries(WRONG)) {
 test("each rule of the checker is broken by a case above", () => {
   const broken = new Set(Object.values(WRONG).flatMap(([rules]) => rules));
   assert.deepEqual(Object.keys(RULES).filter((rule) => !broken.has(rule)), []);
+});
+
+test("a server that comes before its database waits for it", async () => {
+  const world = await World.start({ name: "chaos-early" });
+  try {
+    const [, server] = world.servers;
+    assert.ok(await server.end(15));
+    server.database.block();
+    server.start();
+    await until("it says what it waits for", () => server.text.includes("the database can't be reached yet"));
+    server.database.heal();
+    await until("it is ready", () => world.ready(server));
+    assert.equal(server.fell, 0, "it did not end");
+  } finally {
+    await world.stop();
+  }
 });
 
 test("while everything breaks, no job is lost, started twice or told wrongly", { timeout: 300_000 }, async ({ signal }) => {

@@ -49,7 +49,7 @@ pub async fn serve(config: Config) -> Result<ExitCode> {
         data_dir: fs::canonicalize(&config.data_dir).map_err(Error::internal)?,
         ..config
     };
-    let database = Database::open(&config).await?;
+    let database = Database::awaited(&config).await?;
     let result = Box::pin(run(&config, &database, listener, address, &telemetry)).await;
     database.shut_down().await;
     telemetry.stop();

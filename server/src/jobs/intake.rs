@@ -122,7 +122,9 @@ impl Intake {
                 let text = problem.private_text();
                 let mut first = Some(problem);
                 for (_, answer) in answers {
-                    let problem = first.take().unwrap_or_else(|| Error::Unavailable(text.clone().into()));
+                    let problem = first
+                        .take()
+                        .unwrap_or_else(|| Error::Unavailable(text.clone().into()));
                     drop(answer.send(Err(problem)));
                 }
             }

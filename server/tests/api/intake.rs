@@ -48,7 +48,11 @@ async fn many_at_once_share_statements() {
                 json!({ "id": answer["job"]["id"] }),
             )
             .await;
-        assert_eq!(found["data"]["job"]["input"], json!({ "n": n }), "each has its own job");
+        assert_eq!(
+            found["data"]["job"]["input"],
+            json!({ "n": n }),
+            "each has its own job"
+        );
     }
     assert_eq!(count(&test, "SELECT count(*) FROM jobs").await, 100);
     assert_eq!(count(&test, "SELECT count(*) FROM executions").await, 100);
@@ -73,11 +77,18 @@ async fn one_that_cannot_be_written_takes_no_other_along() {
     for (n, answer) in join_all(all).await.iter().enumerate() {
         let bad = n % 10 == 5;
         assert_eq!(answer["errors"] != Value::Null, bad, "{n}: {answer}");
-        assert_eq!(answer["data"]["runEvent"]["job"]["id"].is_string(), !bad, "{n}: {answer}");
+        assert_eq!(
+            answer["data"]["runEvent"]["job"]["id"].is_string(),
+            !bad,
+            "{n}: {answer}"
+        );
     }
     assert_eq!(count(&test, "SELECT count(*) FROM jobs").await, 54);
     assert_eq!(count(&test, "SELECT count(*) FROM executions").await, 54);
-    assert_eq!(count(&test, "SELECT count(*) FROM outbox WHERE kind = 'job.created'").await, 54);
+    assert_eq!(
+        count(&test, "SELECT count(*) FROM outbox WHERE kind = 'job.created'").await,
+        54
+    );
 }
 
 #[tokio::test]
@@ -93,7 +104,10 @@ async fn a_key_that_comes_twice_at_once_makes_one_job() {
     let answers = join_all(all).await;
     for three in answers.chunks(3) {
         assert!(three[0]["job"]["id"].is_string(), "{three:?}");
-        assert!(three.iter().all(|one| one["job"]["id"] == three[0]["job"]["id"]), "{three:?}");
+        assert!(
+            three.iter().all(|one| one["job"]["id"] == three[0]["job"]["id"]),
+            "{three:?}"
+        );
     }
     assert_eq!(count(&test, "SELECT count(*) FROM jobs").await, 20);
 }
