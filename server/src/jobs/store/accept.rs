@@ -2,8 +2,8 @@
 
 use cronium_entity::enums::{Priority, Trigger};
 use cronium_entity::job;
-use sea_orm::sea_query::ValueType;
-use sea_orm::{ActiveEnum as _, ConnectionTrait, EntityTrait as _, Value};
+use sea_orm::{ActiveEnum as _, ConnectionTrait, EntityTrait as _};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kernel::ids::{ExecutionId, JobId};
@@ -47,11 +47,10 @@ pub struct NewJob {
 /// to start later is queued at that moment: what was queued before goes before it.
 pub async fn accept(db: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<JobRow>> {
     let sql = "WITH new AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[],
-                $8::text[], $9::smallint[], $10::text[], $11::uuid[], $12::jsonb[], $13::timestamptz[], $14::text[],
-                $15::bytea[], $16::timestamptz[], $17::text[], $18::uuid[], $19::boolean[], $20::boolean[], $21::integer[])
-                AS n(id, execution, owner, actor, api_token, event, version, title, priority, trigger, retry_of, input, at,
-                    key, hash, run_at, reason, gate, held, skipped, max_starts)
+            SELECT * FROM jsonb_to_recordset($1) AS n(id uuid, execution uuid, owner uuid, actor uuid, api_token uuid,
+                event uuid, version uuid, title text, priority smallint, trigger text, retry_of uuid, input jsonb,
+                at timestamptz, key text, hash bytea, run_at timestamptz, reason text, gate uuid, held boolean,
+                skipped boolean, max_starts integer)
         ), kept AS (
             INSERT INTO idempotency_keys (user_id, key, request_hash, job_id, created_at)
             SELECT actor, key, hash, id, at FROM new WHERE key IS NOT NULL
@@ -74,36 +73,24 @@ pub async fn accept(db: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Job
             FROM job, (VALUES ('job.created'), ('job.ended')) AS k(kind)
             WHERE kind = 'job.created' OR finished_at IS NOT NULL
         ) SELECT * FROM job";
-    let key = |one: &NewJob| one.key.clone();
-    let values = [
-        column(new, |one| one.id.0),
-        column(new, |one| one.execution.0),
-        column(new, |one| one.owner),
-        column(new, |one| one.actor),
-        column(new, |one| one.api_token),
-        column(new, |one| one.event),
-        column(new, |one| one.version),
-        column(new, |one| one.title.clone()),
-        column(new, |one| one.priority.to_value()),
-        column(new, |one| one.trigger.to_value()),
-        column(new, |one| one.retry_of),
-        column(new, |one| one.input.clone()),
-        column(new, |one| one.at),
-        column(new, |one| key(one).map(|(key, _)| key)),
-        column(new, |one| key(one).map(|(_, hash)| hash)),
-        column(new, |one| one.run_at),
-        column(new, |one| one.reason.clone()),
-        column(new, |one| one.gate),
-        column(new, |one| one.held),
-        column(new, |one| one.skipped),
-        column(new, |one| one.max_starts),
-    ];
-    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
+    let rows = Value::Array(new.iter().map(row).collect());
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, [rows.into()]);
     Ok(job::Entity::find().from_raw_sql(statement).all(db).await?)
 }
 
-/// One value of each row, as an array.
-fn column<T: Into<Value> + ValueType>(rows: &[NewJob], value: impl Fn(&NewJob) -> T) -> Value {
-    let values = rows.iter().map(|row| value(row).into()).collect();
-    Value::Array(T::array_type(), Some(Box::new(values)))
+/// In one document, because an array of a parameter has no place for what is not there.
+fn row(new: &NewJob) -> Value {
+    let (key, hash) = new.key.as_ref().map(|(key, hash)| (key, hash)).unzip();
+    let hash = hash.map(|hash| {
+        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        // The hexadecimal form of PostgreSQL, "Binary Data Types".
+        format!("\\x{digits}")
+    });
+    json!({
+        "id": new.id.0, "execution": new.execution.0, "owner": new.owner, "actor": new.actor,
+        "api_token": new.api_token, "event": new.event, "version": new.version, "title": new.title,
+        "priority": new.priority.to_value(), "trigger": new.trigger.to_value(), "retry_of": new.retry_of,
+        "input": new.input, "at": new.at, "key": key, "hash": hash, "run_at": new.run_at, "reason": new.reason,
+        "gate": new.gate, "held": new.held, "skipped": new.skipped, "max_starts": new.max_starts,
+    })
 }
