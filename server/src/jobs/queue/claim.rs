@@ -1,6 +1,7 @@
 //! Claiming: one statement takes a batch, raises the epochs and sets the leases.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, MAX_CLAIM};
 use cronium_protocol::http::HttpRequest;
@@ -36,6 +37,8 @@ pub struct Claimed {
 const TOGETHER_BYTES: i64 = 4 << 20;
 /// So often a claim looks at the lanes while others take what it has seen there.
 const LOOKS: usize = 3;
+/// What others take is committed within a moment.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Rows in groups of bounded size; what is larger by itself goes alone.
 fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
@@ -63,21 +66,26 @@ impl Queue {
         slots: u32,
     ) -> Result<Vec<Vec<Claimed>>> {
         let (slots, mut rows) = (slots.min(MAX_CLAIM) as usize, Vec::<Claimed>::new());
-        let mut looks = 0;
-        while rows.len() < slots {
-            let lanes = self.lanes(labels, (slots - rows.len()) as i64).await?;
-            let (seen, before) = (lanes.iter().map(|lane| lane.count).sum::<i64>(), rows.len());
+        for look in 1..=LOOKS {
+            let wanted = slots - rows.len();
+            if wanted == 0 {
+                break;
+            }
+            let lanes = self.lanes(labels, wanted as i64).await?;
+            let mut seen = lanes.iter().map(|lane| lane.count).sum::<i64>();
             for lane in &lanes {
-                rows.extend(self.take(orchestrator, lane).await?);
+                let taken = self.take(orchestrator, lane).await?;
+                seen -= taken.len() as i64;
+                rows.extend(taken);
             }
             // Without labels there is one lane, and whatever others left in it was taken.
-            let all = labels.is_empty() || (rows.len() - before) as i64 >= seen;
-            looks += 1;
-            if !all && looks == LOOKS {
-                self.kernel.signals.wake_agents();
-            }
-            if all || looks == LOOKS {
+            if labels.is_empty() || seen <= 0 {
                 break;
+            }
+            if look == LOOKS {
+                self.kernel.signals.wake_agents();
+            } else {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
             }
         }
         rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
