@@ -97,7 +97,7 @@ impl Side {
             .world
             .app
             .queue
-            .claim(self.orchestrator, 1)
+            .claim(self.orchestrator, &[], 1)
             .await
             .map_err(told)?;
         let took = begun.elapsed().as_secs_f64() * 1000.0;

@@ -381,6 +381,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_record_that_cannot_be_read_now_is_not_the_same_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).await.unwrap();
+        let found = Found {
+            target: Target::new("a"),
+            run: None,
+            whole: true,
+        };
+        assert_eq!(recall(&state, &found).await.unwrap(), None);
+        std::fs::create_dir(dir.path().join("runs").join("a.json")).unwrap();
+        let unknown = recall(&state, &found).await.unwrap_err();
+        assert_eq!(*unknown.problem(), Problem::NoRecord);
+    }
+
+    #[tokio::test]
     async fn only_records_of_runs_that_are_gone_are_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).await.unwrap();

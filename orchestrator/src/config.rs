@@ -99,7 +99,8 @@ pub struct Config {
     /// Executions at the same time.
     #[arg(long, env = "CRONIUM_CAPACITY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub capacity: u32,
-    /// What this orchestrator offers: labels with commas between them, e.g. gpu,region=eu-1. They are shown with it.
+    /// What this orchestrator offers: labels with commas between them, e.g. gpu,region=eu-1. Events that ask for labels
+    /// run only where all of them are; it also runs events that ask for none.
     #[arg(long, env = "CRONIUM_LABELS", default_value = "")]
     pub labels: Labels,
     /// Containers that may wait ahead of jobs, so that these start at once; as many as executions at the same time

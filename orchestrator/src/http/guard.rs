@@ -60,6 +60,20 @@ pub fn check_literal(host: &Host<&str>, port: u16, allow: &AllowList) -> Result<
     Err(Refused::Closed { host, address })
 }
 
+/// Those of a name's addresses that may be reached: a name may lead to both kinds.
+fn open_of(found: &[SocketAddr], host: String, allow: &AllowList) -> Result<Vec<SocketAddr>, Refused> {
+    let open = found.iter().copied();
+    let open: Vec<_> = open.filter(|at| is_open(at.ip(), at.port(), allow)).collect();
+    match found.first() {
+        _ if !open.is_empty() => Ok(open),
+        Some(closed) => {
+            let address = closed.ip();
+            Err(Refused::Closed { host, address })
+        }
+        None => Err(Refused::Unknown { host }),
+    }
+}
+
 /// Resolves names for one port and keeps back what may not be reached.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -93,18 +107,9 @@ impl Guard {
     async fn resolve(self, host: String) -> std::io::Result<std::vec::IntoIter<SocketAddr>> {
         let found = tokio::net::lookup_host((host.as_str(), self.port)).await;
         let found: Vec<SocketAddr> = found.into_iter().flatten().collect();
-        let open: Vec<SocketAddr> = found
-            .iter()
-            .copied()
-            .filter(|at| is_open(at.ip(), self.port, &self.allow))
-            .collect();
-        match found.first() {
-            _ if !open.is_empty() => Ok(open.into_iter()),
-            Some(closed) => {
-                let address = closed.ip();
-                Err(self.refuse(Refused::Closed { host, address }))
-            }
-            None => Err(self.refuse(Refused::Unknown { host })),
+        match open_of(&found, host, &self.allow) {
+            Ok(open) => Ok(open.into_iter()),
+            Err(refused) => Err(self.refuse(refused)),
         }
     }
 }
@@ -184,6 +189,36 @@ mod tests {
         assert!(open("::ffff:10.1.2.3", "10.1.2.3:80"));
         assert!(!open("10.1.2.3", "10.1.2.3:81"));
         assert!(!open("::1", "127.0.0.1"));
+    }
+
+    #[test]
+    fn of_a_name_that_leads_to_both_kinds_only_the_open_addresses_are_tried() {
+        let found = [
+            "10.0.0.1:80",
+            "1.1.1.1:80",
+            "[::1]:80",
+            "[2606:4700::1]:80",
+            "10.0.0.2:80",
+        ];
+        let found = found.map(|at| at.parse::<SocketAddr>().unwrap());
+        let open =
+            |found: &[SocketAddr], allow: &str| open_of(found, "a.test".into(), &allow.parse().unwrap());
+        assert_eq!(open(&found, "").unwrap(), [found[1], found[3]]);
+        assert_eq!(
+            open(&found, "10.0.0.2:80").unwrap(),
+            [found[1], found[3], found[4]]
+        );
+        let closed = Refused::Closed {
+            host: "a.test".into(),
+            address: found[2].ip(),
+        };
+        assert_eq!(open(&found[2..3], ""), Err(closed));
+        assert_eq!(
+            open(&[], ""),
+            Err(Refused::Unknown {
+                host: "a.test".into()
+            })
+        );
     }
 
     #[test]

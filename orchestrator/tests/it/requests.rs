@@ -321,13 +321,28 @@ async fn a_cancel_ends_it_and_a_start_that_is_denied_sends_nothing() {
 #[tokio::test]
 async fn a_request_that_was_not_signed_is_not_made() {
     let (world, site) = (world().await, Site::start().await);
-    let mut assignment = world.assignment(request(&to(&site.url("/echo"))));
-    let other = world.assignment(request(&to(&site.url("/big"))));
-    assignment.archive = other.archive;
-    let id = assignment.claim.execution_id;
-    world.agent.assign(assignment);
-    let outcome = world.agent.outcome(id).await;
-    assert_eq!(outcome.kind, OutcomeKind::NotStarted, "{outcome:?}");
-    assert!(outcome.reason.unwrap().contains("refused the payload"));
+    let asked = || world.assignment(request(&to(&site.url("/echo"))));
+    let mut other_file = asked();
+    other_file.archive = world.assignment(request(&to(&site.url("/big")))).archive;
+    let mut other_signature = asked();
+    other_signature.signature = asked().signature;
+    let mut other_target = asked();
+    world.change(&mut other_target, |manifest| {
+        manifest.target = format!("docker:{}", Uuid::nil());
+    });
+    let mut over = asked();
+    world.change(&mut over, |manifest| manifest.expires_at_ms = 1);
+    for (what, assignment) in [
+        ("a file", other_file),
+        ("a signature", other_signature),
+        ("a target", other_target),
+        ("a time", over),
+    ] {
+        let id = assignment.claim.execution_id;
+        world.agent.assign(assignment);
+        let outcome = world.agent.outcome(id).await;
+        assert_eq!(outcome.kind, OutcomeKind::NotStarted, "{what}: {outcome:?}");
+        assert!(outcome.reason.unwrap().contains("refused the payload"), "{what}");
+    }
     assert_eq!(site.hits(), 0);
 }

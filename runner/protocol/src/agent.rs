@@ -16,7 +16,7 @@ pub struct Claim {
 /// Most executions that one claim gives out.
 pub const MAX_CLAIM: u32 = 100;
 
-/// Most labels of an orchestrator.
+/// Most labels of an orchestrator, or of what asks for one.
 pub const MAX_LABELS: usize = 20;
 
 /// 1 to 63 of `a-z 0-9 . _ = -`, beginning with a letter or digit: `gpu`, `region=eu-1`.

@@ -12,6 +12,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, ExecutionId, JobId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::orchestrators::Orchestrators;
 use crate::quotas::Quotas;
 
 use super::accept::{Request, Work, check_start};
@@ -33,6 +34,7 @@ pub struct Jobs {
     pub(super) quotas: Quotas,
     pub(super) turns: Turns,
     pub(super) intake: Intake,
+    pub(super) orchestrators: Orchestrators,
 }
 
 /// How work is to be started.
@@ -48,7 +50,13 @@ pub struct Start {
 }
 
 impl Jobs {
-    pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
+    pub fn new(
+        kernel: Kernel,
+        events: Events,
+        audit: Audit,
+        quotas: Quotas,
+        orchestrators: Orchestrators,
+    ) -> Self {
         let turns = Turns::new(kernel.clone());
         let intake = Intake::new(kernel.clone());
         Self {
@@ -58,6 +66,7 @@ impl Jobs {
             quotas,
             turns,
             intake,
+            orchestrators,
         }
     }
 
@@ -172,6 +181,7 @@ impl Jobs {
             event: Some(&event),
             version_id: event.version_id,
             policy: definition.policy,
+            labels: definition.labels,
             taking_turns: true,
             event_field: "eventId",
             ad_hoc: None,
@@ -220,6 +230,7 @@ impl Jobs {
             event: event.as_ref(),
             version_id: version.id,
             policy,
+            labels: version.labels.clone(),
             taking_turns: false,
             event_field: "eventId",
             ad_hoc: Some(version),
@@ -275,11 +286,14 @@ impl Jobs {
         checks.done()?;
         let version = self.events.to_dispatch([old.event_version_id]).await?.pop();
         let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
+        let taking_turns = !version.ad_hoc;
+        let definition = Definition::from(version);
         let work = Work {
             event: event.as_ref(),
             version_id: old.event_version_id,
-            taking_turns: !version.ad_hoc,
-            policy: Definition::from(version).policy,
+            taking_turns,
+            policy: definition.policy,
+            labels: definition.labels,
             event_field: "id",
             ad_hoc: None,
             owner: old.owner_id,

@@ -45,24 +45,37 @@ struct Host {
 
 impl Host {
     async fn connect(address: SocketAddr, id: Uuid) -> Self {
+        Self::with_labels(address, id, &["gpu", "NOT A LABEL"]).await
+    }
+
+    async fn with_labels(address: SocketAddr, id: Uuid, labels: &[&str]) -> Self {
+        let mut host = Self::open(address, id).await;
+        host.hello(PROTOCOL_VERSION, labels).await;
+        assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
+        host
+    }
+
+    /// A connection on which nothing was said yet.
+    async fn open(address: SocketAddr, id: Uuid) -> Self {
         let mut request = format!("ws://{address}/agent").into_client_request().unwrap();
         let bearer = format!("Bearer {KEY}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let mut host = Self { id, socket };
-        host.say(&AgentToServer::Hello {
-            protocol: PROTOCOL_VERSION,
-            orchestrator_id: id,
+        Self { id, socket }
+    }
+
+    async fn hello(&mut self, protocol: u16, labels: &[&str]) {
+        self.say(&AgentToServer::Hello {
+            protocol,
+            orchestrator_id: self.id,
             name: "host".into(),
             version: "0.0.1".into(),
             capacity: 3,
-            labels: vec!["gpu".into(), "NOT A LABEL".into()],
+            labels: labels.iter().map(|&label| label.into()).collect(),
             started_at_us: Some(1_700_000_000_000_000),
             runtime: false,
         })
         .await;
-        assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
-        host
     }
 
     async fn say(&mut self, message: &AgentToServer) {
@@ -156,6 +169,61 @@ async fn one_that_is_drained_gets_no_work_until_it_is_put_back_also_after_it_has
         json!([entry(true), entry(false)]),
         "{log}"
     );
+}
+
+#[tokio::test]
+async fn one_gets_the_work_whose_labels_it_has_said_that_it_has() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let address = serve(&test).await;
+    let id = event(&test, &token, json!({ "labels": ["gpu", "ssd"] })).await;
+    for _ in 0..2 {
+        run(&test, &token, json!({ "eventId": id })).await;
+    }
+    for (labels, expected) in [(&[][..], 0), (&["gpu"], 0), (&["ssd", "zone", "gpu"], 2)] {
+        let mut host = Host::with_labels(address, Uuid::new_v4(), labels).await;
+        assert_eq!(host.hear().await, draining(false));
+        assert_eq!(host.claims().await, expected, "{labels:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_key_or_with_another_protocol_nobody_is_one() {
+    let test = TestApp::start().await;
+    let address = serve(&test).await;
+    for key in [
+        None,
+        Some(""),
+        Some("another key"),
+        Some("the key of the channel2"),
+    ] {
+        let mut request = format!("ws://{address}/agent").into_client_request().unwrap();
+        if let Some(key) = key {
+            let bearer = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert("authorization", bearer);
+        }
+        let refused = tokio_tungstenite::connect_async(request).await.unwrap_err();
+        assert!(
+            matches!(&refused, tokio_tungstenite::tungstenite::Error::Http(answer) if answer.status() == 401),
+            "{key:?}: {refused:?}"
+        );
+    }
+    let mut host = Host::open(address, Uuid::new_v4()).await;
+    host.hello(PROTOCOL_VERSION + 1, &[]).await;
+    let told = tokio::time::timeout(Duration::from_secs(5), host.socket.next()).await;
+    let Message::Close(Some(frame)) = told.unwrap().unwrap().unwrap() else {
+        panic!("it is let in");
+    };
+    assert!(frame.reason.contains("upgrade the orchestrator"), "{frame:?}");
+    let mut host = Host::open(address, Uuid::new_v4()).await;
+    host.say(&AgentToServer::Claim { free_slots: 1 }).await;
+    let told = tokio::time::timeout(Duration::from_secs(5), host.socket.next()).await;
+    assert!(
+        !matches!(told.unwrap(), Some(Ok(Message::Binary(_)))),
+        "it did not say who it is"
+    );
+    let admin = test.sign_in(UserRole::Admin).await;
+    assert_eq!(list(&test, &admin).await, json!([]));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Claiming: one statement takes a batch, raises the epochs and sets the leases.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, MAX_CLAIM};
 use cronium_protocol::http::HttpRequest;
@@ -14,6 +15,7 @@ use crate::kernel::{Error, Result, Timestamp};
 use super::super::model::rank;
 use super::super::store;
 use super::super::turns::RANK;
+use super::lanes::{Lane, READY};
 use super::payload::{Access, Work, build};
 use super::request::{EventValues, JobValues, Values, filled};
 use super::{LEASE, Queue};
@@ -33,6 +35,10 @@ pub struct Claimed {
 
 /// Source and input of assignments that are made and sent together.
 const TOGETHER_BYTES: i64 = 4 << 20;
+/// So often a claim looks at the lanes while others take what it has seen there.
+const LOOKS: usize = 3;
+/// What others take is committed within a moment.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Rows in groups of bounded size; what is larger by itself goes alone.
 fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
@@ -51,12 +57,51 @@ fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
 }
 
 impl Queue {
-    /// Claims up to `slots` executions for an orchestrator, the most urgent first, in groups whose
+    /// Claims up to `slots` executions for an orchestrator with these labels, the most urgent first, in groups whose
     /// assignments fit into one message. What is not sent comes back by its lease.
-    pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Vec<Claimed>>> {
+    pub async fn claim(
+        &self,
+        orchestrator: Uuid,
+        labels: &[String],
+        slots: u32,
+    ) -> Result<Vec<Vec<Claimed>>> {
+        let (slots, mut rows) = (slots.min(MAX_CLAIM) as usize, Vec::<Claimed>::new());
+        for look in 1..=LOOKS {
+            let wanted = slots - rows.len();
+            if wanted == 0 {
+                break;
+            }
+            let lanes = self.lanes(labels, wanted as i64).await?;
+            let mut seen = lanes.iter().map(|lane| lane.count).sum::<i64>();
+            for lane in &lanes {
+                let taken = self.take(orchestrator, lane).await?;
+                seen -= taken.len() as i64;
+                rows.extend(taken);
+            }
+            // Without labels there is one lane, and whatever others left in it was taken.
+            if labels.is_empty() || seen <= 0 {
+                break;
+            }
+            if look == LOOKS {
+                self.kernel.signals.wake_agents();
+            } else {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+        }
+        rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
+        metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
+        Ok(groups(rows))
+    }
+
+    /// Takes from one lane, past what others are taking.
+    async fn take(&self, orchestrator: Uuid, lane: &Lane) -> Result<Vec<Claimed>> {
+        let of_lane = match &lane.labels {
+            Some(_) => "labels = $4",
+            None => "labels IS NULL",
+        };
         let sql = format!(
             "WITH next AS (
-                 SELECT id FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held
+                 SELECT id FROM executions WHERE {READY} AND {of_lane}
                  ORDER BY {RANK}, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
                  UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
@@ -70,15 +115,15 @@ impl Queue {
                      (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
              ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
         );
-        let mut rows: Vec<Claimed> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(i64::from(slots.min(MAX_CLAIM)))
+        let take = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(lane.count)
             .bind(orchestrator)
-            .bind(LEASE.as_secs_f64())
-            .fetch_all(&self.kernel.relaxed)
-            .await?;
-        rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
-        metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
-        Ok(groups(rows))
+            .bind(LEASE.as_secs_f64());
+        let take = match &lane.labels {
+            Some(labels) => take.bind(labels),
+            None => take,
+        };
+        Ok(take.fetch_all(&self.kernel.relaxed).await?)
     }
 
     /// A token is only for scripts that can use it: others have the runner's socket, and nothing to lose.

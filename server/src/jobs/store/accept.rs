@@ -40,6 +40,8 @@ pub struct NewJob {
     pub held: bool,
     pub skipped: bool,
     pub max_starts: i32,
+    /// What its orchestrator must have, sorted; None: nothing.
+    pub labels: Option<Vec<String>>,
 }
 
 /// Writes jobs, their executions, their keys and the happenings in one statement, which without a transaction
@@ -50,7 +52,7 @@ pub async fn accept(db: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Job
             SELECT * FROM jsonb_to_recordset($1) AS n(id uuid, execution uuid, owner uuid, actor uuid, api_token uuid,
                 event uuid, version uuid, title text, priority smallint, trigger text, retry_of uuid, input jsonb,
                 at timestamptz, key text, hash bytea, run_at timestamptz, reason text, gate uuid, held boolean,
-                skipped boolean, max_starts integer)
+                skipped boolean, max_starts integer, labels text[])
         ), kept AS (
             INSERT INTO idempotency_keys (user_id, key, request_hash, job_id, created_at)
             SELECT actor, key, hash, id, at FROM new WHERE key IS NOT NULL
@@ -63,9 +65,9 @@ pub async fn accept(db: &impl ConnectionTrait, new: &[NewJob]) -> Result<Vec<Job
             FROM new WHERE key IS NULL OR id IN (SELECT job_id FROM kept)
             RETURNING *
         ), execution AS (
-            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, due_at, held, gate, max_starts)
+            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, due_at, held, gate, max_starts, labels)
             SELECT new.execution, new.id, 1, job.status, new.priority, coalesce(new.run_at, new.at), new.run_at, new.held,
-                new.gate, new.max_starts
+                new.gate, new.max_starts, new.labels
             FROM job JOIN new ON new.id = job.id WHERE NOT new.skipped
         ), happening AS (
             INSERT INTO outbox (kind, payload, created_at)
@@ -92,5 +94,6 @@ fn row(new: &NewJob) -> Value {
         "priority": new.priority.to_value(), "trigger": new.trigger.to_value(), "retry_of": new.retry_of,
         "input": new.input, "at": new.at, "key": key, "hash": hash, "run_at": new.run_at, "reason": new.reason,
         "gate": new.gate, "held": new.held, "skipped": new.skipped, "max_starts": new.max_starts,
+        "labels": new.labels,
     })
 }

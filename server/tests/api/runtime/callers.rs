@@ -1,14 +1,25 @@
 //! Who may call, and what they are told of secrets.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::Claim;
+use cronium_server::jobs::queue::Signer;
+use cronium_server::kernel::sealed::{KeyRing, MasterKey};
 use cronium_server::runtime::{Caller, ROUTES, Tokens};
 use cronium_server::transport::runtime as transport;
+use futures::stream;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::{bearer, networked, read, request, script};
+use crate::security::tokens::signed;
 use crate::support::TestApp;
 
 #[tokio::test]
@@ -152,6 +163,100 @@ async fn a_token_is_for_one_execution_while_it_runs() {
     assert_eq!(asks(&theirs).await.0, 200);
     b.ends(&test).await;
     assert_eq!(asks(&theirs).await.0, 401, "it is over");
+}
+
+#[tokio::test]
+async fn a_token_of_another_kind_is_nobodys_though_its_signature_is_ours() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let script = script(&test, &token, networked()).await;
+    let ring = KeyRing::new(vec![MasterKey::new([7; 32])]);
+    let signer = Signer::load(&test.app.kernel, &ring).await.unwrap();
+    let key = signer.derived("runtime tokens");
+    let good = script.token();
+    let part = |at: usize| {
+        let bytes = URL_SAFE_NO_PAD.decode(good.split('.').nth(at).unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    let (header, claims) = (part(0), part(1));
+    let asks = async |header: &Value, claims: &Value| {
+        let token = signed(&key, header, claims);
+        bearer(&test.app.runtime, &token, "GET /input", Value::Null)
+            .await
+            .0
+    };
+    assert_eq!(asks(&header, &claims).await, 200, "these are its words");
+    for algorithm in ["none", "RS256", "HS384", "ES256"] {
+        let mut header = header.clone();
+        header["alg"] = json!(algorithm);
+        assert_eq!(asks(&header, &claims).await, 401, "{algorithm}");
+    }
+    let mut access = header.clone();
+    access["typ"] = json!("at+jwt");
+    assert_eq!(asks(&access, &claims).await, 401, "another type");
+    for (name, value) in [
+        ("aud", json!("cronium-api")),
+        ("exp", json!(claims["iat"])),
+        ("exp", Value::Null),
+    ] {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        assert_eq!(asks(&header, &claims).await, 401, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_ends_while_a_call_is_under_way_is_not_changed() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let script = script(&test, &token, networked()).await;
+    let pool = &test.app.kernel.pool;
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("UPDATE executions SET status = 'SUCCEEDED', finished_at = now()")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let (runtime, jwt) = (test.app.runtime.clone(), script.token());
+    let call = async move {
+        bearer(&runtime, &jwt, "PUT /condition", json!({ "value": true }))
+            .await
+            .0
+    };
+    let call = tokio::spawn(call);
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+    {
+        tokio::task::yield_now().await;
+    }
+    other.commit().await.unwrap();
+    assert_eq!(call.await.unwrap(), 401);
+    let said: Vec<Option<bool>> = sqlx::query_scalar("SELECT condition FROM jobs")
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    assert_eq!(said, [None]);
+}
+
+#[tokio::test]
+async fn who_it_is_comes_before_how_much_is_read() {
+    let test = TestApp::start().await;
+    let router = transport::router(test.app.runtime.clone());
+    // A body that never ends, and says when it is read.
+    let read = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&read);
+    let body = stream::repeat_with(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, std::io::Error>("x".repeat(1 << 20))
+    });
+    let request = axum::http::Request::put("/runtime/v1/variables/A")
+        .header("authorization", "Bearer nobodys")
+        .body(Body::from_stream(body))
+        .unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    assert_eq!((answer.status().as_u16(), read.load(Ordering::SeqCst)), (401, 0));
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ mod injection;
 mod inputs;
 mod load;
 mod timing;
-mod tokens;
+pub mod tokens;
 
 use crate::support::{PASSWORD, TestApp};
 use cronium_server::identity::NewUser;

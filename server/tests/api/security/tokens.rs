@@ -13,7 +13,7 @@ use sha2::Sha256;
 use crate::support::PASSWORD;
 use crate::support::served::Served;
 
-fn signed(key: &[u8], header: &Value, claims: &Value) -> String {
+pub fn signed(key: &[u8], header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(header), part(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();

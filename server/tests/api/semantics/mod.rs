@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod counter;
+mod labels;
 mod moments;
 mod order;
 mod overlap;

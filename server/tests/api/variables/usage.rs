@@ -69,6 +69,47 @@ async fn a_use_is_a_whole_word_in_the_present_source_or_the_environment() {
 }
 
 #[tokio::test]
+async fn a_request_uses_what_its_templates_name() {
+    let test = TestApp::start().await;
+    let me = test.person(UserRole::Editor).await;
+    for key in ["BASE", "BASE_URL", "TOKEN", "BODY", "OLD"] {
+        let secret = key == "TOKEN";
+        made(
+            &test,
+            &me.token,
+            json!({ "key": key, "value": "a long value", "secret": secret }),
+        )
+        .await;
+    }
+    let asks =
+        |name: &str, http: Value| json!({ "name": name, "type": "HTTP_REQUEST", "source": "", "http": http });
+    let url = json!({ "url": "{{ variables.BASE }}/users" });
+    event(&test, &me.token, asks("a url", url)).await;
+    let header = json!([{ "name": "Authorization", "value": "Bearer {{ secrets.TOKEN }}" }]);
+    event(
+        &test,
+        &me.token,
+        asks("b header", json!({ "url": "https://a.test", "headers": header })),
+    )
+    .await;
+    let body = "{{ variables[\"BODY\"] }}\n{{ variables.BASE }}";
+    let post = json!({ "url": "https://a.test/OLDER", "method": "POST", "body": body });
+    event(&test, &me.token, asks("c body", post)).await;
+    let old = event(
+        &test,
+        &me.token,
+        asks("before", json!({ "url": "{{ variables.OLD }}" })),
+    )
+    .await;
+    let update = "mutation ($i: UpdateEventInput!) { updateEvent(input: $i) { userErrors { code } } }";
+    let input = json!({ "id": old, "expectedVersion": 1, "http": { "url": "https://a.test" } });
+    test.graphql(&me.token, update, json!({ "i": input })).await;
+    let expected = json!({ "OWN BASE": ["a url", "c body"], "OWN BASE_URL": [], "OWN TOKEN": ["b header"],
+                           "OWN BODY": ["c body"], "OWN OLD": [] });
+    assert_eq!(used(&test, &me.token).await, expected);
+}
+
+#[tokio::test]
 async fn only_events_that_mean_the_variable_and_that_may_be_seen_are_shown() {
     let test = TestApp::start().await;
     let (me, other) = (
