@@ -1,13 +1,20 @@
 //! An event: its script with a test run beside it, its settings, its versions and its runs.
 
 mod changes;
+mod compare;
+mod config;
 mod copy_as;
+mod counter;
 mod data;
 mod diff;
 mod draft;
+mod fields;
 mod form;
 mod guard;
 mod head;
+mod later;
+mod policies;
+mod request;
 mod runs;
 mod script;
 mod settings;
@@ -76,7 +83,7 @@ const TABS: [(&str, &str); 5] = [
 /// The tab that shows what is wrong with a path.
 fn place_of(path: &str) -> &'static str {
     match path.split('.').next().unwrap_or_default() {
-        "source" | "type" => "",
+        "source" | "type" | "http" => "",
         "input" => TEST,
         _ => "settings",
     }
