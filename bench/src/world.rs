@@ -262,6 +262,7 @@ fn nothing() -> NewEvent {
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
+            labels: Vec::new(),
         },
         max_executions: 0,
         comment: None,

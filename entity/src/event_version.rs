@@ -31,6 +31,8 @@ pub struct Model {
     pub overlap: Overlap,
     pub max_concurrent: Option<i32>,
     pub idempotent: bool,
+    /// What its orchestrator must have, sorted.
+    pub labels: Vec<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -44,6 +44,8 @@ pub struct Model {
     /// The event whose runs take turns, when this is one of them.
     pub gate: Option<Uuid>,
     pub condition: Option<bool>,
+    /// What its orchestrator must have, sorted; None: any may take it.
+    pub labels: Option<Vec<String>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

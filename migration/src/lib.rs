@@ -21,6 +21,7 @@ mod m0018_variables;
 mod m0019_runtime;
 mod m0020_orchestrators;
 mod m0021_requests;
+mod m0022_labels;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_requests::Migration),
             Box::new(m0018_variables::Migration),
             Box::new(m0019_runtime::Migration),
+            Box::new(m0022_labels::Migration),
         ]
     }
 }

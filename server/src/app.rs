@@ -21,7 +21,7 @@ use crate::identity::{
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{
-    ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader,
+    ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader, UnmetLoader,
 };
 use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
@@ -146,7 +146,13 @@ impl App {
             events.clone(),
             master.clone(),
         );
-        let jobs = Jobs::new(kernel.clone(), events.clone(), audit.clone(), quotas.clone());
+        let jobs = Jobs::new(
+            kernel.clone(),
+            events.clone(),
+            audit.clone(),
+            quotas.clone(),
+            orchestrators.clone(),
+        );
         let logs = Logs::new(kernel.clone());
         let tokens = Tokens::new(&signer.derived("runtime tokens"), public_url);
         let queue = Queue::new(
@@ -195,6 +201,7 @@ impl App {
             .data(loader(NewestJobsLoader(kernel.clone())))
             .data(loader(RetriesLoader(kernel.clone())))
             .data(loader(OrchestratorNameLoader(kernel.clone())))
+            .data(loader(UnmetLoader(jobs.clone())))
             .finish();
         Ok(Self {
             kernel,

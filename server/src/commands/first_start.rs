@@ -83,6 +83,7 @@ pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
+            labels: Vec::new(),
         };
         let new = NewEvent {
             profile,

@@ -208,6 +208,10 @@ pub struct CreateEventInput {
     /// Running it twice does no harm: a run that was lost is started again, up to 10 times. False by default.
     #[graphql(default)]
     pub idempotent: bool,
+    /// What an orchestrator must have to run it, all of them: at most 20 labels of 1 to 63 of `a-z 0-9 . _ = -`, such as
+    /// `gpu` or `region=eu-1`. None, the default: any orchestrator.
+    #[graphql(default)]
+    pub labels: Vec<String>,
     /// After so many runs it is paused; 0, the default: no limit.
     #[graphql(default)]
     pub max_executions: i32,
@@ -239,6 +243,7 @@ impl From<CreateEventInput> for NewEvent {
                     max_concurrent: i.max_concurrent,
                     idempotent: i.idempotent,
                 },
+                labels: i.labels,
             },
             max_executions: i.max_executions,
             comment: i.comment,
@@ -284,6 +289,8 @@ pub struct UpdateEventInput {
     pub max_concurrent: async_graphql::MaybeUndefined<i32>,
     /// Running it twice does no harm.
     pub idempotent: Option<bool>,
+    /// What an orchestrator must have to run it, as a whole; none: any orchestrator.
+    pub labels: Option<Vec<String>>,
     /// After so many runs it is paused; 0 removes the limit. A limit that is reached already pauses it now.
     pub max_executions: Option<i32>,
     /// What this version is about.
@@ -317,6 +324,7 @@ impl From<UpdateEventInput> for EventChange {
             overlap: i.overlap.map(Into::into),
             max_concurrent: i.max_concurrent.as_opt_ref().map(Option::<&i32>::copied),
             idempotent: i.idempotent,
+            labels: i.labels,
             max_executions: i.max_executions,
             comment: i.comment,
         }

@@ -1,6 +1,7 @@
 //! What an event consists of and the rules for it. Pure.
 
 use cronium_entity::enums::EventKind;
+use cronium_protocol::agent::{MAX_LABELS, is_label};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,6 +62,8 @@ pub struct Definition {
     pub target: Target,
     pub timeout_ms: i64,
     pub policy: Policy,
+    /// What an orchestrator must have to run it: all of them, in any order.
+    pub labels: Vec<String>,
 }
 
 /// What an event is called and who sees it.
@@ -190,6 +193,7 @@ impl Definition {
         );
         self.target.check(checks);
         self.policy.check(checks);
+        check_labels(&self.labels, checks);
         let plain = self.input_schema.as_ref().is_none_or(is_storable);
         checks.require(plain, Invalid, "inputSchema", "A schema has no NUL characters.");
         if let Some(schema) = &self.input_schema
@@ -255,6 +259,21 @@ impl Target {
     }
 }
 
+fn check_labels(labels: &[String], checks: &mut Checks) {
+    use UserErrorCode::{Invalid, Taken, TooLong};
+    let message = format!("At most {MAX_LABELS} labels.");
+    checks.require(labels.len() <= MAX_LABELS, TooLong, "labels", &message);
+    for (index, label) in labels.iter().enumerate().take(MAX_LABELS) {
+        let field = format!("labels.{index}");
+        if !is_label(label) {
+            let message = "A label has 1 to 63 of a-z, 0-9 and . _ = -, beginning with a letter or digit.";
+            checks.add(Invalid, &field, message);
+        } else if labels[..index].contains(label) {
+            checks.add(Taken, &field, "This label is there already.");
+        }
+    }
+}
+
 fn is_env_name(name: &str) -> bool {
     let mut chars = name.chars();
     name.len() <= 128
@@ -290,6 +309,7 @@ mod tests {
             target: Target::default(),
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
+            labels: Vec::new(),
         }
     }
 
@@ -321,6 +341,9 @@ mod tests {
                 network: false,
             },
             timeout_ms: 1,
+            labels: ["gpu", "GPU", "gpu", "", "region=eu-1"]
+                .map(str::to_owned)
+                .to_vec(),
             ..definition()
         };
         let expected = [
@@ -333,9 +356,22 @@ mod tests {
             "target.cpus",
             "target.pids",
             "target.image",
+            "labels.1",
+            "labels.2",
+            "labels.3",
             "inputSchema",
         ];
         assert_eq!(fields(&broken), expected);
+    }
+
+    #[test]
+    fn labels_are_counted_and_each_is_there_once() {
+        let with = |count: usize| Definition {
+            labels: (0..count).map(|n| format!("label-{n}")).collect(),
+            ..definition()
+        };
+        assert!(fields(&with(MAX_LABELS)).is_empty());
+        assert_eq!(fields(&with(MAX_LABELS + 1)), ["labels"]);
     }
 
     #[test]

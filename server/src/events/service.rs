@@ -61,6 +61,7 @@ pub struct EventChange {
     /// Some(None) removes the limit.
     pub max_concurrent: Option<Option<i32>>,
     pub idempotent: Option<bool>,
+    pub labels: Option<Vec<String>>,
     pub max_executions: Option<i32>,
     pub comment: Option<String>,
 }
@@ -244,6 +245,7 @@ impl Events {
             overlap: Overlap::Allow,
             max_concurrent: None,
             idempotent: false,
+            labels: Vec::new(),
         };
         store::definition_columns(definition, blank)
     }
@@ -265,7 +267,7 @@ impl Events {
             tags: change.tags.unwrap_or(row.tags),
             shared: change.shared.unwrap_or(row.shared),
         };
-        let definition = Definition {
+        let mut definition = Definition {
             kind: change.kind.unwrap_or(current.kind),
             source: change.source.unwrap_or_else(|| current.source.clone()),
             http: change.http.unwrap_or_else(|| current.http.clone()),
@@ -281,6 +283,7 @@ impl Events {
                 max_concurrent: change.max_concurrent.unwrap_or(current.policy.max_concurrent),
                 idempotent: change.idempotent.unwrap_or(current.policy.idempotent),
             },
+            labels: change.labels.unwrap_or_else(|| current.labels.clone()),
         };
         let max_executions = change.max_executions.unwrap_or(row.max_executions);
         let mut checks = Checks::default();
@@ -292,6 +295,7 @@ impl Events {
         (row.name, row.description) = (profile.name, profile.description);
         (row.tags, row.shared) = (profile.tags, profile.shared);
         counter::limit(&mut row, max_executions);
+        definition.labels.sort_unstable();
         if definition != current {
             row.kind = definition.kind;
             row.version_number += 1;

@@ -353,7 +353,9 @@ pub async fn versions(
 }
 
 /// A version's row from its definition.
-pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow {
+pub fn definition_columns(mut definition: Definition, row: VersionRow) -> VersionRow {
+    // A set has no order: equal ones are stored, compared and queued as one.
+    definition.labels.sort_unstable();
     let Policy {
         retry,
         overlap,
@@ -378,6 +380,7 @@ pub fn definition_columns(definition: Definition, row: VersionRow) -> VersionRow
         overlap,
         max_concurrent,
         idempotent,
+        labels: definition.labels,
         ..row
     }
 }
@@ -408,6 +411,7 @@ impl From<VersionRow> for Definition {
             target,
             timeout_ms: row.timeout_ms,
             policy,
+            labels: row.labels,
         }
     }
 }

@@ -171,4 +171,9 @@ impl EventVersion {
     async fn idempotent(&self) -> bool {
         self.0.idempotent
     }
+
+    /// What an orchestrator must have to run it, all of them, sorted; none: any orchestrator.
+    async fn labels(&self) -> &[String] {
+        &self.0.labels
+    }
 }

@@ -148,6 +148,7 @@ pub async fn queue(db: &DatabaseConnection) -> Result<Queue> {
     let sql = "SELECT count(*) FILTER (WHERE status = 'QUEUED') AS depth,
           min(queued_at) FILTER (WHERE status = 'QUEUED') AS oldest,
           count(*) FILTER (WHERE status = 'RUNNING') AS running
-        FROM executions WHERE (status = 'QUEUED' AND due_at IS NULL AND NOT held) OR status IN ('DISPATCHING', 'RUNNING')";
+        FROM executions WHERE (status = 'QUEUED' AND due_at IS NULL AND NOT held AND labels IS NULL)
+          OR (status = 'QUEUED' AND due_at IS NULL AND NOT held AND labels IS NOT NULL) OR status IN ('DISPATCHING', 'RUNNING')";
     one(db, statement(sql, [])).await
 }

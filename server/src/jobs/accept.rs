@@ -30,6 +30,8 @@ pub struct Work<'a> {
     pub event: Option<&'a EventRow>,
     pub version_id: Uuid,
     pub policy: Policy,
+    /// What its orchestrator must have, sorted.
+    pub labels: Vec<String>,
     /// Whether it takes turns with the other runs of its event, and counts towards its limit.
     pub taking_turns: bool,
     /// The field of the input that names the event.
@@ -88,6 +90,7 @@ impl Jobs {
             held: gate.is_some() && run_at.is_some(),
             skipped: false,
             max_starts: work.policy.max_starts(),
+            labels: Some(work.labels).filter(|labels| !labels.is_empty()),
         };
         let owner = UserId(work.owner);
         let limits = self.quotas.limits(owner).await?;

@@ -2,6 +2,8 @@
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
+use cronium_entity::enums::JobStatus as RowStatus;
+use uuid::Uuid;
 
 use crate::kernel::api::{ApiResult, api, loaded};
 use crate::kernel::ids::{ExecutionId, JobId};
@@ -11,7 +13,7 @@ use crate::logs::{LogPage, LogStream};
 
 use super::graphql::Job;
 use super::input::JobStatus;
-use super::loader::{JobLoader, OrchestratorNameLoader};
+use super::loader::{JobLoader, OrchestratorNameLoader, UnmetLoader};
 use super::store::ExecutionRow;
 
 /// Length of each phase; null until it has ended.
@@ -45,6 +47,16 @@ impl Execution {
     }
 }
 
+/// What the row says, after what work of this job that may be ready waits for.
+pub async fn reason(ctx: &Context<'_>, kept: Option<&str>, ready: Option<Uuid>) -> ApiResult<Option<String>> {
+    let unmet = match ready {
+        Some(job) => loaded(ctx, ctx.data::<DataLoader<UnmetLoader>>()?.load_one(job).await)?,
+        None => None,
+    };
+    let both: Vec<_> = [unmet.as_deref(), kept].into_iter().flatten().collect();
+    Ok((!both.is_empty()).then(|| both.join(" ")))
+}
+
 /// One attempt of a job on one target.
 #[Object]
 impl Execution {
@@ -73,8 +85,11 @@ impl Execution {
     }
 
     /// Why, in words that a person can act on.
-    async fn status_reason(&self) -> Option<&str> {
-        self.0.status_reason.as_deref()
+    async fn status_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        let row = &self.0;
+        let ready =
+            row.status == RowStatus::Queued && row.labels.is_some() && row.due_at.is_none() && !row.held;
+        reason(ctx, row.status_reason.as_deref(), ready.then_some(row.job_id)).await
     }
 
     /// Exit status of the script, when it exited by itself.

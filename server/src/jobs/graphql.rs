@@ -2,6 +2,7 @@
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
+use cronium_entity::enums::JobStatus as RowStatus;
 use uuid::Uuid;
 
 use crate::access::{self, Action, Permission, can};
@@ -14,6 +15,7 @@ use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::scalars::Duration;
 use crate::kernel::{Error, Result, Timestamp};
 
+use super::execution::reason;
 pub use super::execution::{Execution, JobTiming};
 use super::input::{
     CancelJobInput, CancelJobsInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput,
@@ -59,8 +61,9 @@ impl Job {
     }
 
     /// Why, in words that a person can act on.
-    async fn status_reason(&self) -> Option<&str> {
-        self.0.status_reason.as_deref()
+    async fn status_reason(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        let ready = self.0.status == RowStatus::Queued && !self.0.held;
+        reason(ctx, self.0.status_reason.as_deref(), ready.then_some(self.0.id)).await
     }
 
     /// A higher one is dispatched first.

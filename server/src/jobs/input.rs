@@ -166,6 +166,9 @@ pub struct TestEventInput {
     /// Running it twice does no harm.
     #[graphql(default)]
     pub idempotent: bool,
+    /// What an orchestrator must have to run it, all of them; none: any orchestrator.
+    #[graphql(default)]
+    pub labels: Vec<String>,
     /// Input of the script; at most 1 MiB.
     pub input: Option<serde_json::Value>,
     /// The same key gives the same job for 24 hours; 1 to 200 characters.
@@ -189,6 +192,7 @@ impl TestEventInput {
                 max_concurrent: self.max_concurrent,
                 idempotent: self.idempotent,
             },
+            labels: self.labels,
         };
         let start = Start {
             input: self.input,

@@ -61,16 +61,16 @@ impl JobsSubscription {
         let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
         let id = api(ctx, JobId::parse(&id))?;
         let mut signals = jobs.signals();
-        let mut last = api(ctx, jobs.get(&op, id).await)?;
+        let mut last = api(ctx, jobs.watched(&op, id).await)?;
         Ok(async_stream::stream! {
-            yield Ok(Job(last.clone()));
-            while !is_final(last.status) {
+            yield Ok(Job(last.0.clone()));
+            while !is_final(last.0.status) {
                 let changed = async { while signals.recv().await.is_ok_and(|signal| !signal.concerns(id)) {} };
                 drop(tokio::time::timeout(LOOK, changed).await);
-                match jobs.get(&op, id).await {
-                    Ok(row) if row != last => {
-                        last = row;
-                        yield Ok(Job(last.clone()));
+                match jobs.watched(&op, id).await {
+                    Ok(seen) if seen != last => {
+                        last = seen;
+                        yield Ok(Job(last.0.clone()));
                     }
                     Ok(_) => {}
                     Err(e) => {

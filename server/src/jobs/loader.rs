@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::kernel::Kernel;
 
+use super::service::Jobs;
 use super::store::{self, ExecutionRow, JobRow};
 
 /// Executions by job.
@@ -114,5 +115,18 @@ impl Loader<Uuid> for OrchestratorNameLoader {
     async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, String>, String> {
         let rows = store::orchestrator_names(&self.0.db, keys.iter().copied()).await;
         Ok(rows.map_err(|e| e.private_text())?.into_iter().collect())
+    }
+}
+
+/// What jobs are told whose work asks for labels that nobody offers.
+#[derive(Debug)]
+pub struct UnmetLoader(pub Jobs);
+
+impl Loader<Uuid> for UnmetLoader {
+    type Value = String;
+    type Error = String;
+
+    async fn load(&self, keys: &[Uuid]) -> Result<HashMap<Uuid, String>, String> {
+        self.0.unmet(keys).await.map_err(|e| e.private_text())
     }
 }

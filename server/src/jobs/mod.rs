@@ -12,12 +12,15 @@ pub mod queue;
 mod service;
 mod store;
 mod turns;
+mod unmet;
 mod watch;
 
 pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of, last_job_of};
 pub use input::JobFilter;
 pub use live::JobsSubscription;
-pub use loader::{ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader};
+pub use loader::{
+    ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader, UnmetLoader,
+};
 pub use service::{Jobs, Start};
 pub use store::{ExecutionRow, JobRow};
 pub use turns::Turns;

@@ -12,6 +12,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{EventId, ExecutionId, JobId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
+use crate::orchestrators::Orchestrators;
 use crate::quotas::Quotas;
 
 use super::accept::{Request, Work, check_start};
@@ -31,6 +32,7 @@ pub struct Jobs {
     pub(super) audit: Audit,
     pub(super) quotas: Quotas,
     pub(super) turns: Turns,
+    pub(super) orchestrators: Orchestrators,
 }
 
 /// How work is to be started.
@@ -46,7 +48,13 @@ pub struct Start {
 }
 
 impl Jobs {
-    pub fn new(kernel: Kernel, events: Events, audit: Audit, quotas: Quotas) -> Self {
+    pub fn new(
+        kernel: Kernel,
+        events: Events,
+        audit: Audit,
+        quotas: Quotas,
+        orchestrators: Orchestrators,
+    ) -> Self {
         let turns = Turns::new(kernel.clone());
         Self {
             kernel,
@@ -54,6 +62,7 @@ impl Jobs {
             audit,
             quotas,
             turns,
+            orchestrators,
         }
     }
 
@@ -168,6 +177,7 @@ impl Jobs {
             event: Some(&event),
             version_id: event.version_id,
             policy: definition.policy,
+            labels: definition.labels,
             taking_turns: true,
             event_field: "eventId",
             ad_hoc: None,
@@ -216,6 +226,7 @@ impl Jobs {
             event: event.as_ref(),
             version_id: version.id,
             policy,
+            labels: version.labels.clone(),
             taking_turns: false,
             event_field: "eventId",
             ad_hoc: Some(version),
@@ -271,11 +282,14 @@ impl Jobs {
         checks.done()?;
         let version = self.events.to_dispatch([old.event_version_id]).await?.pop();
         let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
+        let taking_turns = !version.ad_hoc;
+        let definition = Definition::from(version);
         let work = Work {
             event: event.as_ref(),
             version_id: old.event_version_id,
-            taking_turns: !version.ad_hoc,
-            policy: Definition::from(version).policy,
+            taking_turns,
+            policy: definition.policy,
+            labels: definition.labels,
             event_field: "id",
             ad_hoc: None,
             owner: old.owner_id,

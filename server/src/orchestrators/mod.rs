@@ -7,4 +7,4 @@ mod service;
 mod store;
 
 pub use graphql::{Orchestrator, OrchestratorsMutation, OrchestratorsQuery};
-pub use service::{Hello, Orchestrators, Seen};
+pub use service::{Hello, Offer, Orchestrators, Seen};

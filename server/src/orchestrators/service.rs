@@ -32,6 +32,14 @@ pub struct Hello {
     pub started_at: Option<Timestamp>,
 }
 
+/// What a connected orchestrator offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub labels: Vec<String>,
+    /// It takes no new work.
+    pub draining: bool,
+}
+
 /// An orchestrator, and whether it is there.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -59,6 +67,20 @@ impl Orchestrators {
         access::allow(op, Action::ReadSystem)?;
         let rows = store::all(&self.kernel.db).await?;
         Ok(rows.into_iter().map(|row| self.seen(row)).collect())
+    }
+
+    /// What those offer that are there: the queue asks, not a person.
+    pub async fn offers(&self) -> Result<Vec<Offer>> {
+        let rows = store::all(&self.kernel.db).await?;
+        let here = rows
+            .into_iter()
+            .map(|row| self.seen(row))
+            .filter(|one| one.connected);
+        let offer = |one: Seen| Offer {
+            labels: one.row.labels,
+            draining: one.row.draining,
+        };
+        Ok(here.map(offer).collect())
     }
 
     /// From now on it takes no new work, or takes some again. What it runs goes on.

@@ -30,8 +30,25 @@ pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
 
 /// Claims, and gives what an orchestrator would be sent.
 pub async fn claimed(test: &TestApp, orchestrator: Uuid, slots: u32) -> Vec<Assignment> {
+    claimed_with(test, orchestrator, &[], slots).await
+}
+
+/// The same for one that has labels.
+pub async fn claimed_with(
+    test: &TestApp,
+    orchestrator: Uuid,
+    labels: &[String],
+    slots: u32,
+) -> Vec<Assignment> {
     let mut all = Vec::new();
-    for group in test.app.queue.claim(orchestrator, slots).await.ok().unwrap() {
+    for group in test
+        .app
+        .queue
+        .claim(orchestrator, labels, slots)
+        .await
+        .ok()
+        .unwrap()
+    {
         all.extend(test.app.queue.assignments(group, true).await.ok().unwrap());
     }
     all
@@ -395,7 +412,7 @@ async fn large_work_is_given_out_in_messages_of_bounded_size() {
     for _ in 0..5 {
         run(&test, &token, json!({ "eventId": id, "input": input })).await;
     }
-    let groups = test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap();
+    let groups = test.app.queue.claim(Uuid::new_v4(), &[], 10).await.ok().unwrap();
     assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
 }
 

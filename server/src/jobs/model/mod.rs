@@ -1,5 +1,6 @@
 //! States of jobs and executions. Pure: a move takes the old state and gives the new one or refuses.
 
+pub mod labels;
 pub mod overlap;
 pub mod retry;
 

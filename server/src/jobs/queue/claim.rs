@@ -14,6 +14,7 @@ use crate::kernel::{Error, Result, Timestamp};
 use super::super::model::rank;
 use super::super::store;
 use super::super::turns::RANK;
+use super::lanes::{Lane, READY};
 use super::payload::{Access, Work, build};
 use super::request::{EventValues, JobValues, Values, filled};
 use super::{LEASE, Queue};
@@ -33,6 +34,8 @@ pub struct Claimed {
 
 /// Source and input of assignments that are made and sent together.
 const TOGETHER_BYTES: i64 = 4 << 20;
+/// So often a claim looks at the lanes while others take what it has seen there.
+const LOOKS: usize = 3;
 
 /// Rows in groups of bounded size; what is larger by itself goes alone.
 fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
@@ -51,12 +54,46 @@ fn groups(rows: Vec<Claimed>) -> Vec<Vec<Claimed>> {
 }
 
 impl Queue {
-    /// Claims up to `slots` executions for an orchestrator, the most urgent first, in groups whose
+    /// Claims up to `slots` executions for an orchestrator with these labels, the most urgent first, in groups whose
     /// assignments fit into one message. What is not sent comes back by its lease.
-    pub async fn claim(&self, orchestrator: Uuid, slots: u32) -> Result<Vec<Vec<Claimed>>> {
+    pub async fn claim(
+        &self,
+        orchestrator: Uuid,
+        labels: &[String],
+        slots: u32,
+    ) -> Result<Vec<Vec<Claimed>>> {
+        let (slots, mut rows) = (slots.min(MAX_CLAIM) as usize, Vec::<Claimed>::new());
+        let mut looks = 0;
+        while rows.len() < slots {
+            let lanes = self.lanes(labels, (slots - rows.len()) as i64).await?;
+            let (seen, before) = (lanes.iter().map(|lane| lane.count).sum::<i64>(), rows.len());
+            for lane in &lanes {
+                rows.extend(self.take(orchestrator, lane).await?);
+            }
+            // Without labels there is one lane, and whatever others left in it was taken.
+            let all = labels.is_empty() || (rows.len() - before) as i64 >= seen;
+            looks += 1;
+            if !all && looks == LOOKS {
+                self.kernel.signals.wake_agents();
+            }
+            if all || looks == LOOKS {
+                break;
+            }
+        }
+        rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
+        metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
+        Ok(groups(rows))
+    }
+
+    /// Takes from one lane, past what others are taking.
+    async fn take(&self, orchestrator: Uuid, lane: &Lane) -> Result<Vec<Claimed>> {
+        let of_lane = match &lane.labels {
+            Some(_) => "labels = $4",
+            None => "labels IS NULL",
+        };
         let sql = format!(
             "WITH next AS (
-                 SELECT id FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held
+                 SELECT id FROM executions WHERE {READY} AND {of_lane}
                  ORDER BY {RANK}, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
                  UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
@@ -70,15 +107,15 @@ impl Queue {
                      (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
              ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
         );
-        let mut rows: Vec<Claimed> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(i64::from(slots.min(MAX_CLAIM)))
+        let take = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(lane.count)
             .bind(orchestrator)
-            .bind(LEASE.as_secs_f64())
-            .fetch_all(&self.kernel.relaxed)
-            .await?;
-        rows.sort_by_key(|row| (rank(row.queued_at, row.priority), row.id));
-        metrics::counter!("cronium_executions_claimed_total").increment(rows.len() as u64);
-        Ok(groups(rows))
+            .bind(LEASE.as_secs_f64());
+        let take = match &lane.labels {
+            Some(labels) => take.bind(labels),
+            None => take,
+        };
+        Ok(take.fetch_all(&self.kernel.relaxed).await?)
     }
 
     /// A token is only for scripts that can use it: others have the runner's socket, and nothing to lose.

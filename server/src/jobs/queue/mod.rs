@@ -4,6 +4,7 @@
 mod again;
 mod claim;
 mod finish;
+mod lanes;
 mod lease;
 mod payload;
 mod request;

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kernel::{Kernel, Result};
 
+use super::lanes::READY;
+
 /// Apalis' queue of wake-ups.
 const QUEUE: &str = "cronium-wake";
 /// Channel that tells of a new wake-up.
@@ -56,15 +58,16 @@ pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
 
 /// Whether there was work without a wake-up.
 async fn push(kernel: &Kernel) -> Result<bool> {
-    let pushed = sqlx::query(
+    let pushed = sqlx::query(sqlx::AssertSqlSafe(format!(
         "WITH gone AS (
              DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Failed', 'Killed')
          )
          INSERT INTO apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority, metadata)
          SELECT $2, $1, 'null'::bytea, 'Pending', 0, 1, now(), 0, ''::hstore
-         WHERE EXISTS (SELECT 1 FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND NOT held)
-           AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending')",
-    )
+         WHERE (EXISTS (SELECT 1 FROM executions WHERE {READY} AND labels IS NULL)
+                OR EXISTS (SELECT 1 FROM executions WHERE {READY} AND labels IS NOT NULL))
+           AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE job_type = $1 AND status = 'Pending')"
+    )))
     .bind(QUEUE)
     .bind(crockford(kernel.entropy.uuid_v7(kernel.now())))
     .execute(&kernel.pool)

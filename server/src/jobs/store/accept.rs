@@ -39,6 +39,8 @@ pub struct NewJob {
     pub held: bool,
     pub skipped: bool,
     pub max_starts: i32,
+    /// What its orchestrator must have, sorted; None: nothing.
+    pub labels: Option<Vec<String>>,
 }
 
 /// Writes the job, its execution, its key and the happening in one statement, which without a transaction
@@ -57,8 +59,8 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
             WHERE $13 IS NULL OR EXISTS (SELECT FROM kept)
             RETURNING *
         ), execution AS (
-            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, due_at, held, gate, max_starts)
-            SELECT $11, id, 1, status, priority, coalesce(run_at, created_at), run_at, held, $19, $21
+            INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, due_at, held, gate, max_starts, labels)
+            SELECT $11, id, 1, status, priority, coalesce(run_at, created_at), run_at, held, $19, $21, $22
             FROM job WHERE NOT $20
         ), happening AS (
             INSERT INTO outbox (kind, payload, created_at)
@@ -88,6 +90,7 @@ pub async fn accept(db: &impl ConnectionTrait, new: NewJob) -> Result<Option<Job
         new.gate.into(),
         new.skipped.into(),
         new.max_starts.into(),
+        new.labels.into(),
     ];
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, sql, values);
     Ok(job::Entity::find().from_raw_sql(statement).one(db).await?)

@@ -338,3 +338,17 @@ pub async fn orchestrator_names(
         .columns([Column::Id, Column::Name]);
     Ok(query.into_tuple().all(db).await?)
 }
+
+/// What ready work of these jobs asks of its orchestrator, where it asks for anything.
+pub async fn asked_labels(db: &impl ConnectionTrait, jobs: &[Uuid]) -> Result<Vec<(Uuid, Vec<String>)>> {
+    use execution::{Column, Entity};
+    let query = Entity::find()
+        .filter(Column::JobId.is_in(jobs.iter().copied()))
+        .filter(Column::Status.eq(JobStatus::Queued))
+        .filter(Column::DueAt.is_null())
+        .filter(Column::Held.eq(false))
+        .filter(Column::Labels.is_not_null())
+        .select_only()
+        .columns([Column::JobId, Column::Labels]);
+    Ok(query.into_tuple().all(db).await?)
+}

@@ -86,6 +86,8 @@ async fn upgrade(State(agents): State<Agents>, headers: HeaderMap, upgrade: WebS
 struct Connection {
     agents: Agents,
     orchestrator: Uuid,
+    /// What it offers.
+    labels: Vec<String>,
     /// It takes no new work.
     draining: bool,
     /// The orchestrator carries runtime calls.
@@ -180,6 +182,7 @@ impl Connection {
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
+            labels: hello.labels,
             draining,
             carries_calls: runtime,
             calls,
@@ -337,7 +340,11 @@ impl Connection {
             AgentToServer::Claim { free_slots } => {
                 // It may have asked before it heard.
                 let free_slots = if self.draining { 0 } else { free_slots };
-                let groups = self.agents.queue.claim(self.orchestrator, free_slots).await?;
+                let groups = self
+                    .agents
+                    .queue
+                    .claim(self.orchestrator, &self.labels, free_slots)
+                    .await?;
                 if groups.is_empty() {
                     let assignments = Vec::new();
                     return self.send([ServerToAgent::Claimed { assignments }]).await;

@@ -101,7 +101,13 @@ async fn what_is_given_out_and_what_waits_is_found_by_its_index_however_much_the
         assert!(cost.end_to_end().is_empty(), "{what}: {cost:?}");
     };
     assert_eq!(
-        test.app.queue.claim(Uuid::new_v4(), 10).await.ok().unwrap().len(),
+        test.app
+            .queue
+            .claim(Uuid::new_v4(), &[], 10)
+            .await
+            .ok()
+            .unwrap()
+            .len(),
         1
     );
     cost("a claim", "executions_turn", 200.0);
