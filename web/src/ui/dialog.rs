@@ -62,13 +62,16 @@ fn return_focus() {
         if active.is_some_and(|element| element.tag_name() != "BODY") {
             return;
         }
-        let first = "button:not(:disabled), a[href], input, select, textarea, [tabindex='0']";
-        let place = part
+        let first = "button:not(:disabled), a[href], input, select, textarea, summary, [tabindex='0']";
+        let stops = part
             .filter(|part| part.is_connected())
-            .and_then(|part| part.query_selector(first).ok().flatten());
-        match place.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
-            Some(element) => drop(element.focus()),
-            None => browser::focus("content"),
+            .and_then(|part| part.query_selector_all(first).ok());
+        let stops = stops.into_iter().flat_map(|all| (0..all.length()).filter_map(move |at| all.get(at)));
+        let mut stops = stops.filter_map(|stop| stop.dyn_into::<web_sys::HtmlElement>().ok());
+        // What is folded away takes no focus.
+        let taken = stops.any(|stop| stop.focus().is_ok() && browser::has_focus(&stop));
+        if !taken {
+            browser::focus("content");
         }
     });
 }

@@ -222,7 +222,6 @@ pub(in crate::i18n) const TEXTS: Texts = &[
         "Stands beside the next version in the list of versions",
     ),
     ("settings.version", "Next version"),
-    ("settings.limits", "Limits"),
     (
         "test.none_http",
         "Send the request as it stands, saved or not. What comes back appears here.",
@@ -274,4 +273,25 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("refused.maxExecutions.invalid", "From 0 to 1,000,000,000."),
     ("refused.comment.too_long", "At most 500 characters."),
     ("refused.runAt.invalid", "At most a year ahead."),
+    ("field.labels", "Labels of the orchestrator"),
+    (
+        "field.labels_hint",
+        "Such as gpu or region=eu-1, with commas between them. It runs only where all of them are. None: anywhere.",
+    ),
+    ("labels.known", "Labels that orchestrators have"),
+    (
+        "labels.nobody",
+        "No orchestrator that is connected has all of these: runs wait until one comes.",
+    ),
+    (
+        "labels.draining",
+        "Whichever orchestrator has all of these is draining: runs wait until one takes work again.",
+    ),
+    (
+        "refused.labels.invalid",
+        "A label has 1 to 63 of a-z, 0-9 and . _ = -, and begins with a letter or digit.",
+    ),
+    ("refused.labels.taken", "This label stands twice."),
+    ("refused.labels.too_long", "At most 20 labels."),
+    ("settings.bounds", "Limits"),
 ];

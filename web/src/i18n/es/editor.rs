@@ -203,7 +203,7 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ),
     ("later.schedule", "Programar la ejecución"),
     ("later.now", "Ejecutar ahora"),
-    ("later.scheduled", "La ejecución #{number} empieza a las {time}"),
+    ("later.scheduled", "Inicio de la ejecución #{number}: {time}"),
     (
         "later.saved_only",
         "Se ejecuta la versión {number}, tal como está guardada: sin los cambios de esta ventana.",
@@ -228,7 +228,6 @@ pub(in crate::i18n) const TEXTS: Texts = &[
         "Aparece junto a la próxima versión en la lista de versiones",
     ),
     ("settings.version", "Próxima versión"),
-    ("settings.limits", "Límites"),
     (
         "test.none_http",
         "Envíe la petición tal como está, guardada o no. Lo que llegue aparece aquí.",
@@ -283,4 +282,25 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("refused.maxExecutions.invalid", "De 0 a 1.000.000.000."),
     ("refused.comment.too_long", "Como máximo 500 caracteres."),
     ("refused.runAt.invalid", "Como máximo dentro de un año."),
+    ("field.labels", "Etiquetas del orquestador"),
+    (
+        "field.labels_hint",
+        "Por ejemplo gpu o region=eu-1, separadas por comas. Solo se ejecuta donde estén todas. Ninguna: en cualquiera.",
+    ),
+    ("labels.known", "Etiquetas que tienen los orquestadores"),
+    (
+        "labels.nobody",
+        "Ningún orquestador conectado las tiene todas: las ejecuciones esperan hasta que llegue uno.",
+    ),
+    (
+        "labels.draining",
+        "Los orquestadores que las tienen todas ya no aceptan trabajo: las ejecuciones esperan hasta que alguno lo acepte.",
+    ),
+    (
+        "refused.labels.invalid",
+        "Una etiqueta tiene de 1 a 63 de a-z, 0-9 y . _ = -, y empieza por letra o cifra.",
+    ),
+    ("refused.labels.taken", "Esta etiqueta está dos veces."),
+    ("refused.labels.too_long", "Como máximo 20 etiquetas."),
+    ("settings.bounds", "Límites"),
 ];

@@ -42,7 +42,7 @@ fn or_word(value: Option<String>, word: &'static str) -> Said {
 }
 
 /// Every setting, in the order of the page. What a request sends is compared line by line beside these.
-const SETTINGS: [(&str, Read); 21] = [
+const SETTINGS: [(&str, Read); 22] = [
     ("events.type", |v| text(v.kind.title())),
     ("field.image", |v| {
         or_word(v.target.image.clone(), "editor.default_image")
@@ -53,6 +53,7 @@ const SETTINGS: [(&str, Read); 21] = [
     ("compare.network", |v| {
         switch(v.target.network == NetworkMode::Bridge)
     }),
+    ("field.labels", |v| list(&v.labels)),
     ("field.timeout", |v| {
         v.timeout.get().map_or(Said::Nothing, Said::Time)
     }),
@@ -108,6 +109,14 @@ fn codes(version: &Version) -> Said {
         Some(codes.join(", ")).filter(|codes| !codes.is_empty()),
         "compare.all",
     )
+}
+
+fn list(all: &[String]) -> Said {
+    if all.is_empty() {
+        Said::Nothing
+    } else {
+        Said::Text(all.join(", "))
+    }
 }
 
 fn variables(version: &Version) -> Said {
@@ -187,6 +196,7 @@ mod tests {
             overlap: OverlapPolicy::Allow,
             max_concurrent: None,
             idempotent: false,
+            labels: Vec::new(),
         }
     }
 
@@ -236,6 +246,7 @@ mod tests {
         assert_eq!(names(|v| v.overlap = OverlapPolicy::Skip), ["overlap.title"]);
         assert_eq!(names(|v| v.max_concurrent = Some(2)), ["policy.concurrent"]);
         assert_eq!(names(|v| v.idempotent = true), ["policy.idempotent"]);
+        assert_eq!(names(|v| v.labels.push("gpu".into())), ["field.labels"]);
         let variable = EnvVar {
             name: "A".into(),
             value: "1".into(),

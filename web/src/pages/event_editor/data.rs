@@ -53,6 +53,7 @@ pub struct Version {
     pub overlap: OverlapPolicy,
     pub max_concurrent: Option<i32>,
     pub idempotent: bool,
+    pub labels: Vec<String>,
 }
 
 impl Version {
@@ -112,6 +113,7 @@ impl Event {
             network: version.target.network == NetworkMode::Bridge,
             timeout_minutes: (seconds / 60).to_string(),
             timeout_seconds: (seconds % 60).to_string(),
+            labels: version.labels.join(", "),
             input_schema: version
                 .input_schema
                 .as_ref()
@@ -228,6 +230,7 @@ pub struct CreateEventInput {
     overlap: Option<OverlapPolicy>,
     max_concurrent: Option<i32>,
     idempotent: bool,
+    labels: Vec<String>,
     max_executions: i32,
     comment: Option<String>,
 }
@@ -276,6 +279,7 @@ pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
         overlap: Some(parts.overlap),
         max_concurrent: checked.policy.max_concurrent,
         idempotent: checked.policy.idempotent,
+        labels: checked.labels,
         max_executions: checked.policy.max_executions,
         comment: checked.comment,
     };
@@ -305,6 +309,7 @@ pub struct UpdateEventInput {
     overlap: Option<OverlapPolicy>,
     max_concurrent: Option<i32>,
     idempotent: Option<bool>,
+    labels: Option<Vec<String>>,
     max_executions: Option<i32>,
     comment: Option<String>,
 }
@@ -350,6 +355,7 @@ pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> 
         overlap: Some(parts.overlap),
         max_concurrent: checked.policy.max_concurrent,
         idempotent: Some(checked.policy.idempotent),
+        labels: Some(checked.labels),
         max_executions: Some(checked.policy.max_executions),
         comment: checked.comment,
     };
@@ -376,6 +382,7 @@ pub struct TestEventInput {
     overlap: Option<OverlapPolicy>,
     max_concurrent: Option<i32>,
     idempotent: bool,
+    labels: Vec<String>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     input: Option<Json>,
 }
@@ -410,6 +417,7 @@ pub async fn test(event_id: Option<&str>, draft: &Draft, checked: Checked) -> Re
         overlap: Some(parts.overlap),
         max_concurrent: checked.policy.max_concurrent,
         idempotent: checked.policy.idempotent,
+        labels: checked.labels,
         input: checked.input,
     };
     let payload = api::run(Test::build(TestVariables { input })).await?.test_event;

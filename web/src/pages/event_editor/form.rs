@@ -11,7 +11,7 @@ use crate::session;
 use crate::ui::toast;
 
 /// Paths of fields that the settings show; the others belong to the script.
-const IN_SETTINGS: [&str; 14] = [
+const IN_SETTINGS: [&str; 15] = [
     "name",
     "description",
     "tags",
@@ -26,6 +26,7 @@ const IN_SETTINGS: [&str; 14] = [
     "idempotent",
     "maxExecutions",
     "comment",
+    "labels",
 ];
 
 /// Signals of one page.

@@ -12,6 +12,7 @@ mod fields;
 mod form;
 mod guard;
 mod head;
+mod labels;
 mod later;
 mod policies;
 mod request;
@@ -182,7 +183,8 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
         });
     };
     use_listener("keydown", false, false, move |event| {
-        let command = dom::command_key(&event);
+        // Keys belong to a dialog while one is open.
+        let command = dom::command_key(&event).filter(|_| !browser::has_dialog());
         let plain = dom::plain_key(&event).filter(|_| !dom::typing() && !browser::has_dialog());
         match (command.as_deref(), plain.as_deref()) {
             (Some("s"), _) if may_change => {

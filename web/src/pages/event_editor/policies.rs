@@ -19,7 +19,11 @@ pub fn Policies(form: Form, read_only: bool) -> Element {
     let policy = draft.policy.clone();
     let http = draft.is_http();
     let wrong = |path: &str| form.error_within(path).is_some();
-    let attempts = policy.attempts.trim().parse::<u64>().unwrap_or_default();
+    let attempts = match policy.attempts.trim().parse::<u64>() {
+        Ok(1) => t("policy.never"),
+        Ok(attempts) => tn("policy.attempts", attempts),
+        Err(_) => "–".to_owned(),
+    };
     let most = policy.max_executions.trim();
     let limited = !matches!(most, "" | "0");
     rsx! {
@@ -28,7 +32,7 @@ pub fn Policies(form: Form, read_only: bool) -> Element {
             div { class: "ev-mores",
                 Disclosure {
                     title: t("policy.retry"),
-                    now: if policy.retries() { tn("policy.attempts", attempts) } else { t("policy.never") },
+                    now: attempts,
                     changed: policy.retries(),
                     wrong: wrong("retry"),
                     Retry { form, policy: policy.clone(), http }

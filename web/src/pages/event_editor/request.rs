@@ -43,7 +43,7 @@ pub fn RequestForm(form: Form, read_only: bool) -> Element {
     let method = request.method.clone();
     let wrong_url = form.error("http.url");
     rsx! {
-        div { class: "ev-scroll", tabindex: "0", role: "region", "aria-label": t("http.request"),
+        div { class: "ev-scroll", tabindex: "0", role: "group", "aria-label": t("http.request"),
             fieldset { class: "ev-form", disabled: read_only,
                 section {
                     div { class: "http-line",

@@ -5,6 +5,7 @@ use dioxus::prelude::*;
 use super::draft::{Draft, Variable};
 use super::fields::{Area, Line, List, Rows};
 use super::form::Form;
+use super::labels::Labels;
 use super::policies::Policies;
 use crate::i18n::t;
 use crate::ui::Icon;
@@ -37,11 +38,12 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
                 }
                 if draft.is_http() {
                     section {
-                        h2 { {t("settings.limits")} }
+                        h2 { {t("settings.bounds")} }
                         Timeout { form }
+                        Labels { form, read_only }
                     }
                 } else {
-                    Target { form }
+                    Target { form, read_only }
                 }
                 Policies { form, read_only }
                 if !draft.is_http() {
@@ -64,7 +66,7 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
 
 /// The container.
 #[component]
-fn Target(form: Form) -> Element {
+fn Target(form: Form, read_only: bool) -> Element {
     let draft = form.draft.read().clone();
     let set = move |path: &'static str, change: fn(&mut Draft, String)| {
         move |value: String| form.edit(path, |draft| change(draft, value))
@@ -86,6 +88,7 @@ fn Target(form: Form) -> Element {
                     if let Some(error) = form.error("target.network").or_else(|| form.error("target")) {
                         p { class: "error", role: "alert", Icon { name: "alert" } "{error}" }
                     }
+                    Labels { form, read_only }
                 }
     }
 }

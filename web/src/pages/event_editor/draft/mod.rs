@@ -52,6 +52,8 @@ pub struct Draft {
     pub network: bool,
     pub timeout_minutes: String,
     pub timeout_seconds: String,
+    /// What an orchestrator must have to run it, separated by commas or spaces.
+    pub labels: String,
     pub input_schema: String,
     pub policy: Policy,
     /// Whether a new event begins as a draft; of no meaning for one that is there.
@@ -97,6 +99,7 @@ impl Default for Draft {
             network: false,
             timeout_minutes: "5".to_owned(),
             timeout_seconds: "0".to_owned(),
+            labels: String::new(),
             input_schema: String::new(),
             policy: Policy::default(),
             as_draft: false,
@@ -129,6 +132,7 @@ pub struct Checked {
     pub policy: CheckedPolicy,
     pub comment: Option<String>,
     pub tags: Vec<String>,
+    pub labels: Vec<String>,
     pub environment: Vec<Variable>,
     pub image: Option<String>,
     pub memory_bytes: f64,
@@ -146,18 +150,22 @@ impl Draft {
 
     /// Tags as a list, each once.
     pub fn tag_list(&self) -> Vec<String> {
-        let mut tags: Vec<String> = Vec::new();
-        for tag in self
-            .tags
-            .split([',', ' '])
-            .map(str::trim)
-            .filter(|t| !t.is_empty())
-        {
-            if !tags.iter().any(|t| t == tag) {
-                tags.push(tag.to_owned());
-            }
+        words(&self.tags)
+    }
+
+    /// Labels as a list, each once.
+    pub fn label_list(&self) -> Vec<String> {
+        words(&self.labels)
+    }
+
+    /// Asks for a label, or asks for it no more.
+    pub fn toggle_label(&mut self, label: &str) {
+        let mut labels = self.label_list();
+        match labels.iter().position(|one| one == label) {
+            Some(at) => drop(labels.remove(at)),
+            None => labels.push(label.to_owned()),
         }
-        tags
+        self.labels = labels.join(", ");
     }
 
     /// Seconds of the time limit, if both fields are numbers.
@@ -244,6 +252,7 @@ impl Draft {
             policy,
             comment: Some(self.comment.trim().to_owned()).filter(|comment| !comment.is_empty()),
             tags: self.tag_list(),
+            labels: self.label_list(),
             environment,
             image: Some(container.image.trim().to_owned()).filter(|i| !i.is_empty()),
             memory_bytes: memory.round(),
@@ -294,6 +303,21 @@ impl Draft {
         };
         content(self) != content(saved)
     }
+}
+
+/// Words between commas and spaces, each once.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        if !words.iter().any(|one| one == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
 }
 
 /// Whether an error's path is that of a field or of a part of it.

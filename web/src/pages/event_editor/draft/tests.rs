@@ -200,3 +200,16 @@ fn an_error_belongs_to_its_field_and_to_what_holds_it() {
     assert!(belongs("input.day", "input") && belongs("tags.0", "tags") && belongs("input", "input"));
     assert!(!belongs("inputSchema", "input") && !belongs("name", "environment.0.name"));
 }
+
+#[test]
+fn a_label_is_asked_for_and_no_more() {
+    let mut draft = Draft {
+        labels: "gpu  region=eu-1".into(),
+        ..named()
+    };
+    draft.toggle_label("arm");
+    assert_eq!(draft.labels, "gpu, region=eu-1, arm");
+    draft.toggle_label("gpu");
+    assert_eq!(draft.check(true).unwrap().labels, ["region=eu-1", "arm"]);
+    assert!(draft.makes_version(&named()));
+}
