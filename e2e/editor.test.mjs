@@ -3,8 +3,9 @@
 // whoever may not change it sees.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { until } from "./harness.mjs";
+import { output, until } from "./harness.mjs";
 import { wrong } from "./inspect.mjs";
 import { Stage } from "./people/stage.mjs";
 import { LANGUAGES, speaker } from "./texts.mjs";
@@ -188,6 +189,11 @@ for (const language of LANGUAGES) {
       await keys.type(maybe("field.labels"), "gpu");
       await admin.text(t("labels.nobody")).waitFor();
       await admin.inspect("editor-policies");
+      for (const width of [1440, 390]) {
+        await page.setViewportSize({ width, height: 2600 });
+        await page.screenshot({ path: join(output, `editor-policies-whole-${width}-${language}.png`) });
+      }
+      await page.setViewportSize({ width: 1440, height: 900 });
       const known = main().getByRole("button", { name: "region=eu-1", exact: true });
       await keys.activate(known);
       assert.equal(await maybe("field.labels").inputValue(), "gpu, region=eu-1");

@@ -48,11 +48,9 @@ fn return_focus() {
             // Fails only for an element that left the page meanwhile.
             let _ = opener.focus();
             for _ in 0..LOOKS {
-                if !opener.is_connected() {
+                // It left the page, can't be used any more, or the person has gone on.
+                if !opener.is_connected() || !browser::has_focus(&opener) {
                     break;
-                }
-                if !browser::has_focus(&opener) {
-                    return;
                 }
                 browser::sleep(Duration::from_millis(50)).await;
             }
@@ -66,7 +64,9 @@ fn return_focus() {
         let stops = part
             .filter(|part| part.is_connected())
             .and_then(|part| part.query_selector_all(first).ok());
-        let stops = stops.into_iter().flat_map(|all| (0..all.length()).filter_map(move |at| all.get(at)));
+        let stops = stops
+            .into_iter()
+            .flat_map(|all| (0..all.length()).filter_map(move |at| all.get(at)));
         let mut stops = stops.filter_map(|stop| stop.dyn_into::<web_sys::HtmlElement>().ok());
         // What is folded away takes no focus.
         let taken = stops.any(|stop| stop.focus().is_ok() && browser::has_focus(&stop));

@@ -294,4 +294,5 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("refused.labels.taken", "This label stands twice."),
     ("refused.labels.too_long", "At most 20 labels."),
     ("settings.bounds", "Limits"),
+    ("compare.jitter", "Waits at random"),
 ];

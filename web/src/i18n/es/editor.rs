@@ -303,4 +303,5 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("refused.labels.taken", "Esta etiqueta está dos veces."),
     ("refused.labels.too_long", "Como máximo 20 etiquetas."),
     ("settings.bounds", "Límites"),
+    ("compare.jitter", "Esperas al azar"),
 ];

@@ -66,7 +66,7 @@ const SETTINGS: [(&str, Read); 22] = [
     ("retry.initial", |v| text(v.retry.delays().0)),
     ("retry.longest", |v| text(v.retry.delays().1)),
     ("retry.factor", |v| text(v.retry.factor)),
-    ("retry.jitter", |v| switch(v.retry.jitter)),
+    ("compare.jitter", |v| switch(v.retry.jitter)),
     ("retry.on", reasons),
     ("retry.codes", codes),
     ("overlap.title", |v| {
@@ -240,7 +240,7 @@ mod tests {
             ["retry.longest"]
         );
         assert_eq!(names(|v| v.retry.factor = 3.0), ["retry.factor"]);
-        assert_eq!(names(|v| v.retry.jitter = false), ["retry.jitter"]);
+        assert_eq!(names(|v| v.retry.jitter = false), ["compare.jitter"]);
         assert_eq!(names(|v| v.retry.on.push(RetryOn::ExitCode)), ["retry.on"]);
         assert_eq!(names(|v| v.retry.exit_codes.push(3)), ["retry.codes"]);
         assert_eq!(names(|v| v.overlap = OverlapPolicy::Skip), ["overlap.title"]);

@@ -15,7 +15,7 @@ use crate::ui::{Dialog, Icon, toast};
 /// The counter of an event, and its state, which the last run changes.
 #[derive(cynic::QueryFragment, Clone, Copy, Debug, PartialEq)]
 #[cynic(graphql_type = "Event")]
-pub struct Counted {
+pub struct Tally {
     counted_runs: i32,
     max_executions: i32,
     status: EventStatus,
@@ -30,12 +30,12 @@ pub struct CounterVariables {
 #[cynic(graphql_type = "Query", variables = "CounterVariables")]
 pub struct CounterQuery {
     #[arguments(id: $id)]
-    event: Option<Counted>,
+    event: Option<Tally>,
 }
 
 crate::api::listed!(Query CounterQuery, CounterVariables);
 
-async fn counted(id: &str) -> Result<Option<Counted>, ApiError> {
+async fn counted(id: &str) -> Result<Option<Tally>, ApiError> {
     let variables = CounterVariables { id: id.into() };
     Ok(api::run(CounterQuery::build(variables)).await?.event)
 }
@@ -52,7 +52,7 @@ pub struct ResetVariables {
 
 #[derive(cynic::QueryFragment, Clone, Debug)]
 pub struct ResetEventCounterPayload {
-    event: Option<Counted>,
+    event: Option<Tally>,
     user_errors: Vec<UserError>,
 }
 
@@ -65,7 +65,7 @@ pub struct ResetCounter {
 
 crate::api::listed!(Mutation ResetCounter, ResetVariables);
 
-async fn reset(id: &str) -> Result<Counted, Refusal> {
+async fn reset(id: &str) -> Result<Tally, Refusal> {
     let variables = ResetVariables {
         input: ResetEventCounterInput { id: id.into() },
     };
@@ -76,7 +76,7 @@ async fn reset(id: &str) -> Result<Counted, Refusal> {
 }
 
 /// Takes over what the server counted meanwhile; the draft stays as it is.
-fn took(mut form: Form, now: Counted) {
+fn took(mut form: Form, now: Tally) {
     let same = form.event.peek().as_ref().is_none_or(|event| {
         (event.counted_runs, event.max_executions, event.status)
             == (now.counted_runs, now.max_executions, now.status)
@@ -144,7 +144,7 @@ pub fn Counter(form: Form, read_only: bool) -> Element {
                                     asking.set(false);
                                     match changes::set_status(&id, EventStatus::Active).await {
                                         Ok(event) => {
-                                            let now = Counted {
+                                            let now = Tally {
                                                 counted_runs: event.counted_runs,
                                                 max_executions: event.max_executions,
                                                 status: event.status,

@@ -126,7 +126,7 @@ impl Event {
                 version.idempotent,
                 self.max_executions,
             ),
-            as_draft: false,
+            inactive: false,
             comment: String::new(),
             input: beginning(version.input_schema.as_ref()),
         }
@@ -264,7 +264,7 @@ pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
         kind: parts.kind,
         tags: checked.tags,
         shared: draft.shared,
-        status: if draft.as_draft {
+        status: if draft.inactive {
             EventStatus::Draft
         } else {
             EventStatus::Active

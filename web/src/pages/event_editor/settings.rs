@@ -31,7 +31,7 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
                     }
                     if form.event.read().is_none() {
                         label { class: "switch",
-                            input { r#type: "checkbox", role: "switch", checked: draft.as_draft, onchange: move |event| form.edit("status", |d| d.as_draft = event.checked()) }
+                            input { r#type: "checkbox", role: "switch", checked: draft.inactive, onchange: move |event| form.edit("status", |d| d.inactive = event.checked()) }
                             {t("field.as_draft")}
                         }
                     }

@@ -57,7 +57,7 @@ pub struct Draft {
     pub input_schema: String,
     pub policy: Policy,
     /// Whether a new event begins as a draft; of no meaning for one that is there.
-    pub as_draft: bool,
+    pub inactive: bool,
     /// What the next version is about; not part of the event.
     pub comment: String,
     /// Input of a test run; not part of the event.
@@ -102,7 +102,7 @@ impl Default for Draft {
             labels: String::new(),
             input_schema: String::new(),
             policy: Policy::default(),
-            as_draft: false,
+            inactive: false,
             comment: String::new(),
             input: "{}".to_owned(),
         }
