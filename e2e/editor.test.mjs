@@ -298,9 +298,8 @@ for (const language of LANGUAGES) {
       /** Types day, month, year, hour and minute, each in its place, from the first of them on. */
       const set = async (moment) => {
         const [year, month, day, hour, minute] = local(moment).split(/\D/);
-        await keys.reach(submit);
-        await keys.reach(at);
-        for (let step = 0; step < 6; step += 1) await keys.press("ArrowLeft");
+        await keys.reach(dialog.getByRole("radio", { name: t("later.at_a_time"), exact: true }));
+        await keys.press("Tab");
         await page.keyboard.type(`${day}${month}${year}`);
         await keys.press("ArrowRight");
         await page.keyboard.type(`${hour}${minute}`);
