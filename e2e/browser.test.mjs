@@ -85,7 +85,7 @@ describe("the dashboard", () => {
   test("an event is made in the editor, test-run with its log live, and saved", async () => {
     await go("/en/events/new");
     await main().getByLabel("Name", { exact: true }).fill("Counts to five");
-    await main().getByLabel("Language", { exact: true }).selectOption("PYTHON");
+    await main().getByLabel("Type", { exact: true }).selectOption("PYTHON");
     await main().getByRole("textbox", { name: /^Source of/ }).fill(
       'import time\nfor i in range(5):\n    print("count", i + 1, flush=True)\n    time.sleep(0.4)\n');
     const pane = page.getByRole("region", { name: "Test run" });

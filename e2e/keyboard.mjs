@@ -14,7 +14,9 @@ function eyes() {
   /** Why the focus can't be seen at an element. */
   const unseen = (one) => {
     if (!one || one === document.body) return null;
-    if (!one.matches(":focus-visible")) return "has the focus but not :focus-visible";
+    // Of a field for date and time one of its parts has the focus, and the browser calls only that one visible.
+    const parted = /^(date|time)/.test(one.type ?? "") && one.matches(":focus");
+    if (!parted && !one.matches(":focus-visible")) return "has the focus but not :focus-visible";
     const style = getComputedStyle(one);
     const drawn = (colour) => !/, 0\)$|\/ 0\)$|^transparent$/.test(colour);
     const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1 && drawn(style.outlineColor);

@@ -42,7 +42,7 @@ test("the dashboard signs in, makes an event, runs it and shows its log live", {
   await page.getByLabel("Password", { exact: true }).fill(product.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await main.getByLabel("Name", { exact: true }).fill("Listed");
-  await main.getByLabel("Language", { exact: true }).selectOption("PYTHON");
+  await main.getByLabel("Type", { exact: true }).selectOption("PYTHON");
   await main.getByRole("textbox", { name: /^Source of/ }).fill('print("it", "works")\n');
   const pane = page.getByRole("region", { name: "Test run" });
   await pane.getByRole("button", { name: /^Run/ }).click();

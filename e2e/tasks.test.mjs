@@ -183,7 +183,7 @@ describe("a browser", () => {
     test(`makes ${task.name} (${task.type}) in the editor, runs it and shows its lines live`, { timeout: 120_000 }, async () => {
       await page.goto(`${product.url}/en/events/new`);
       await main().getByLabel("Name", { exact: true }).fill(`${task.name} from the browser`);
-      await main().getByLabel("Language", { exact: true }).selectOption(task.type);
+      await main().getByLabel("Type", { exact: true }).selectOption(task.type);
       await main().getByRole("textbox", { name: /^Source of/ }).fill(task.source);
       await page.getByRole("button", { name: /^Create event/ }).click();
       await page.waitForURL(/\/en\/events\/(?!new)[^/?]+/);

@@ -74,7 +74,8 @@ compile() {
   export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C link-arg=--emit-relocs -C link-arg=-O0"
   local options=(-p cronium-web "${artefact[@]}" --locked --target wasm32-unknown-unknown --profile wasm)
   if [ "$mode" = dev ]; then
-    options+=(--config profile.wasm.lto=false --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
+    # Without lto the standard library's functions have second names, which the tool that cuts the module does not know.
+    options+=(--config 'profile.wasm.lto="fat"' --config profile.wasm.opt-level=1 --config profile.wasm.codegen-units=16)
   fi
   if [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib" ]; then
     (cd "$ROOT" && CARGO_TARGET_DIR="$TARGET" run_logged wasm cargo build "${options[@]}")

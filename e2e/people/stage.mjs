@@ -5,13 +5,13 @@ import { SMTPServer } from "smtp-server";
 import { Product, launchBrowser, output, until } from "../harness.mjs";
 import { Person } from "../person.mjs";
 
-/** One product for all languages. */
+/** One product for all languages. `name` is that of its log, `env` what it is started with besides. */
 export class Stage {
   mails = [];
   broken = [];
   persons = new Set();
 
-  static async open() {
+  static async open({ name = "people", env = {} } = {}) {
     const stage = new Stage();
     stage.smtp = new SMTPServer({
       authOptional: true,
@@ -27,7 +27,7 @@ export class Stage {
       },
     });
     await new Promise((listening) => stage.smtp.listen(0, "127.0.0.1", listening));
-    stage.product = await Product.start("people");
+    stage.product = await Product.start(name, env);
     // The name that the first administrator is given is English; a person has one of their own.
     const { data } = await stage.product.gql('mutation { updateProfile(input: { name: "Marta" }) { userErrors { message } } }');
     assert.deepEqual(data.updateProfile.userErrors, []);

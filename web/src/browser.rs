@@ -22,6 +22,44 @@ pub fn utc_offset_minutes(at_ms: f64) -> f64 {
     }
 }
 
+/// The moment of a local date and time as a `datetime-local` field has it; none where it is none.
+pub fn local_moment(text: &str) -> Option<f64> {
+    #[cfg(target_arch = "wasm32")]
+    let at = js_sys::Date::parse(text);
+    #[cfg(not(target_arch = "wasm32"))]
+    let at = if text.is_empty() { f64::NAN } else { 0.0 };
+    at.is_finite().then_some(at)
+}
+
+/// A moment as a `datetime-local` field takes it, on the clock of the person's place.
+pub fn local_text(at_ms: f64) -> String {
+    let local = (at_ms - utc_offset_minutes(at_ms) * 60_000.0) as i64;
+    chrono::DateTime::from_timestamp_millis(local)
+        .map(|at| at.format("%Y-%m-%dT%H:%M").to_string())
+        .unwrap_or_default()
+}
+
+/// The name of the person's time zone, such as `Europe/Madrid`.
+pub fn time_zone() -> String {
+    #[cfg(target_arch = "wasm32")]
+    {
+        let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());
+        let zone = js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into());
+        zone.ok().and_then(|zone| zone.as_string()).unwrap_or_default()
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    "UTC".to_owned()
+}
+
+/// A word that no other call gives again: not a secret.
+pub fn unique(prefix: &str) -> String {
+    #[cfg(target_arch = "wasm32")]
+    let chance = js_sys::Math::random();
+    #[cfg(not(target_arch = "wasm32"))]
+    let chance = 0.5;
+    format!("{prefix}-{:x}-{:x}", now_ms() as u64, (chance * 9e15) as u64)
+}
+
 /// Waits without blocking.
 pub async fn sleep(time: Duration) {
     let millis = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);

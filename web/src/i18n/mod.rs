@@ -4,6 +4,7 @@
 mod en;
 mod es;
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,6 +55,14 @@ impl Locale {
         }
     }
 
+    /// What only the editor's part says.
+    fn editor(self) -> Texts {
+        match self {
+            Self::En => en::editor::TEXTS,
+            Self::Es => es::editor::TEXTS,
+        }
+    }
+
     /// The language chosen before, else the first that the browser asks for and we have.
     pub fn preferred() -> Self {
         let mut asked = browser::stored(STORED).into_iter().chain(browser::languages());
@@ -99,11 +108,23 @@ impl FromStr for Locale {
     }
 }
 
+thread_local! {
+    /// Words that came with a part of the application, by language in the order of [`Locale::ALL`].
+    static BROUGHT: Cell<[Texts; 2]> = const { Cell::new([&[], &[]]) };
+}
+
+/// Brings the editor's words. Whoever calls this is in its part, and so are they: they cost the first visit nothing.
+pub fn bring_editor() {
+    BROUGHT.set(Locale::ALL.map(Locale::editor));
+}
+
 fn find(locale: Locale, key: &str) -> Option<&'static str> {
+    let brought = BROUGHT.get()[locale as usize];
     locale
         .catalogue()
         .iter()
         .flat_map(|texts| texts.iter())
+        .chain(brought)
         .find(|(name, _)| *name == key)
         .map(|(_, text)| *text)
 }

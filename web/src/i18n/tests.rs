@@ -7,7 +7,8 @@ use super::*;
 
 fn all(locale: Locale) -> BTreeMap<&'static str, &'static str> {
     let mut texts = BTreeMap::new();
-    for (key, text) in locale.catalogue().iter().flat_map(|texts| texts.iter()) {
+    let all = locale.catalogue().iter().flat_map(|texts| texts.iter());
+    for (key, text) in all.chain(locale.editor()) {
         assert!(
             texts.insert(*key, *text).is_none(),
             "{locale}: {key} stands twice"

@@ -7,7 +7,7 @@ use wasm_split::{LazyLoader, lazy_loader};
 
 use super::{account, admin, event_editor, variables};
 use crate::browser;
-use crate::i18n::{Locale, t};
+use crate::i18n::{Locale, bring_editor, t};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{Icon, Skeleton};
@@ -47,6 +47,7 @@ static EDITOR: LazyLoader<Route, Element> =
     lazy_loader!(extern "editor" fn editor_part(route: Route) -> Element);
 
 fn editor_part(route: Route) -> Element {
+    bring_editor();
     match route {
         Route::EventNew { locale, query } => rsx! { event_editor::EventNew { locale, query } },
         Route::EventEditor { locale, id, query } => rsx! { event_editor::EventEditor { locale, id, query } },

@@ -48,11 +48,9 @@ fn return_focus() {
             // Fails only for an element that left the page meanwhile.
             let _ = opener.focus();
             for _ in 0..LOOKS {
-                if !opener.is_connected() {
+                // It left the page, can't be used any more, or the person has gone on.
+                if !opener.is_connected() || !browser::has_focus(&opener) {
                     break;
-                }
-                if !browser::has_focus(&opener) {
-                    return;
                 }
                 browser::sleep(Duration::from_millis(50)).await;
             }
@@ -62,13 +60,18 @@ fn return_focus() {
         if active.is_some_and(|element| element.tag_name() != "BODY") {
             return;
         }
-        let first = "button:not(:disabled), a[href], input, select, textarea, [tabindex='0']";
-        let place = part
+        let first = "button:not(:disabled), a[href], input, select, textarea, summary, [tabindex='0']";
+        let stops = part
             .filter(|part| part.is_connected())
-            .and_then(|part| part.query_selector(first).ok().flatten());
-        match place.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
-            Some(element) => drop(element.focus()),
-            None => browser::focus("content"),
+            .and_then(|part| part.query_selector_all(first).ok());
+        let stops = stops
+            .into_iter()
+            .flat_map(|all| (0..all.length()).filter_map(move |at| all.get(at)));
+        let mut stops = stops.filter_map(|stop| stop.dyn_into::<web_sys::HtmlElement>().ok());
+        // What is folded away takes no focus.
+        let taken = stops.any(|stop| stop.focus().is_ok() && browser::has_focus(&stop));
+        if !taken {
+            browser::focus("content");
         }
     });
 }

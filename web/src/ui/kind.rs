@@ -18,9 +18,6 @@ impl EventType {
     /// Every type, in the order of menus.
     pub const ALL: [Self; 4] = [Self::Bash, Self::Python, Self::NodeJs, Self::HttpRequest];
 
-    /// Those that are written as a script.
-    pub const SCRIPTS: [Self; 3] = [Self::Bash, Self::Python, Self::NodeJs];
-
     /// The name in the contract and in addresses.
     pub fn name(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod common;
+pub(super) mod editor;
 mod events;
 mod log;
 mod overview;

@@ -2,6 +2,7 @@
 
 use cynic::{MutationBuilder as _, QueryBuilder as _};
 
+use super::config::{HttpRequestConfig, HttpRequestInput, OverlapPolicy, RetryPolicy, RetryPolicyInput};
 use super::draft::{Checked, Draft, Variable};
 use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::events::data::EventStatus;
@@ -43,10 +44,24 @@ pub struct Version {
     #[cynic(rename = "type")]
     pub kind: EventType,
     pub source: String,
+    pub http: Option<HttpRequestConfig>,
     pub environment: Vec<EnvVar>,
     pub input_schema: Option<Json>,
     pub target: ContainerTarget,
     pub timeout: IsoDuration,
+    pub retry: RetryPolicy,
+    pub overlap: OverlapPolicy,
+    pub max_concurrent: Option<i32>,
+    pub idempotent: bool,
+    pub labels: Vec<String>,
+}
+
+impl Version {
+    /// The script, or the request as text.
+    pub fn text(&self) -> String {
+        let request = self.http.as_ref().map(HttpRequestConfig::as_text);
+        request.unwrap_or_else(|| self.source.clone())
+    }
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -57,6 +72,8 @@ pub struct Event {
     pub status: EventStatus,
     pub tags: Vec<String>,
     pub shared: bool,
+    pub max_executions: i32,
+    pub counted_runs: i32,
     pub version: Version,
     #[arguments(first: 20)]
     pub jobs: PastRuns,
@@ -76,6 +93,11 @@ impl Event {
             shared: self.shared,
             language: version.kind.name().to_owned(),
             source: version.source.clone(),
+            http: version
+                .http
+                .as_ref()
+                .map(HttpRequestConfig::typed)
+                .unwrap_or_default(),
             environment: version
                 .environment
                 .iter()
@@ -91,12 +113,21 @@ impl Event {
             network: version.target.network == NetworkMode::Bridge,
             timeout_minutes: (seconds / 60).to_string(),
             timeout_seconds: (seconds % 60).to_string(),
+            labels: version.labels.join(", "),
             input_schema: version
                 .input_schema
                 .as_ref()
                 .filter(|schema| !schema.is_null())
                 .and_then(|schema| serde_json::to_string_pretty(schema).ok())
                 .unwrap_or_default(),
+            policy: version.retry.typed(
+                version.overlap,
+                version.max_concurrent,
+                version.idempotent,
+                self.max_executions,
+            ),
+            inactive: false,
+            comment: String::new(),
             input: beginning(version.input_schema.as_ref()),
         }
     }
@@ -141,22 +172,31 @@ pub struct ContainerTargetInput {
 /// The parts of a form that make a version.
 struct Parts {
     kind: EventType,
+    source: String,
+    http: Option<HttpRequestInput>,
     environment: Vec<EnvVarInput>,
-    target: ContainerTargetInput,
+    /// None for a request, which has none: what a script had stays.
+    target: Option<ContainerTargetInput>,
     timeout: IsoDuration,
+    retry: RetryPolicyInput,
+    overlap: OverlapPolicy,
 }
 
 fn parts(draft: &Draft, checked: &Checked) -> Parts {
     let environment = checked.environment.iter();
     Parts {
         kind: EventType::from_name(&draft.language).unwrap_or(EventType::Bash),
+        source: checked.source.clone(),
+        http: checked.http.clone().map(Into::into),
+        retry: (&checked.policy).into(),
+        overlap: OverlapPolicy::from_name(&checked.policy.overlap),
         environment: environment
             .map(|v| EnvVarInput {
                 name: v.name.clone(),
                 value: v.value.clone(),
             })
             .collect(),
-        target: ContainerTargetInput {
+        target: checked.http.is_none().then(|| ContainerTargetInput {
             image: checked.image.clone(),
             memory_bytes: Some(checked.memory_bytes),
             cpus: Some(checked.cpus),
@@ -166,7 +206,7 @@ fn parts(draft: &Draft, checked: &Checked) -> Parts {
             } else {
                 NetworkMode::None
             }),
-        },
+        }),
         timeout: IsoDuration(checked.timeout.clone()),
     }
 }
@@ -179,11 +219,20 @@ pub struct CreateEventInput {
     kind: EventType,
     tags: Vec<String>,
     shared: bool,
+    status: EventStatus,
     source: String,
+    http: Option<HttpRequestInput>,
     environment: Vec<EnvVarInput>,
     input_schema: Option<Json>,
     target: Option<ContainerTargetInput>,
     timeout: Option<IsoDuration>,
+    retry: Option<RetryPolicyInput>,
+    overlap: Option<OverlapPolicy>,
+    max_concurrent: Option<i32>,
+    idempotent: bool,
+    labels: Vec<String>,
+    max_executions: i32,
+    comment: Option<String>,
 }
 
 #[derive(cynic::QueryVariables, Debug)]
@@ -208,23 +257,31 @@ crate::api::listed!(Mutation Create, CreateVariables);
 
 /// Makes a new event of a form.
 pub async fn create(draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
-    let Parts {
-        kind,
-        environment,
-        target,
-        timeout,
-    } = parts(draft, &checked);
+    let parts = parts(draft, &checked);
     let input = CreateEventInput {
         name: draft.name.trim().to_owned(),
         description: draft.description.clone(),
-        kind,
+        kind: parts.kind,
         tags: checked.tags,
         shared: draft.shared,
-        source: draft.source.clone(),
-        environment,
+        status: if draft.inactive {
+            EventStatus::Draft
+        } else {
+            EventStatus::Active
+        },
+        source: parts.source,
+        http: parts.http,
+        environment: parts.environment,
         input_schema: checked.input_schema,
-        target: Some(target),
-        timeout: Some(timeout),
+        target: parts.target,
+        timeout: Some(parts.timeout),
+        retry: Some(parts.retry),
+        overlap: Some(parts.overlap),
+        max_concurrent: checked.policy.max_concurrent,
+        idempotent: checked.policy.idempotent,
+        labels: checked.labels,
+        max_executions: checked.policy.max_executions,
+        comment: checked.comment,
     };
     let payload = api::run(Create::build(CreateVariables { input }))
         .await?
@@ -243,10 +300,18 @@ pub struct UpdateEventInput {
     tags: Option<Vec<String>>,
     shared: Option<bool>,
     source: Option<String>,
+    http: Option<HttpRequestInput>,
     environment: Option<Vec<EnvVarInput>>,
     input_schema: Option<Json>,
     target: Option<ContainerTargetInput>,
     timeout: Option<IsoDuration>,
+    retry: Option<RetryPolicyInput>,
+    overlap: Option<OverlapPolicy>,
+    max_concurrent: Option<i32>,
+    idempotent: Option<bool>,
+    labels: Option<Vec<String>>,
+    max_executions: Option<i32>,
+    comment: Option<String>,
 }
 
 #[derive(cynic::QueryVariables, Debug)]
@@ -271,25 +336,28 @@ crate::api::listed!(Mutation Update, UpdateVariables);
 
 /// Saves a form over the version that was edited.
 pub async fn update(id: &str, version: i32, draft: &Draft, checked: Checked) -> Result<Event, Refusal> {
-    let Parts {
-        kind,
-        environment,
-        target,
-        timeout,
-    } = parts(draft, &checked);
+    let parts = parts(draft, &checked);
     let input = UpdateEventInput {
         id: id.into(),
         expected_version: version,
         name: Some(draft.name.trim().to_owned()),
         description: Some(draft.description.clone()),
-        kind: Some(kind),
+        kind: Some(parts.kind),
         tags: Some(checked.tags),
         shared: Some(draft.shared),
-        source: Some(draft.source.clone()),
-        environment: Some(environment),
+        source: Some(parts.source),
+        http: parts.http,
+        environment: parts.target.is_some().then_some(parts.environment),
         input_schema: checked.input_schema,
-        target: Some(target),
-        timeout: Some(timeout),
+        target: parts.target,
+        timeout: Some(parts.timeout),
+        retry: Some(parts.retry),
+        overlap: Some(parts.overlap),
+        max_concurrent: checked.policy.max_concurrent,
+        idempotent: Some(checked.policy.idempotent),
+        labels: Some(checked.labels),
+        max_executions: Some(checked.policy.max_executions),
+        comment: checked.comment,
     };
     let payload = api::run(Update::build(UpdateVariables { input }))
         .await?
@@ -304,11 +372,17 @@ pub struct TestEventInput {
     #[cynic(rename = "type")]
     kind: EventType,
     source: String,
+    http: Option<HttpRequestInput>,
     environment: Vec<EnvVarInput>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     input_schema: Option<Json>,
     target: Option<ContainerTargetInput>,
     timeout: Option<IsoDuration>,
+    retry: Option<RetryPolicyInput>,
+    overlap: Option<OverlapPolicy>,
+    max_concurrent: Option<i32>,
+    idempotent: bool,
+    labels: Vec<String>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     input: Option<Json>,
 }
@@ -329,20 +403,21 @@ crate::api::listed!(Mutation Test, TestVariables);
 
 /// Runs a form as it stands, saved or not. Gives the job.
 pub async fn test(event_id: Option<&str>, draft: &Draft, checked: Checked) -> Result<JobRow, Refusal> {
-    let Parts {
-        kind,
-        environment,
-        target,
-        timeout,
-    } = parts(draft, &checked);
+    let parts = parts(draft, &checked);
     let input = TestEventInput {
         event_id: event_id.map(Into::into),
-        kind,
-        source: draft.source.clone(),
-        environment,
+        kind: parts.kind,
+        source: parts.source,
+        http: parts.http,
+        environment: parts.environment,
         input_schema: checked.input_schema,
-        target: Some(target),
-        timeout: Some(timeout),
+        target: parts.target,
+        timeout: Some(parts.timeout),
+        retry: Some(parts.retry),
+        overlap: Some(parts.overlap),
+        max_concurrent: checked.policy.max_concurrent,
+        idempotent: checked.policy.idempotent,
+        labels: checked.labels,
         input: checked.input,
     };
     let payload = api::run(Test::build(TestVariables { input })).await?.test_event;

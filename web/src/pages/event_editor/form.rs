@@ -4,14 +4,14 @@ use dioxus::prelude::*;
 
 use super::data::{self, Event};
 use super::draft::{Checked, Draft, Fault, Problem, Variable, belongs};
-use crate::i18n::{t, tf};
-use crate::pages::runs::data::{JobStatus, Refusal, UserErrorCode};
+use crate::i18n::{Locale, t, tf};
+use crate::pages::runs::data::{JobStatus, Refusal, UserError, UserErrorCode};
 use crate::pages::runs::say;
 use crate::session;
 use crate::ui::toast;
 
 /// Paths of fields that the settings show; the others belong to the script.
-const IN_SETTINGS: [&str; 8] = [
+const IN_SETTINGS: [&str; 15] = [
     "name",
     "description",
     "tags",
@@ -20,6 +20,13 @@ const IN_SETTINGS: [&str; 8] = [
     "target",
     "timeout",
     "inputSchema",
+    "retry",
+    "overlap",
+    "maxConcurrent",
+    "idempotent",
+    "maxExecutions",
+    "comment",
+    "labels",
 ];
 
 /// Signals of one page.
@@ -87,6 +94,11 @@ impl Form {
         self.draft.read().differs(&self.saved.read())
     }
 
+    /// Whether saving would make a new version.
+    pub fn makes_version(self) -> bool {
+        self.draft.read().makes_version(&self.saved.read())
+    }
+
     /// Changes the draft; what was wrong with the field is forgotten.
     pub fn edit(mut self, path: &str, change: impl FnOnce(&mut Draft)) {
         change(&mut self.draft.write());
@@ -145,9 +157,12 @@ impl Form {
 
     /// Reads the form, or says at the fields what is wrong.
     pub fn check(mut self, saving: bool) -> Option<Checked> {
-        let blank = |v: &Variable| v.name.trim().is_empty() && v.value.is_empty();
-        if self.draft.peek().environment.iter().any(blank) {
-            self.draft.write().environment.retain(|v| !blank(v));
+        // A row's place in an error is its place among the rows that are sent.
+        if self.draft.peek().environment.iter().any(Variable::is_blank) {
+            self.draft.write().environment.retain(|v| !v.is_blank());
+        }
+        if self.draft.peek().http.headers.iter().any(Variable::is_blank) {
+            self.draft.write().http.headers.retain(|v| !v.is_blank());
         }
         let checked = self.draft.peek().check(saving);
         match checked {
@@ -173,7 +188,7 @@ impl Form {
                 return;
             }
             self.errors
-                .set(errors.iter().map(|error| (error.path(), error.words())).collect());
+                .set(errors.iter().map(|error| (error.path(), said(error))).collect());
             // What stands at its field needs no second place.
             if errors.iter().all(|error| has_field(&error.path())) {
                 return;
@@ -228,12 +243,13 @@ impl Form {
                 if let Some(storage) = storage() {
                     let _ = storage.remove_item(&key(self.event.peek().as_ref()));
                 }
-                let number = event.version.number.to_string();
-                toast(
-                    JobStatus::Succeeded,
-                    tf("event.saved", &[("number", &number)]),
-                    event.name.clone(),
-                );
+                let number = event.version.number;
+                let words = if base.is_none_or(|(_, version)| version != number) {
+                    tf("event.saved", &[("number", &number.to_string())])
+                } else {
+                    t("account.saved")
+                };
+                toast(JobStatus::Succeeded, words, event.name.clone());
                 // What was typed while the request was under way stays typed.
                 let typed = self.draft.peek().clone();
                 self.show(event.clone());
@@ -250,16 +266,27 @@ impl Form {
     }
 }
 
+/// What the API says is wrong. Of a request it tells more than our own words do, such as where a template breaks off.
+fn said(error: &UserError) -> String {
+    if Locale::current() == Locale::En && belongs(&error.path(), "http") {
+        error.message.clone()
+    } else {
+        error.words()
+    }
+}
+
 /// Whether a control of the page shows what is wrong with a path.
 fn has_field(path: &str) -> bool {
     let first = path.split('.').next().unwrap_or_default();
-    matches!(first, "source" | "type" | "input") || IN_SETTINGS.contains(&first)
+    matches!(first, "source" | "type" | "input" | "http") || IN_SETTINGS.contains(&first)
 }
 
 fn in_words((path, fault): Problem) -> (String, String) {
     let text = match fault {
         Fault::Required => t("fault.required"),
         Fault::NotANumber => t("fault.number"),
+        Fault::NotWhole => t("fault.whole"),
+        Fault::NotATime => t("fault.time"),
         Fault::NotJson => t("fault.json"),
         Fault::Twice => t("fault.twice"),
     };

@@ -8,6 +8,7 @@ use super::changes;
 use super::copy_as;
 use super::data::Event;
 use super::form::Form;
+use super::later::RunLater;
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::log::copy;
@@ -31,6 +32,8 @@ pub fn Head(locale: Locale, form: Form, may_change: bool, onsave: EventHandler) 
     let name_error = form.error("name");
     let save = match &event {
         _ if saving => t("event.saving"),
+        // A new name is no new version.
+        Some(_) if form.dirty() && !form.makes_version() => t("event.save"),
         Some(event) => tf(
             "event.save_version",
             &[("number", &(event.version.number + 1).to_string())],
@@ -147,12 +150,28 @@ fn CopyAs(form: Form, id: String) -> Element {
     }
 }
 
+/// Moves the event to another state.
+async fn set_status(form: Form, id: cynic::Id, status: EventStatus) {
+    match changes::set_status(id.inner(), status).await {
+        Ok(changed) => {
+            let mut event = form.event;
+            if let Some(event) = event.write().as_mut() {
+                event.status = changed.status;
+                // Active again, it counts from 0.
+                event.counted_runs = changed.counted_runs;
+            }
+        }
+        Err(refusal) => say(t("event.status_failed"), &refusal),
+    }
+}
+
 #[component]
 fn More(locale: Locale, form: Form, event: Event) -> Element {
     let navigator = use_navigator();
     let mut asking = use_signal(|| false);
+    let mut later = use_signal(|| false);
     let may = |permission| event.viewer_can.contains(&permission);
-    let (status_id, delete_id) = (event.id.clone(), event.id.clone());
+    let (status_id, archive_id, delete_id) = (event.id.clone(), event.id.clone(), event.id.clone());
     let wish = Wish {
         id: event.id.inner().to_owned(),
         name: event.name.clone(),
@@ -180,30 +199,40 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
                     Icon { name: "play" }
                     {t("event.run_now")}
                 }
-            }
-            if may(Permission::Change) {
                 button {
                     class: "menu-item",
                     r#type: "button",
                     role: "menuitem",
                     "popovertarget": "event-more",
                     "popovertargetaction": "hide",
-                    onclick: move |_| {
-                        let id = status_id.clone();
-                        async move {
-                            match changes::set_status(id.inner(), next).await {
-                                Ok(changed) => {
-                                    let mut event = form.event;
-                                    if let Some(event) = event.write().as_mut() {
-                                        event.status = changed.status;
-                                    }
-                                }
-                                Err(refusal) => say(t("event.status_failed"), &refusal),
-                            }
-                        }
-                    },
+                    onclick: move |_| later.set(true),
+                    Icon { name: "schedule" }
+                    {t("later.open")}
+                }
+            }
+            if may(Permission::Change) {
+                div { class: "menu-sep", role: "separator" }
+                button {
+                    class: "menu-item",
+                    r#type: "button",
+                    role: "menuitem",
+                    "popovertarget": "event-more",
+                    "popovertargetaction": "hide",
+                    onclick: move |_| set_status(form, status_id.clone(), next),
                     Icon { name: icon }
                     "{word}"
+                }
+                if event.status != EventStatus::Archived {
+                    button {
+                        class: "menu-item",
+                        r#type: "button",
+                        role: "menuitem",
+                        "popovertarget": "event-more",
+                        "popovertargetaction": "hide",
+                        onclick: move |_| set_status(form, archive_id.clone(), EventStatus::Archived),
+                        Icon { name: "box" }
+                        {t("event.archive")}
+                    }
                 }
             }
             if may(Permission::Delete) {
@@ -219,6 +248,9 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
                     {t("event.delete")}
                 }
             }
+        }
+        if later() {
+            RunLater { locale, event: event.clone(), unsaved: form.dirty(), onclose: move |()| later.set(false) }
         }
         if asking() {
             Dialog {

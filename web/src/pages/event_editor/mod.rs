@@ -1,13 +1,21 @@
 //! An event: its script with a test run beside it, its settings, its versions and its runs.
 
 mod changes;
+mod compare;
+mod config;
 mod copy_as;
+mod counter;
 mod data;
 mod diff;
 mod draft;
+mod fields;
 mod form;
 mod guard;
 mod head;
+mod labels;
+mod later;
+mod policies;
+mod request;
 mod runs;
 mod script;
 mod settings;
@@ -76,7 +84,7 @@ const TABS: [(&str, &str); 5] = [
 /// The tab that shows what is wrong with a path.
 fn place_of(path: &str) -> &'static str {
     match path.split('.').next().unwrap_or_default() {
-        "source" | "type" => "",
+        "source" | "type" | "http" => "",
         "input" => TEST,
         _ => "settings",
     }
@@ -175,7 +183,8 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
         });
     };
     use_listener("keydown", false, false, move |event| {
-        let command = dom::command_key(&event);
+        // Keys belong to a dialog while one is open.
+        let command = dom::command_key(&event).filter(|_| !browser::has_dialog());
         let plain = dom::plain_key(&event).filter(|_| !dom::typing() && !browser::has_dialog());
         match (command.as_deref(), plain.as_deref()) {
             (Some("s"), _) if may_change => {

@@ -1,10 +1,11 @@
-//! The script of an event in its editor.
+//! The script of an event in its editor, or the request in its form.
 
 use dioxus::prelude::*;
 
 use super::diff;
-use super::draft::starter;
+use super::draft::{HTTP, is_starter, starter};
 use super::form::Form;
+use super::request::RequestForm;
 use crate::editor::highlight::Language;
 use crate::editor::{Caret, Editor, position};
 use crate::i18n::{t, tf, tn};
@@ -29,22 +30,75 @@ fn limit_text(seconds: u64) -> String {
     }
 }
 
-/// The pane with the source.
+/// The pane with what the event does.
 #[component]
 pub fn Script(form: Form, read_only: bool) -> Element {
-    let mut caret = use_signal::<Caret>(|| (1, 1));
-    let changed = use_memo(move || match &*form.event.read() {
-        Some(_) => diff::changed_lines(&form.saved.read().source, &form.draft.read().source),
-        None => Vec::new(),
-    });
     let draft = form.draft.read();
-    let error = form.error("source").or_else(|| form.error("type"));
+    let http = draft.is_http();
     let image = if draft.image.trim().is_empty() {
         t("editor.default_image")
     } else {
         draft.image.clone()
     };
     let limit = draft.timeout().map(limit_text);
+    let error = form.error("type");
+    rsx! {
+        section { class: "ev-edit", "aria-label": if http { t("http.request") } else { t("editor.script") },
+            div { class: "ev-bar",
+                label { class: "sr", r#for: "language", {t("events.type")} }
+                select {
+                    class: "select input-sm",
+                    id: "language",
+                    disabled: read_only,
+                    "aria-invalid": if error.is_some() { "true" },
+                    "aria-describedby": if error.is_some() { "language-note" },
+                    onchange: move |event| {
+                        form.edit("type", |draft| {
+                            draft.language = event.value();
+                            // What somebody wrote stays, whatever it is now said to be.
+                            if draft.language != HTTP && is_starter(&draft.source) {
+                                starter(&draft.language).clone_into(&mut draft.source);
+                            }
+                        });
+                    },
+                    for kind in EventType::ALL {
+                        option { key: "{kind.name()}", value: kind.name(), selected: kind.name() == draft.language, {kind.title()} }
+                    }
+                }
+                span { class: "facts",
+                    if !http {
+                        span { Icon { name: "box" } span { class: "num", "{image}" } }
+                    }
+                    if let Some(limit) = limit {
+                        span { class: "lo", Icon { name: "clock" } "{limit}" }
+                    }
+                }
+            }
+            if let Some(error) = &error {
+                p { class: "error editor-error", id: "language-note", role: "alert", Icon { name: "alert" } "{error}" }
+            }
+            if http {
+                RequestForm { form, read_only }
+            } else {
+                Source { form, read_only }
+            }
+        }
+    }
+}
+
+/// The source in its editor.
+#[component]
+fn Source(form: Form, read_only: bool) -> Element {
+    let mut caret = use_signal::<Caret>(|| (1, 1));
+    let changed = use_memo(move || match &*form.event.read() {
+        // Of what was a request every line would be new.
+        Some(event) if event.version.http.is_none() => {
+            diff::changed_lines(&form.saved.read().source, &form.draft.read().source)
+        }
+        _ => Vec::new(),
+    });
+    let draft = form.draft.read();
+    let error = form.error("source");
     let name = if draft.name.trim().is_empty() {
         t("nav.new_event")
     } else {
@@ -57,54 +111,26 @@ pub fn Script(form: Form, read_only: bool) -> Element {
         .as_ref()
         .map(|event| event.version.number.to_string());
     rsx! {
-        section { class: "ev-edit", "aria-label": t("editor.script"),
-            div { class: "ev-bar",
-                label { class: "sr", r#for: "language", {t("editor.language")} }
-                select {
-                    class: "select input-sm",
-                    id: "language",
-                    disabled: read_only,
-                    onchange: move |event| {
-                        form.edit("type", |draft| {
-                            let fresh = draft.source.trim().is_empty() || draft.source == starter(&draft.language);
-                            draft.language = event.value();
-                            if fresh {
-                                starter(&draft.language).clone_into(&mut draft.source);
-                            }
-                        });
-                    },
-                    for kind in EventType::SCRIPTS {
-                        option { key: "{kind.name()}", value: kind.name(), selected: kind.name() == draft.language, {kind.title()} }
-                    }
-                }
-                span { class: "facts",
-                    span { Icon { name: "box" } span { class: "num", "{image}" } }
-                    if let Some(limit) = limit {
-                        span { class: "lo", Icon { name: "clock" } "{limit}" }
-                    }
-                }
-            }
-            Editor {
-                id: "source",
-                label: tf("editor.source_of", &[("name", &name)]),
-                language: language(&draft.language),
-                text: draft.source.clone(),
-                changed: changed(),
-                read_only,
-                invalid: error.is_some(),
-                onchange: move |text: String| form.edit("source", |draft| draft.source = text),
-                oncaret: move |at| caret.set(at),
-            }
-            if let Some(error) = error {
-                p { class: "error editor-error", role: "alert", Icon { name: "alert" } "{error}" }
-            }
-            div { class: "ev-foot",
-                span { class: "num", {position(caret())} }
-                span { {tn("log.lines", lines)} }
-                if let Some(version) = version {
-                    if !changed.read().is_empty() {
-                        span { class: "md", {tn("editor.changed", changed.read().len() as u64).replace("{version}", &version)} }
-                    }
+        Editor {
+            id: "source",
+            label: tf("editor.source_of", &[("name", &name)]),
+            language: language(&draft.language),
+            text: draft.source.clone(),
+            changed: changed(),
+            read_only,
+            invalid: error.is_some(),
+            onchange: move |text: String| form.edit("source", |draft| draft.source = text),
+            oncaret: move |at| caret.set(at),
+        }
+        if let Some(error) = &error {
+            p { class: "error editor-error", role: "alert", Icon { name: "alert" } "{error}" }
+        }
+        div { class: "ev-foot",
+            span { class: "num", {position(caret())} }
+            span { {tn("log.lines", lines)} }
+            if let Some(version) = version {
+                if !changed.read().is_empty() {
+                    span { class: "md", {tn("editor.changed", changed.read().len() as u64).replace("{version}", &version)} }
                 }
             }
         }

@@ -3,69 +3,12 @@
 use dioxus::prelude::*;
 
 use super::draft::{Draft, Variable};
+use super::fields::{Area, Line, List, Rows};
 use super::form::Form;
-use crate::i18n::{t, tf};
-use crate::ui::{Field, Icon};
-
-/// A field of one line.
-#[component]
-fn Line(
-    form: Form,
-    path: String,
-    label: String,
-    #[props(default)] hint: Option<String>,
-    #[props(default)] optional: bool,
-    #[props(default)] numeric: bool,
-    value: String,
-    onchange: EventHandler<String>,
-) -> Element {
-    let error = form.error_within(&path);
-    let id = format!("f-{}", path.replace('.', "-"));
-    let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
-    rsx! {
-        Field { id: id.clone(), label, error: error.clone(), hint, optional,
-            input {
-                class: "input",
-                id: "{id}",
-                value: "{value}",
-                inputmode: if numeric { "decimal" },
-                autocomplete: "off",
-                "aria-invalid": if error.is_some() { "true" },
-                "aria-describedby": note,
-                oninput: move |event| onchange.call(event.value()),
-            }
-        }
-    }
-}
-
-/// A field of several lines.
-#[component]
-fn Area(
-    form: Form,
-    path: String,
-    label: String,
-    #[props(default)] hint: Option<String>,
-    #[props(default)] mono: bool,
-    value: String,
-    onchange: EventHandler<String>,
-) -> Element {
-    let error = form.error_within(&path);
-    let id = format!("f-{path}");
-    let note = (error.is_some() || hint.is_some()).then(|| format!("{id}-note"));
-    rsx! {
-        Field { id: id.clone(), label, error: error.clone(), hint, optional: true,
-            textarea {
-                class: if mono { "textarea mono" } else { "textarea" },
-                id: "{id}",
-                value: "{value}",
-                spellcheck: if mono { "false" },
-                "aria-invalid": if error.is_some() { "true" },
-                "aria-describedby": note,
-                oninput: move |event| onchange.call(event.value()),
-            }
-        }
-    }
-}
+use super::labels::Labels;
+use super::policies::Policies;
+use crate::i18n::t;
+use crate::ui::Icon;
 
 /// The settings as a form.
 #[component]
@@ -86,7 +29,49 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
                         input { r#type: "checkbox", role: "switch", checked: draft.shared, onchange: move |event| form.edit("shared", |d| d.shared = event.checked()) }
                         {t("field.shared")}
                     }
+                    if form.event.read().is_none() {
+                        label { class: "switch",
+                            input { r#type: "checkbox", role: "switch", checked: draft.inactive, onchange: move |event| form.edit("status", |d| d.inactive = event.checked()) }
+                            {t("field.as_draft")}
+                        }
+                    }
                 }
+                if draft.is_http() {
+                    section {
+                        h2 { {t("settings.bounds")} }
+                        Timeout { form }
+                        Labels { form, read_only }
+                    }
+                } else {
+                    Target { form, read_only }
+                }
+                Policies { form, read_only }
+                if !draft.is_http() {
+                    Environment { form }
+                }
+                section {
+                    h2 { {t("settings.input")} }
+                    Area { form, path: "inputSchema", label: t("field.schema"), hint: t("field.schema_hint"), mono: true, value: draft.input_schema.clone(), onchange: set("inputSchema", |d, v| d.input_schema = v) }
+                }
+                if !read_only {
+                    section {
+                        h2 { {t("settings.version")} }
+                        Line { form, path: "comment", label: t("field.comment"), hint: t("field.comment_hint"), optional: true, value: draft.comment.clone(), onchange: set("comment", |d, v| d.comment = v) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The container.
+#[component]
+fn Target(form: Form, read_only: bool) -> Element {
+    let draft = form.draft.read().clone();
+    let set = move |path: &'static str, change: fn(&mut Draft, String)| {
+        move |value: String| form.edit(path, |draft| change(draft, value))
+    };
+    rsx! {
                 section {
                     h2 { {t("settings.target")} }
                     Line { form, path: "target.image", label: t("field.image"), hint: t("field.image_hint"), optional: true, value: draft.image.clone(), onchange: set("target.image", |d, v| d.image = v) }
@@ -103,14 +88,8 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
                     if let Some(error) = form.error("target.network").or_else(|| form.error("target")) {
                         p { class: "error", role: "alert", Icon { name: "alert" } "{error}" }
                     }
+                    Labels { form, read_only }
                 }
-                Environment { form }
-                section {
-                    h2 { {t("settings.input")} }
-                    Area { form, path: "inputSchema", label: t("field.schema"), hint: t("field.schema_hint"), mono: true, value: draft.input_schema.clone(), onchange: set("inputSchema", |d, v| d.input_schema = v) }
-                }
-            }
-        }
     }
 }
 
@@ -160,92 +139,17 @@ fn Timeout(form: Form) -> Element {
 #[component]
 fn Environment(form: Form) -> Element {
     let rows = form.draft.read().environment.clone();
-    let error = form.error("environment");
     rsx! {
         section {
             h2 { {t("settings.environment")} }
             p { class: "hint", {if rows.is_empty() { t("env.none") } else { t("env.plain") }} }
-            if !rows.is_empty() {
-                div { class: "ev-env",
-                    span { class: "label", {t("env.name")} }
-                    span { class: "label", {t("env.value")} }
-                    span {}
-                    for (at, row) in rows.into_iter().enumerate() {
-                        Row { key: "{at}", form, at, row }
-                    }
-                }
-            }
-            if let Some(error) = error {
-                p { class: "error", role: "alert", Icon { name: "alert" } "{error}" }
-            }
+            Rows { form, list: List::Environment, rows }
             div {
                 button { class: "btn btn-sm", r#type: "button", onclick: move |_| form.edit("environment", |d| d.environment.push(Variable::default())),
                     Icon { name: "plus" }
                     {t("env.add")}
                 }
             }
-        }
-    }
-}
-
-#[component]
-fn Row(form: Form, at: usize, row: Variable) -> Element {
-    let (name_path, value_path) = (
-        format!("environment.{at}.name"),
-        format!("environment.{at}.value"),
-    );
-    let (name_error, value_error) = (form.error(&name_path), form.error(&value_path));
-    let error = name_error.clone().or(value_error.clone());
-    let number = (at + 1).to_string();
-    rsx! {
-        input {
-            class: "input",
-            value: "{row.name}",
-            autocomplete: "off",
-            spellcheck: "false",
-            "aria-label": tf("env.name_of", &[("n", &number)]),
-            "aria-invalid": if name_error.is_some() { "true" },
-            "aria-describedby": if error.is_some() { "env-{at}-note" },
-            oninput: move |event| {
-                form.edit(&name_path, |d| {
-                    if let Some(row) = d.environment.get_mut(at) {
-                        row.name = event.value();
-                    }
-                });
-            },
-        }
-        input {
-            class: "input",
-            value: "{row.value}",
-            autocomplete: "off",
-            spellcheck: "false",
-            "aria-label": tf("env.value_of", &[("n", &number)]),
-            "aria-invalid": if value_error.is_some() { "true" },
-            "aria-describedby": if error.is_some() { "env-{at}-note" },
-            oninput: move |event| {
-                form.edit(&value_path, |d| {
-                    if let Some(row) = d.environment.get_mut(at) {
-                        row.value = event.value();
-                    }
-                });
-            },
-        }
-        button {
-            class: "icon-btn",
-            r#type: "button",
-            "aria-label": tf("env.remove", &[("n", &number)]),
-            title: tf("env.remove", &[("n", &number)]),
-            onclick: move |_| {
-                form.edit("environment", |d| {
-                    if at < d.environment.len() {
-                        d.environment.remove(at);
-                    }
-                });
-            },
-            Icon { name: "trash" }
-        }
-        if let Some(error) = error.clone() {
-            p { class: "error", id: "env-{at}-note", role: "alert", Icon { name: "alert" } "{error}" }
         }
     }
 }

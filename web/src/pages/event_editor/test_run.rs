@@ -80,7 +80,7 @@ pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool, onrun:
             div { class: "ev-bar",
                 h2 { {t("test.title")} }
                 if form.dirty() {
-                    span { class: "badge", {t("test.unsaved")} }
+                    span { class: "badge", {if draft.is_http() { t("test.unsaved_http") } else { t("test.unsaved") }} }
                 }
                 span { class: "end",
                     if running {
@@ -122,7 +122,7 @@ pub fn TestPane(locale: Locale, form: Form, test: TestRun, may_run: bool, onrun:
             if let Some(id) = job {
                 TestJob { key: "{id}", locale, id: id.clone(), running: test.running, typical: form.event.read().as_ref().and_then(|event| event.jobs.typical()) }
             } else {
-                Empty { icon: "play", title: t("test.none"), text: t("test.none_text") }
+                Empty { icon: "play", title: t("test.none"), text: if draft.is_http() { t("test.none_http") } else { t("test.none_text") } }
             }
         }
     }
@@ -141,6 +141,17 @@ fn TestJob(
         let over = job.data.read().iter().flatten().any(|job| job.status.is_final());
         if over && *running.peek() {
             running.set(false);
+        }
+    });
+    // A request may be over before its first answer is read, which then shows it as it was: what goes on is looked at
+    // again each second.
+    use_future(move || async move {
+        loop {
+            browser::sleep(Duration::from_secs(1)).await;
+            if job.data.peek().iter().flatten().any(|job| job.status.is_final()) {
+                break;
+            }
+            job.reload();
         }
     });
     let held = job.data.read();

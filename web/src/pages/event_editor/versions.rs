@@ -3,6 +3,7 @@
 use dioxus::prelude::*;
 
 use super::changes;
+use super::compare::{Changed, Said, settings};
 use super::data::Version;
 use super::diff::{Change, diff};
 use super::form::Form;
@@ -128,9 +129,8 @@ fn Comparison(
         ),
         None => tf("versions.first", &[("number", &number)]),
     };
-    let same = before
-        .as_ref()
-        .is_some_and(|before| before.source == chosen.source);
+    let text = chosen.text();
+    let same = before.as_ref().is_some_and(|before| before.text() == text);
     let restored = chosen.clone();
     rsx! {
         section { class: "ver-diff", "aria-label": "{title}",
@@ -167,52 +167,26 @@ fn Comparison(
             if let Some(before) = &before {
                 Settings { changed: settings(before, &chosen), same }
             }
-            Diff { old: before.map(|before| before.source), new: chosen.source, label: title.clone() }
+            Diff { old: before.map(|before| before.text()), new: text, label: title.clone() }
         }
     }
 }
 
-/// A setting: the key of its name, and how it is read.
-type Read<'a> = (&'static str, &'a dyn Fn(&Version) -> String);
-
-/// Settings that differ: the key of the name, and the value before and after.
-fn settings(before: &Version, after: &Version) -> Vec<(&'static str, String, String)> {
-    let limit = |version: &Version| version.timeout.get().map(duration).unwrap_or_default();
-    let image = |version: &Version| {
-        version
-            .target
-            .image
-            .clone()
-            .unwrap_or_else(|| t("editor.default_image"))
-    };
-    let variables = |version: &Version| {
-        let all = version.environment.iter();
-        all.map(|v| format!("{}={}", v.name, v.value))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    let schema = |version: &Version| {
-        let schema = version.input_schema.as_ref().filter(|schema| !schema.is_null());
-        schema.map(ToString::to_string).unwrap_or_default()
-    };
-    let read: [Read<'_>; 8] = [
-        ("events.type", &|version| version.kind.title().to_owned()),
-        ("field.image", &image),
-        ("field.memory", &|version| bytes(version.target.memory_bytes)),
-        ("field.cpus", &|version| version.target.cpus.to_string()),
-        ("field.pids", &|version| version.target.pids.to_string()),
-        ("field.timeout", &limit),
-        ("settings.environment", &variables),
-        ("field.schema", &schema),
-    ];
-    read.into_iter()
-        .map(|(key, value)| (key, value(before), value(after)))
-        .filter(|(_, before, after)| before != after)
-        .collect()
+/// How a setting is said, in words.
+fn words(said: Said) -> String {
+    match said {
+        Said::Nothing => "–".to_owned(),
+        Said::Text(text) if text.is_empty() => "–".to_owned(),
+        Said::Text(text) => text,
+        Said::Word(key) => t(key),
+        Said::Words(keys) => keys.into_iter().map(t).collect::<Vec<_>>().join(", "),
+        Said::Bytes(count) => bytes(count),
+        Said::Time(time) => duration(time),
+    }
 }
 
 #[component]
-fn Settings(changed: Vec<(&'static str, String, String)>, same: bool) -> Element {
+fn Settings(changed: Vec<Changed>, same: bool) -> Element {
     if changed.is_empty() {
         return rsx! {
             if same {
@@ -220,12 +194,11 @@ fn Settings(changed: Vec<(&'static str, String, String)>, same: bool) -> Element
             }
         };
     }
-    let shown = |value: String| if value.is_empty() { "–".to_owned() } else { value };
     rsx! {
         dl { class: "kv ver-settings",
-            for (key, before, after) in changed {
-                dt { key: "{key}", {t(key)} }
-                dd { del { {shown(before)} } " → " ins { {shown(after)} } }
+            for Changed { name , before , after } in changed {
+                dt { key: "{name}", {t(name)} }
+                dd { del { {words(before)} } " → " ins { {words(after)} } }
             }
         }
     }

@@ -1,28 +1,48 @@
 //! What a person is typing about an event: text as typed, checked only when it is sent.
 //! Knows nothing of the page or the network; paths of fields are those of the API's inputs.
 
+pub mod http;
+pub mod policy;
+pub mod span;
+
 use serde::{Deserialize, Serialize};
 
+use self::http::{CheckedRequest, Request};
+use self::policy::{CheckedPolicy, Policy};
 use crate::pages::input::schema;
 
-/// One row of the environment table.
+/// One row of the environment table, or of a request's headers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Variable {
     pub name: String,
     pub value: String,
 }
 
-/// The form as typed.
+impl Variable {
+    /// A row in which nothing stands.
+    pub fn is_blank(&self) -> bool {
+        self.name.trim().is_empty() && self.value.is_empty()
+    }
+}
+
+/// The name of the type that sends a request.
+pub const HTTP: &str = "HTTP_REQUEST";
+
+/// The form as typed. What an older page kept of it may lack fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Draft {
     pub name: String,
     pub description: String,
     /// Separated by commas or spaces.
     pub tags: String,
     pub shared: bool,
-    /// `BASH`, `PYTHON` or `NODEJS`.
+    /// `BASH`, `PYTHON`, `NODEJS` or `HTTP_REQUEST`.
     pub language: String,
+    /// The script; what is left of one while it is a request is not part of the event.
     pub source: String,
+    /// What is sent; not part of the event while it is a script.
+    pub http: Request,
     pub environment: Vec<Variable>,
     pub image: String,
     pub memory_mib: String,
@@ -32,7 +52,14 @@ pub struct Draft {
     pub network: bool,
     pub timeout_minutes: String,
     pub timeout_seconds: String,
+    /// What an orchestrator must have to run it, separated by commas or spaces.
+    pub labels: String,
     pub input_schema: String,
+    pub policy: Policy,
+    /// Whether a new event begins as a draft; of no meaning for one that is there.
+    pub inactive: bool,
+    /// What the next version is about; not part of the event.
+    pub comment: String,
     /// Input of a test run; not part of the event.
     pub input: String,
 }
@@ -46,6 +73,14 @@ pub fn starter(language: &str) -> &'static str {
     }
 }
 
+/// Whether a script is one that nobody wrote.
+pub fn is_starter(source: &str) -> bool {
+    source.trim().is_empty()
+        || ["BASH", "PYTHON", "NODEJS"]
+            .iter()
+            .any(|of| starter(of) == source)
+}
+
 impl Default for Draft {
     fn default() -> Self {
         Self {
@@ -55,6 +90,7 @@ impl Default for Draft {
             shared: false,
             language: "BASH".to_owned(),
             source: starter("BASH").to_owned(),
+            http: Request::default(),
             environment: Vec::new(),
             image: String::new(),
             memory_mib: "256".to_owned(),
@@ -63,7 +99,11 @@ impl Default for Draft {
             network: false,
             timeout_minutes: "5".to_owned(),
             timeout_seconds: "0".to_owned(),
+            labels: String::new(),
             input_schema: String::new(),
+            policy: Policy::default(),
+            inactive: false,
+            comment: String::new(),
             input: "{}".to_owned(),
         }
     }
@@ -74,6 +114,8 @@ impl Default for Draft {
 pub enum Fault {
     Required,
     NotANumber,
+    NotWhole,
+    NotATime,
     NotJson,
     Twice,
 }
@@ -84,7 +126,13 @@ pub type Problem = (String, Fault);
 /// The form, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
+    /// Empty for a request.
+    pub source: String,
+    pub http: Option<CheckedRequest>,
+    pub policy: CheckedPolicy,
+    pub comment: Option<String>,
     pub tags: Vec<String>,
+    pub labels: Vec<String>,
     pub environment: Vec<Variable>,
     pub image: Option<String>,
     pub memory_bytes: f64,
@@ -96,20 +144,28 @@ pub struct Checked {
 }
 
 impl Draft {
+    pub fn is_http(&self) -> bool {
+        self.language == HTTP
+    }
+
     /// Tags as a list, each once.
     pub fn tag_list(&self) -> Vec<String> {
-        let mut tags: Vec<String> = Vec::new();
-        for tag in self
-            .tags
-            .split([',', ' '])
-            .map(str::trim)
-            .filter(|t| !t.is_empty())
-        {
-            if !tags.iter().any(|t| t == tag) {
-                tags.push(tag.to_owned());
-            }
+        words(&self.tags)
+    }
+
+    /// Labels as a list, each once.
+    pub fn label_list(&self) -> Vec<String> {
+        words(&self.labels)
+    }
+
+    /// Asks for a label, or asks for it no more.
+    pub fn toggle_label(&mut self, label: &str) {
+        let mut labels = self.label_list();
+        match labels.iter().position(|one| one == label) {
+            Some(at) => drop(labels.remove(at)),
+            None => labels.push(label.to_owned()),
         }
-        tags
+        self.labels = labels.join(", ");
     }
 
     /// Seconds of the time limit, if both fields are numbers.
@@ -129,17 +185,21 @@ impl Draft {
     /// Reads the form. `saving` asks for what only a saved event needs; the test input counts otherwise.
     pub fn check(&self, saving: bool) -> Result<Checked, Vec<Problem>> {
         let mut problems: Vec<Problem> = Vec::new();
-        let mut wrong = |path: &str, fault| problems.push((path.to_owned(), fault));
         if saving && self.name.trim().is_empty() {
-            wrong("name", Fault::Required);
+            problems.push(("name".to_owned(), Fault::Required));
         }
-        if self.source.trim().is_empty() {
+        let http = self.is_http().then(|| self.http.check(&mut problems));
+        let mut wrong = |path: &str, fault| problems.push((path.to_owned(), fault));
+        if http.is_none() && self.source.trim().is_empty() {
             wrong("source", Fault::Required);
         }
+        // A request has neither container nor environment: what is left of them is not shown, and not sent.
+        let other = Self::default();
+        let container = if http.is_some() { &other } else { self };
         let mut environment: Vec<Variable> = Vec::new();
-        for (row, variable) in self.environment.iter().enumerate() {
+        for (row, variable) in container.environment.iter().enumerate() {
             let name = variable.name.trim();
-            if name.is_empty() && variable.value.is_empty() {
+            if variable.is_blank() {
                 continue;
             }
             if name.is_empty() {
@@ -159,9 +219,9 @@ impl Draft {
                 0.0
             }
         };
-        let memory = number("target.memoryBytes", &self.memory_mib) * 1024.0 * 1024.0;
-        let cpus = number("target.cpus", &self.cpus);
-        let pids = self.pids.trim().parse::<i32>().ok().filter(|p| *p > 0);
+        let memory = number("target.memoryBytes", &container.memory_mib) * 1024.0 * 1024.0;
+        let cpus = number("target.cpus", &container.cpus);
+        let pids = container.pids.trim().parse::<i32>().ok().filter(|p| *p > 0);
         if pids.is_none() {
             wrong("target.pids", Fault::NotANumber);
         }
@@ -178,13 +238,23 @@ impl Draft {
         let input_schema = json("inputSchema", &self.input_schema);
         let input = if saving { None } else { json("input", &self.input) };
         let input = input.map(|input| schema::read(input_schema.as_ref(), input));
+        let policy = self.policy.check(&mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         Ok(Checked {
+            source: if http.is_some() {
+                String::new()
+            } else {
+                self.source.clone()
+            },
+            http,
+            policy,
+            comment: Some(self.comment.trim().to_owned()).filter(|comment| !comment.is_empty()),
             tags: self.tag_list(),
+            labels: self.label_list(),
             environment,
-            image: Some(self.image.trim().to_owned()).filter(|i| !i.is_empty()),
+            image: Some(container.image.trim().to_owned()).filter(|i| !i.is_empty()),
             memory_bytes: memory.round(),
             cpus,
             pids: pids.unwrap_or_default(),
@@ -194,14 +264,60 @@ impl Draft {
         })
     }
 
+    /// What is part of the event: a script has no request, and a request neither script nor container.
+    fn plain(&self) -> Self {
+        let mut plain = Self {
+            input: String::new(),
+            comment: String::new(),
+            ..self.clone()
+        };
+        if plain.is_http() {
+            let other = Self::default();
+            plain.source.clear();
+            plain.environment.clear();
+            (plain.image, plain.memory_mib, plain.cpus) = (other.image, other.memory_mib, other.cpus);
+            (plain.pids, plain.network) = (other.pids, other.network);
+        } else {
+            plain.http = Request::default();
+        }
+        plain
+    }
+
     /// True when saving would change the event.
     pub fn differs(&self, saved: &Self) -> bool {
-        let plain = |draft: &Self| Self {
-            input: String::new(),
-            ..draft.clone()
-        };
-        plain(self) != plain(saved)
+        self.plain() != saved.plain()
     }
+
+    /// True when saving would make a new version: not for what an event is called, who sees it and how often it runs.
+    pub fn makes_version(&self, saved: &Self) -> bool {
+        let content = |draft: &Self| {
+            let mut plain = Self {
+                name: String::new(),
+                description: String::new(),
+                tags: String::new(),
+                shared: false,
+                ..draft.plain()
+            };
+            plain.policy.max_executions.clear();
+            plain
+        };
+        content(self) != content(saved)
+    }
+}
+
+/// Words between commas and spaces, each once.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text
+        .split([',', ' '])
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        if !words.iter().any(|one| one == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
 }
 
 /// Whether an error's path is that of a field or of a part of it.
@@ -211,133 +327,4 @@ pub fn belongs(path: &str, field: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named() -> Draft {
-        Draft {
-            name: "a".to_owned(),
-            ..Draft::default()
-        }
-    }
-
-    fn paths(result: Result<Checked, Vec<Problem>>) -> Vec<(String, Fault)> {
-        result.err().unwrap_or_default()
-    }
-
-    #[test]
-    fn a_new_event_needs_only_a_name() {
-        assert_eq!(
-            paths(Draft::default().check(true)),
-            [("name".to_owned(), Fault::Required)]
-        );
-        let checked = named().check(true).unwrap();
-        assert!((checked.memory_bytes - 268_435_456.0).abs() < 0.5);
-        assert_eq!(
-            (checked.timeout.as_str(), checked.pids, checked.image),
-            ("PT300S", 128, None)
-        );
-        assert!(Draft::default().check(false).is_ok());
-    }
-
-    #[test]
-    fn every_wrong_field_is_named() {
-        let draft = Draft {
-            source: " \n".into(),
-            memory_mib: "much".into(),
-            cpus: "0".into(),
-            pids: "1.5".into(),
-            timeout_minutes: "0".into(),
-            input_schema: "{".into(),
-            ..named()
-        };
-        let found: Vec<String> = paths(draft.check(true)).into_iter().map(|p| p.0).collect();
-        assert_eq!(
-            found,
-            [
-                "source",
-                "target.memoryBytes",
-                "target.cpus",
-                "target.pids",
-                "timeout",
-                "inputSchema"
-            ]
-        );
-    }
-
-    #[test]
-    fn rows_of_the_environment_keep_their_place_in_errors() {
-        let row = |name: &str, value: &str| Variable {
-            name: name.into(),
-            value: value.into(),
-        };
-        let draft = Draft {
-            environment: vec![row("A", "1"), row("", ""), row("", "x"), row("A ", "2")],
-            ..named()
-        };
-        assert_eq!(
-            paths(draft.check(true)),
-            [
-                ("environment.2.name".to_owned(), Fault::Required),
-                ("environment.3.name".to_owned(), Fault::Twice)
-            ]
-        );
-    }
-
-    #[test]
-    fn only_a_test_reads_the_test_input() {
-        let draft = Draft {
-            input: "{oops".into(),
-            ..named()
-        };
-        assert!(draft.check(true).is_ok());
-        assert_eq!(paths(draft.check(false)), [("input".to_owned(), Fault::NotJson)]);
-        assert!(!draft.differs(&named()));
-        assert!(
-            Draft {
-                cpus: "2".into(),
-                ..named()
-            }
-            .differs(&named())
-        );
-    }
-
-    #[test]
-    fn a_decimal_comma_is_understood_and_huge_times_are_not() {
-        let checked = Draft {
-            cpus: "0,5".into(),
-            timeout_seconds: "30".into(),
-            ..named()
-        }
-        .check(true)
-        .unwrap();
-        assert!((checked.cpus - 0.5).abs() < f64::EPSILON);
-        assert_eq!(checked.timeout, "PT330S");
-        assert_eq!(
-            Draft {
-                timeout_minutes: u64::MAX.to_string(),
-                ..named()
-            }
-            .timeout(),
-            None
-        );
-    }
-
-    #[test]
-    fn tags_are_listed_once() {
-        assert_eq!(
-            Draft {
-                tags: "a, b a,,c".into(),
-                ..named()
-            }
-            .tag_list(),
-            ["a", "b", "c"]
-        );
-    }
-
-    #[test]
-    fn an_error_belongs_to_its_field_and_to_what_holds_it() {
-        assert!(belongs("input.day", "input") && belongs("tags.0", "tags") && belongs("input", "input"));
-        assert!(!belongs("inputSchema", "input") && !belongs("name", "environment.0.name"));
-    }
-}
+mod tests;
