@@ -104,7 +104,12 @@ pub fn read(content: &str, format: Format) -> Result<Document, Vec<Problem>> {
         return Err(problems);
     }
     if items.is_empty() && problems.is_empty() {
-        problems.push(problem(Required, &["events"], list.at, "There are no events in it."));
+        problems.push(problem(
+            Required,
+            &["events"],
+            list.at,
+            "There are no events in it.",
+        ));
     }
     let shape = Shape::of::<CreateEventInput>(&["comment"]);
     let events: Vec<NewEvent> = items
@@ -183,7 +188,9 @@ pub fn event_tree(event: &NewEvent) -> Tree {
     let given = |holds: bool, name, tree: &dyn Fn() -> Tree| holds.then(|| (name, tree()));
     let parts = [
         Some(("name", name.as_str().into())),
-        given(!description.is_empty(), "description", &|| description.as_str().into()),
+        given(!description.is_empty(), "description", &|| {
+            description.as_str().into()
+        }),
         Some(("type", word(EventType::from(*kind)))),
         Some(("status", word(EventStatus::from(*status)))),
         given(!tags.is_empty(), "tags", &|| {
@@ -191,15 +198,23 @@ pub fn event_tree(event: &NewEvent) -> Tree {
         }),
         given(*shared, "shared", &|| true.into()),
         http.as_ref().map(|http| ("http", http_tree(http))),
-        given(!environment.is_empty(), "environment", &|| Tree::list(variables.clone())),
+        given(!environment.is_empty(), "environment", &|| {
+            Tree::list(variables.clone())
+        }),
         input_schema.as_ref().map(|schema| ("inputSchema", schema.into())),
         given(target != &Target::default(), "target", &|| target_tree(target)),
-        given(*timeout_ms != DEFAULT_TIMEOUT_MS, "timeout", &|| duration(*timeout_ms)),
+        given(*timeout_ms != DEFAULT_TIMEOUT_MS, "timeout", &|| {
+            duration(*timeout_ms)
+        }),
         given(retry != &usual.retry, "retry", &|| retry_tree(retry)),
-        given(*overlap != usual.overlap, "overlap", &|| word(OverlapPolicy::from(*overlap))),
+        given(*overlap != usual.overlap, "overlap", &|| {
+            word(OverlapPolicy::from(*overlap))
+        }),
         max_concurrent.map(|most| ("maxConcurrent", i64::from(most).into())),
         given(*idempotent, "idempotent", &|| true.into()),
-        given(*max_executions != 0, "maxExecutions", &|| i64::from(*max_executions).into()),
+        given(*max_executions != 0, "maxExecutions", &|| {
+            i64::from(*max_executions).into()
+        }),
         given(!source.is_empty(), "source", &|| source.as_str().into()),
     ];
     Tree::map(parts.into_iter().flatten())
@@ -272,7 +287,13 @@ fn retry_tree(retry: &RetryPolicy) -> Tree {
         ("maxDelay", duration(*max_delay_ms)),
         ("factor", (*factor).into()),
         ("jitter", (*jitter).into()),
-        ("on", Tree::list(on.iter().map(|cause| word(RetryCause::from(*cause))))),
-        ("exitCodes", Tree::list(exit_codes.iter().map(|code| i64::from(*code).into()))),
+        (
+            "on",
+            Tree::list(on.iter().map(|cause| word(RetryCause::from(*cause)))),
+        ),
+        (
+            "exitCodes",
+            Tree::list(exit_codes.iter().map(|code| i64::from(*code).into())),
+        ),
     ])
 }

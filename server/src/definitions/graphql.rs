@@ -232,10 +232,7 @@ impl DefinitionsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The text, and what to do with it.")] input: ImportDefinitionsInput,
     ) -> ApiResult<ImportDefinitionsPayload> {
-        let result = ctx
-            .data::<Definitions>()?
-            .import(op(ctx)?, input.into())
-            .await;
+        let result = ctx.data::<Definitions>()?.import(op(ctx)?, input.into()).await;
         let (all, user_errors) = payload(ctx, result)?;
         Ok(ImportDefinitionsPayload::of(all.unwrap_or_default(), user_errors))
     }

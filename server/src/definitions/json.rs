@@ -139,17 +139,31 @@ mod tests {
     fn values_are_read_as_they_are() {
         let value = json!({ "a": [1, -2, 1.5, null, true, "x\u{1f680}"], "b": {} , "c": u64::MAX });
         assert_eq!(read(&value.to_string()).unwrap(), Tree::from(&value));
-        assert_eq!(read("\u{feff}[\"\\ud83d\\ude80\"]").unwrap(), Tree::from(&json!(["🚀"])));
+        assert_eq!(
+            read("\u{feff}[\"\\ud83d\\ude80\"]").unwrap(),
+            Tree::from(&json!(["🚀"]))
+        );
     }
 
     #[test]
     fn what_is_wrong_has_its_line_and_column() {
         assert_eq!(fault("{\n \"a\": ,\n}"), (2, 7, "This is not JSON.".into()));
-        assert_eq!(fault("{\"a\": 1, \"b\": 2, \"a\": 3}").2, "This name is there twice.");
+        assert_eq!(
+            fault("{\"a\": 1, \"b\": 2, \"a\": 3}").2,
+            "This name is there twice."
+        );
         assert_eq!(fault("{} {}").2, "This is not JSON.");
         assert!(fault(&"[".repeat(100)).2.starts_with("There are too many levels"));
-        assert!(fault(&"[".repeat(1_000_000)).2.starts_with("There are too many levels"));
-        assert!(fault(&format!("[{}1]", "1,".repeat(100_000))).2.starts_with("There are more than"));
+        assert!(
+            fault(&"[".repeat(1_000_000))
+                .2
+                .starts_with("There are too many levels")
+        );
+        assert!(
+            fault(&format!("[{}1]", "1,".repeat(100_000)))
+                .2
+                .starts_with("There are more than")
+        );
     }
 
     proptest! {

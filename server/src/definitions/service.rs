@@ -157,7 +157,11 @@ fn file_stem(name: &str) -> String {
     }
     stem.truncate(60);
     let stem = stem.trim_end_matches('-');
-    if stem.is_empty() { "event".into() } else { stem.into() }
+    if stem.is_empty() {
+        "event".into()
+    } else {
+        stem.into()
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +172,9 @@ mod tests {
     fn a_file_is_named_after_its_event() {
         assert_eq!(file_stem("Nightly  Backup (DB)"), "nightly-backup-db");
         assert_eq!(file_stem("../../etc/passwd"), "etc-passwd");
-        assert_eq!((file_stem("日本"), file_stem(&"ab ".repeat(40)).len()), ("event".into(), 59));
+        assert_eq!(
+            (file_stem("日本"), file_stem(&"ab ".repeat(40)).len()),
+            ("event".into(), 59)
+        );
     }
 }

@@ -124,7 +124,11 @@ impl Walk<'_> {
             ("Float", _) => self.expected("A number", tree),
             ("Int", Value::Number(number)) => match number.as_i64().map(i32::try_from) {
                 Some(Ok(_)) => input(tree),
-                _ => self.refuse(UserErrorCode::Invalid, tree, "A whole number of 32 bits is expected here."),
+                _ => self.refuse(
+                    UserErrorCode::Invalid,
+                    tree,
+                    "A whole number of 32 bits is expected here.",
+                ),
             },
             ("Int", _) => self.expected("A whole number", tree),
             ("Duration", Value::Text(text)) if Duration::from_iso(text).is_none() => {
@@ -169,7 +173,8 @@ impl Walk<'_> {
             self.path.pop();
         }
         for (name, field) in input_fields {
-            let needed = field.ty.ends_with('!') && field.default_value.is_none() && !without.contains(&name.as_str());
+            let needed =
+                field.ty.ends_with('!') && field.default_value.is_none() && !without.contains(&name.as_str());
             let given = tree.part(name).is_some_and(|part| part.value != Value::Null);
             if needed && !given {
                 self.path.push(name.clone());

@@ -125,10 +125,7 @@ fn behind(out: &mut String, tree: &Tree, indent: usize) {
 fn has_lines(text: &str) -> bool {
     let plain = |c: char| c == '\n' || c == '\t' || !is_special(c);
     let spoilt = |line: &str| !line.is_empty() && line.trim().is_empty();
-    text.contains('\n')
-        && text.chars().all(plain)
-        && !text.trim().is_empty()
-        && !text.lines().any(spoilt)
+    text.contains('\n') && text.chars().all(plain) && !text.trim().is_empty() && !text.lines().any(spoilt)
 }
 
 fn block(out: &mut String, text: &str, indent: usize) {
@@ -220,7 +217,9 @@ mod tests {
             Just(Json::Null),
             any::<bool>().prop_map(Json::from),
             any::<i64>().prop_map(Json::from),
-            any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Json::from),
+            any::<f64>()
+                .prop_filter("finite", |n| n.is_finite())
+                .prop_map(Json::from),
             text.clone().prop_map(Json::from),
         ];
         leaf.prop_recursive(4, 40, 6, move |inner| {

@@ -174,7 +174,10 @@ pub fn read(content: &str) -> Result<Tree, Problem> {
             _ => (0, false),
         };
         if anchor != 0 {
-            return Err(Problem::syntax(at, "Anchors and aliases (& and *) can't be used here."));
+            return Err(Problem::syntax(
+                at,
+                "Anchors and aliases (& and *) can't be used here.",
+            ));
         }
         if tag {
             return Err(Problem::syntax(at, "Tags (!) can't be used here."));
@@ -200,7 +203,8 @@ pub fn read(content: &str) -> Result<Tree, Problem> {
             Event::Scalar(text, style, ..) => {
                 builder.scalar(at, text.into_owned(), style == ScalarStyle::Plain)?;
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Alias(_) => {}
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Alias(_) => {
+            }
         }
     }
     let empty = || Tree {
@@ -228,12 +232,18 @@ mod tests {
         let expected = json!({ "a": [1, -2, 3, 31, 15, 1.5, 0.5, 2.0, 1000.0, null, null, true, "no", 12, "1.2.3", "1",
             "x\n", "0x", "-", "1_0"] });
         assert_eq!(read(text).unwrap(), Tree::from(&expected));
-        assert_eq!(read("a: |\n  x\n   y\n\nb: >-\n  p\n  q\n").unwrap(), Tree::from(&json!({ "a": "x\n y\n", "b": "p q" })));
+        assert_eq!(
+            read("a: |\n  x\n   y\n\nb: >-\n  p\n  q\n").unwrap(),
+            Tree::from(&json!({ "a": "x\n y\n", "b": "p q" }))
+        );
         assert_eq!(read("# nothing\n").unwrap().value, Value::Null);
         for far in ["a: 1e999", "a: .inf", "a: .nan", "a: 0xFFFFFFFFFFFFFFFFFF"] {
             assert_eq!(fault(far), (1, 4, "This number is out of range.".into()), "{far}");
         }
-        assert_eq!(read("a: 99999999999999999999").unwrap(), Tree::from(&json!({ "a": 1e20 })));
+        assert_eq!(
+            read("a: 99999999999999999999").unwrap(),
+            Tree::from(&json!({ "a": 1e20 }))
+        );
     }
 
     #[test]
@@ -256,13 +266,23 @@ mod tests {
         });
         assert_eq!(fault(&bomb).2, anchors);
         assert_eq!(fault("a: !!str 1\n").2, "Tags (!) can't be used here.");
-        assert_eq!(fault("a: !include /etc/passwd\n").2, "Tags (!) can't be used here.");
+        assert_eq!(
+            fault("a: !include /etc/passwd\n").2,
+            "Tags (!) can't be used here."
+        );
         assert_eq!(fault("a: 1\na: 2\n"), (2, 1, "This name is there twice.".into()));
         assert_eq!(fault("a: 1\n---\nb: 2\n").2, "There is one document in a file.");
         assert_eq!(fault("? [a]\n: 1\n").2, "The name of a part is a text.");
-        assert_eq!(fault("a: 1\nb: x\0y\n"), (2, 5, "NUL characters can't be used here.".into()));
-        assert_eq!(fault("a: 'x\n"). 0, 2);
-        for deep in ["[".repeat(1000), "a: ".to_owned() + &"{x: ".repeat(100), "- ".repeat(5000)] {
+        assert_eq!(
+            fault("a: 1\nb: x\0y\n"),
+            (2, 5, "NUL characters can't be used here.".into())
+        );
+        assert_eq!(fault("a: 'x\n").0, 2);
+        for deep in [
+            "[".repeat(1000),
+            "a: ".to_owned() + &"{x: ".repeat(100),
+            "- ".repeat(5000),
+        ] {
             assert!(fault(&deep).0 == 1, "{deep}");
         }
         let many = fault(&format!("[{}1]", "1,".repeat(100_000)));

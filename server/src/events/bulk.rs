@@ -120,7 +120,11 @@ impl Events {
         {
             op.denied("exportDefinitions", "NOT_FOUND");
             let field = format!("eventIds.{absent}");
-            return Err(Error::field(UserErrorCode::NotFound, &field, "There is no such event."));
+            return Err(Error::field(
+                UserErrorCode::NotFound,
+                &field,
+                "There is no such event.",
+            ));
         }
         if sizes.len() > most {
             return too_much(format!("These are more than {most} events: narrow the filter."));
@@ -168,9 +172,7 @@ impl Events {
         let steps = plan(news, there, conflict, &mut taken)?;
         let made = steps.iter().filter(|step| matches!(step, Step::Make(_))).count();
         // Before the rows of events: whoever accepts a job locks the person first, too.
-        self.quotas
-            .admit_events(&tx, grant.user(), &limits, made)
-            .await?;
+        self.quotas.admit_events(&tx, grant.user(), &limits, made).await?;
         let changed = steps.iter().filter_map(|step| match step {
             Step::Change(row, ..) => Some((row.id, row.clone())),
             _ => None,

@@ -106,7 +106,9 @@ impl Events {
         if let Some(after) = entry.as_mut().and_then(|entry| entry.after.as_mut()) {
             after["forkedFrom"] = event.id.to_string().into();
         }
-        self.audit.record_all(&tx, op, entry.into_iter().collect()).await?;
+        self.audit
+            .record_all(&tx, op, entry.into_iter().collect())
+            .await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -124,9 +126,18 @@ mod tests {
     fn copies_are_counted_and_never_copies_of_copies() {
         assert_eq!(free("Backup", &[]), "Backup (copy)");
         assert_eq!(free("Backup", &["Backup", "Backup (copy)"]), "Backup (copy 2)");
-        assert_eq!(free("Backup (copy)", &["Backup (copy)", "Backup (copy 2)"]), "Backup (copy 3)");
+        assert_eq!(
+            free("Backup (copy)", &["Backup (copy)", "Backup (copy 2)"]),
+            "Backup (copy 3)"
+        );
         assert_eq!(free("Backup (copy 7)", &["Backup (copy 7)"]), "Backup (copy)");
-        for whole in ["Backup (copy x)", "Backup (copy )", "(copy)", " (copy)", "Backup (copying)"] {
+        for whole in [
+            "Backup (copy x)",
+            "Backup (copy )",
+            "(copy)",
+            " (copy)",
+            "Backup (copying)",
+        ] {
             assert_eq!(stem(whole), whole);
         }
     }

@@ -160,9 +160,7 @@ impl Events {
         let (row, version) = self.new_rows(&grant, new);
         let limits = self.quotas.limits(grant.user()).await?;
         let tx = self.kernel.db.begin().await?;
-        self.quotas
-            .admit_events(&tx, grant.user(), &limits, 1)
-            .await?;
+        self.quotas.admit_events(&tx, grant.user(), &limits, 1).await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
         self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cronium_entity::{event, event_version};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait as _,
-    IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Statement,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend,
+    EntityTrait as _, IntoActiveModel as _, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Select, Statement,
 };
 use uuid::Uuid;
 
@@ -140,10 +141,14 @@ pub async fn insert_all(
 ) -> Result<()> {
     if !rows.is_empty() {
         let rows = rows.into_iter().map(event::ActiveModel::from);
-        event::Entity::insert_many(rows).exec_without_returning(tx).await?;
+        event::Entity::insert_many(rows)
+            .exec_without_returning(tx)
+            .await?;
     }
     if !versions.is_empty() {
-        let versions = versions.into_iter().map(|row| row.into_active_model().reset_all());
+        let versions = versions
+            .into_iter()
+            .map(|row| row.into_active_model().reset_all());
         event_version::Entity::insert_many(versions)
             .exec_without_returning(tx)
             .await?;
