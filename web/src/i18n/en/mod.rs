@@ -2,6 +2,7 @@
 
 mod admin;
 mod common;
+mod definitions;
 mod events;
 mod log;
 mod overview;
@@ -17,6 +18,7 @@ pub(super) const ALL: &[Texts] = &[
     signin::TEXTS,
     overview::TEXTS,
     events::TEXTS,
+    definitions::TEXTS,
     runs::TEXTS,
     log::TEXTS,
     variables::TEXTS,
