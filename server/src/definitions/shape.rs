@@ -131,6 +131,9 @@ impl Walk<'_> {
                 ),
             },
             ("Int", _) => self.expected("A whole number", tree),
+            (_, Value::Text(text)) if text.contains('\0') => {
+                self.refuse(UserErrorCode::Invalid, tree, "NUL characters can't be used here.")
+            }
             ("Duration", Value::Text(text)) if Duration::from_iso(text).is_none() => {
                 let message = "A duration is ISO 8601, such as PT30M.";
                 self.refuse(UserErrorCode::Invalid, tree, message)

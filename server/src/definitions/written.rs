@@ -206,8 +206,46 @@ mod tests {
     fn people_can_read_it() {
         let value = json!({ "a": "plain", "b": ["1", "yes", "it's: so", ""], "c": { "d": [], "e": {} }, "f": [{ "g": 1, "h": [2.5] }],
             "i": "one\n  two\n\nthree\n", "j": " x\ny", "k": "x\n\n", "l": "a\r\nb", "m": null, "n": "zoë/a-b.c d" });
-        insta::assert_snapshot!(write(&Tree::from(&value), Format::Yaml), @"");
-        insta::assert_snapshot!(write(&Tree::from(&json!({ "a": [1, { "b": "x\n" }], "c": {} })), Format::Json), @"");
+        insta::assert_snapshot!(write(&Tree::from(&value), Format::Yaml), @r#"
+        a: plain
+        b:
+          - "1"
+          - "yes"
+          - "it's: so"
+          - ""
+        c:
+          d: []
+          e: {}
+        f:
+          - g: 1
+            h:
+              - 2.5
+        i: |
+          one
+            two
+
+          three
+        j: |2-
+           x
+          y
+        k: |+
+          x
+
+        l: "a\r\nb"
+        m: null
+        "n": zoë/a-b.c d
+        "#);
+        insta::assert_snapshot!(write(&Tree::from(&json!({ "a": [1, { "b": "x\n" }], "c": {} })), Format::Json), @r#"
+        {
+          "a": [
+            1,
+            {
+              "b": "x\n"
+            }
+          ],
+          "c": {}
+        }
+        "#);
     }
 
     fn anything() -> impl Strategy<Value = Json> {

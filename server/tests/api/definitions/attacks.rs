@@ -37,6 +37,9 @@ async fn bombs_depths_and_floods_are_refused_before_they_grow() {
         assert_eq!((found.len(), found[0].1.as_str()), (1, "content"), "{found:?}");
         assert!(found[0].2.len() < 200);
     }
+    let nul = r#"{"cronium": 1, "events": [{"name": "A", "type": "HTTP_REQUEST", "http": {"url": "http://x/\u0000"}}]}"#;
+    let found = faults(&import(&test, &me.token, nul, json!({})).await);
+    assert_eq!(found, fault("INVALID", "content.events.0.http.url"));
     let long = format!("cronium: 1\nevents: [] #{}", "x".repeat(3 << 19));
     assert_eq!(
         faults(&import(&test, &me.token, &long, json!({})).await),
