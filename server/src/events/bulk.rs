@@ -57,7 +57,7 @@ pub struct Taken {
 /// What is to be written of one event.
 enum Step {
     Make(NewEvent),
-    Change(EventRow, VersionRow, NewEvent),
+    Change(Box<(EventRow, VersionRow, NewEvent)>),
     Leave(EventRow, Outcome),
 }
 
@@ -174,7 +174,7 @@ impl Events {
         // Before the rows of events: whoever accepts a job locks the person first, too.
         self.quotas.admit_events(&tx, grant.user(), &limits, made).await?;
         let changed = steps.iter().filter_map(|step| match step {
-            Step::Change(row, ..) => Some((row.id, row.clone())),
+            Step::Change(change) => Some((change.0.id, change.0.clone())),
             _ => None,
         });
         let Some(mut locked) = bulk::lock_unchanged(&tx, &changed.collect()).await? else {
@@ -193,7 +193,8 @@ impl Events {
                     versions.push(version);
                     (Outcome::Created, row, None)
                 }
-                Step::Change(seen, version, new) => {
+                Step::Change(change) => {
+                    let (seen, version, new) = *change;
                     let before = locked.remove(&seen.id).unwrap_or(seen);
                     let (row, next) = self.replaced(&grant, &before, &version, new.clone());
                     versions.extend(next);
@@ -298,7 +299,7 @@ fn plan(
                 steps.push(if same {
                     Step::Leave(row, Outcome::Unchanged)
                 } else {
-                    Step::Change(row, version, new)
+                    Step::Change(Box::new((row, version, new)))
                 });
             }
             OnConflict::Update => refuse(

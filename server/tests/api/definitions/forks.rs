@@ -33,7 +33,8 @@ async fn a_shared_event_becomes_a_draft_of_ones_own() {
         },
     });
     assert_eq!(event, &expected);
-    let entry = "SELECT after::text FROM audit_entries WHERE action = 'CREATE_EVENT' ORDER BY seq DESC LIMIT 1";
+    let entry =
+        "SELECT after::text FROM audit_entries WHERE action = 'CREATE_EVENT' ORDER BY seq DESC LIMIT 1";
     let after: String = sqlx::query_scalar(entry)
         .fetch_one(&test.app.kernel.pool)
         .await

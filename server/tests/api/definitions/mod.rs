@@ -85,7 +85,10 @@ fn fault(code: &str, path: &str) -> Vec<(String, String)> {
 /// Rows of events, versions and the audit log.
 async fn rows(test: &TestApp) -> [i64; 3] {
     let mut found = [0; 3];
-    for (count, table) in found.iter_mut().zip(["events", "event_versions", "audit_entries"]) {
+    for (count, table) in found
+        .iter_mut()
+        .zip(["events", "event_versions", "audit_entries"])
+    {
         let sql = format!("SELECT count(*) FROM {table}");
         *count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .fetch_one(&test.app.kernel.pool)
