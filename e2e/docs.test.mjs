@@ -16,7 +16,8 @@ const heads = [...page.matchAll(/^```(\w+)$/gm)].map(([, language]) => language)
 let product, env, dir;
 
 before(async () => {
-  product = await Product.start("docs");
+  // One of the examples has the product ask itself.
+  product = await Product.start("docs", { CRONIUM_NETWORK_ALLOW: "127.0.0.1" });
   const event = await product.createEvent({ name: "the answer", type: "PYTHON", source: "print(6 * 7)" });
   const { data } = await product.gql(
     `mutation { createApiToken(input: { name: "docs" }) { secret userErrors { message } } }`);

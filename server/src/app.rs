@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{self, Audit};
 use crate::config::Config;
 use crate::config::keys::Keys;
+use crate::definitions::Definitions;
 use crate::events::{EventLoader, Events, VersionLoader};
 use crate::explain::Explain;
 use crate::fanout::Fanout;
@@ -177,6 +178,7 @@ impl App {
             .data(identity.clone())
             .data(oidc.clone())
             .data(events.clone())
+            .data(Definitions::new(events.clone()))
             .data(jobs.clone())
             .data(logs.clone())
             .data(Insight::new(kernel.clone(), orchestrators.clone()))

@@ -6,6 +6,7 @@ pub mod app;
 pub mod audit;
 pub mod commands;
 pub mod config;
+pub mod definitions;
 pub mod events;
 pub mod explain;
 pub mod fanout;

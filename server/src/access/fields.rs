@@ -55,9 +55,17 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
     ("Mutation", "deleteVariable", Need::All(&[ManageVariables])),
     ("Mutation", "disableTotp", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "exportDefinitions", Need::All(&[ReadEvents])),
     // Secrets need more.
     ("Mutation", "exportVariables", Need::All(&[ReadVariables])),
     ("Mutation", "finishOidcSignIn", Need::Nothing),
+    ("Mutation", "forkEvent", Need::All(&[ReadEvents, CreateEvent])),
+    // Changing what is there needs more.
+    (
+        "Mutation",
+        "importDefinitions",
+        Need::All(&[ReadEvents, CreateEvent]),
+    ),
     ("Mutation", "importVariables", Need::All(&[ManageVariables])),
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
     ("Mutation", "refreshToken", Need::Nothing),

@@ -12,7 +12,7 @@ use crate::kernel::paging::{ConnectionOf, Cursor, PageArgs};
 use crate::kernel::{Error, Result, Timestamp};
 
 use super::input::{
-    CreateEventInput, DeleteEventInput, EventFilter, EventOrder, EventStatus, EventType,
+    CreateEventInput, DeleteEventInput, EventFilter, EventOrder, EventStatus, EventType, ForkEventInput,
     ResetEventCounterInput, RestoreEventVersionInput, SetEventStatusInput, UpdateEventInput,
 };
 use super::loader::VersionLoader;
@@ -236,6 +236,7 @@ macro_rules! event_payload {
 }
 
 event_payload!(CreateEventPayload, "Result of createEvent.");
+event_payload!(ForkEventPayload, "Result of forkEvent.");
 event_payload!(UpdateEventPayload, "Result of updateEvent.");
 event_payload!(SetEventStatusPayload, "Result of setEventStatus.");
 event_payload!(RestoreEventVersionPayload, "Result of restoreEventVersion.");
@@ -263,6 +264,21 @@ impl EventsMutation {
         #[graphql(desc = "The new event.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventPayload> {
         CreateEventPayload::of(ctx, ctx.data::<Events>()?.create(op(ctx)?, input.into()).await)
+    }
+
+    /// Makes an event of the viewer's own with the content of the present version of another one: a DRAFT that is not
+    /// shared and whose runs are counted from 0. Events hold names of secrets and never their values: the copy reads the
+    /// variables and secrets of its new owner. Needs READ_EVENTS and CREATE_EVENTS.
+    async fn fork_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: ForkEventInput,
+    ) -> ApiResult<ForkEventPayload> {
+        let result = match EventId::parse(&input.id) {
+            Ok(id) => ctx.data::<Events>()?.fork(op(ctx)?, id, input.name).await,
+            Err(e) => Err(e),
+        };
+        ForkEventPayload::of(ctx, result)
     }
 
     /// Changes an event; what a version holds makes a new one when it differs.

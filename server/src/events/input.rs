@@ -351,6 +351,15 @@ pub struct RestoreEventVersionInput {
     pub expected_version: i32,
 }
 
+/// An event to copy.
+#[derive(Debug, InputObject)]
+pub struct ForkEventInput {
+    /// The event; anybody's that the viewer may see.
+    pub id: ID,
+    /// Name of the copy, another one than those of the viewer's events; null: `Name (copy)`, `Name (copy 2)` and so on.
+    pub name: Option<String>,
+}
+
 /// An event to remove.
 #[derive(Debug, InputObject)]
 pub struct DeleteEventInput {

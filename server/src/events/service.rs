@@ -25,8 +25,8 @@ use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 #[derive(Clone, Debug)]
 pub struct Events {
     pub(super) kernel: Kernel,
-    audit: Audit,
-    quotas: Quotas,
+    pub(super) audit: Audit,
+    pub(super) quotas: Quotas,
 }
 
 /// Everything of a new event.
@@ -156,34 +156,12 @@ impl Events {
     pub async fn create(&self, op: &Op, new: NewEvent) -> Result<EventRow> {
         let grant = access::allow(op, Action::CreateEvent)?;
         let mut checks = Checks::default();
-        let profile = new.profile.checked(&mut checks);
-        new.definition.check(&mut checks);
-        check_comment(new.comment.as_deref(), &mut checks);
-        counter::check(new.max_executions, &mut checks);
+        let new = new.checked(&mut checks);
         checks.done()?;
-        let (now, id) = (self.kernel.now(), self.kernel.id::<EventId>());
-        let kind = new.definition.kind;
-        let version = self.version_row(&grant, Some(id), 1, new.definition, new.comment);
-        let row = EventRow {
-            id: id.0,
-            owner_id: grant.user().0,
-            name: profile.name,
-            description: profile.description,
-            kind,
-            status: new.status,
-            tags: profile.tags,
-            shared: profile.shared,
-            version_id: version.id,
-            version_number: 1,
-            run_count: 0,
-            max_executions: new.max_executions,
-            counted_runs: 0,
-            created_at: now,
-            updated_at: now,
-        };
+        let (row, version) = self.new_rows(&grant, new);
         let limits = self.quotas.limits(grant.user()).await?;
         let tx = self.kernel.db.begin().await?;
-        self.quotas.admit_event(&tx, grant.user(), &limits).await?;
+        self.quotas.admit_events(&tx, grant.user(), &limits, 1).await?;
         store::insert(&tx, row.clone()).await?;
         store::insert_version(&tx, version).await?;
         self.changed(&tx, op, AuditAction::CreateEvent, None, Some(&row))
@@ -192,8 +170,32 @@ impl Events {
         Ok(row)
     }
 
-    /// Writes a change of an event into the audit log: what it was and is, without source and environment,
-    /// which its versions keep.
+    /// The rows of a new event and its first version.
+    pub(super) fn new_rows(&self, grant: &Grant, new: NewEvent) -> (EventRow, VersionRow) {
+        let (now, id) = (self.kernel.now(), self.kernel.id::<EventId>());
+        let kind = new.definition.kind;
+        let version = self.version_row(grant, Some(id), 1, new.definition, new.comment);
+        let row = EventRow {
+            id: id.0,
+            owner_id: grant.user().0,
+            name: new.profile.name,
+            description: new.profile.description,
+            kind,
+            status: new.status,
+            tags: new.profile.tags,
+            shared: new.profile.shared,
+            version_id: version.id,
+            version_number: 1,
+            run_count: 0,
+            max_executions: new.max_executions,
+            counted_runs: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        (row, version)
+    }
+
+    /// Writes a change of an event into the audit log.
     pub(super) async fn changed(
         &self,
         tx: &DatabaseTransaction,
@@ -202,19 +204,27 @@ impl Events {
         before: Option<&EventRow>,
         after: Option<&EventRow>,
     ) -> Result<()> {
-        let Some(row) = after.or(before) else {
-            return Ok(());
-        };
+        let entry = Self::entry(action, before, after);
+        self.audit.record_all(tx, op, entry.into_iter().collect()).await
+    }
+
+    /// What the audit log keeps of a change: what it was and is, without source and environment, which its versions
+    /// keep.
+    pub(super) fn entry(
+        action: AuditAction,
+        before: Option<&EventRow>,
+        after: Option<&EventRow>,
+    ) -> Option<Change> {
+        let row = after.or(before)?;
         let target = Audited::new(TargetKind::Event, row.id, row.name.clone());
-        let change = Change {
+        Some(Change {
             before: before.map(store::audited),
             after: after.map(store::audited),
             ..Change::new(action, target)
-        };
-        self.audit.record(tx, op, change).await
+        })
     }
 
-    fn version_row(
+    pub(super) fn version_row(
         &self,
         grant: &Grant,
         event: Option<EventId>,
@@ -401,7 +411,7 @@ fn expect_version(row: &EventRow, expected: i32) -> Result<()> {
     Err(Error::field(UserErrorCode::Conflict, "expectedVersion", message))
 }
 
-fn check_comment(comment: Option<&str>, checks: &mut Checks) {
+pub(super) fn check_comment(comment: Option<&str>, checks: &mut Checks) {
     let short = comment.is_none_or(|c| c.chars().count() <= 500);
     checks.require(
         short,

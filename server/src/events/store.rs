@@ -1,5 +1,7 @@
 //! Events and versions in the database.
 
+pub mod bulk;
+
 use std::collections::BTreeMap;
 
 use cronium_entity::enums::{EventKind, EventStatus};

@@ -222,7 +222,10 @@ fn answer(
     };
     let op = Op::process(user, permissions);
     let granted = |action: &Action| access::decide(&op, *action);
-    let mut grants = needs.iter().filter_map(|action| granted(action).ok()).peekable();
+    // What is made from a node is another one: it is nobody's yet.
+    let about = |action: &&Action| **action != Action::CreateEvent || needs.len() == 1;
+    let grants = needs.iter().filter(about);
+    let mut grants = grants.filter_map(|action| granted(action).ok()).peekable();
     if node.owners.contains(&user.0) {
         return told(true, Rule::Owner);
     }
@@ -264,6 +267,7 @@ mod tests {
         };
         let run = Need::All(&[Action::RunEvent]);
         let change = Need::All(&[Action::ChangeEvent]);
+        let fork = Need::All(&[Action::ReadEvents, Action::CreateEvent]);
         let variable = Need::All(&[Action::ManageVariables]);
         let global = || {
             Some(Holders {
@@ -288,6 +292,8 @@ mod tests {
             (Editor, Active, run, node(2, true), true, Rule::Shared),
             (Editor, Active, run, node(2, false), false, Rule::NotOwner),
             (Editor, Active, change, node(2, true), false, Rule::NotOwner),
+            (Editor, Active, fork, node(2, true), true, Rule::Shared),
+            (Editor, Active, fork, node(2, false), false, Rule::NotOwner),
             (Admin, Active, change, node(2, false), true, Rule::AllResources),
             (Admin, Active, variable, global(), true, Rule::Permission),
             (Editor, Active, variable, global(), false, Rule::MissingPermission),

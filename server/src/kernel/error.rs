@@ -131,6 +131,15 @@ impl Checks {
         }
     }
 
+    /// Takes over what was noted about a part, which is at this path.
+    pub fn within(&mut self, path: &str, part: Self) {
+        for mut error in part.0 {
+            let mut field: Vec<_> = path.split('.').map(str::to_owned).collect();
+            field.append(&mut error.field);
+            self.0.push(FieldError { field, ..error });
+        }
+    }
+
     pub fn done(self) -> Result<()> {
         if self.0.is_empty() {
             Ok(())

@@ -90,15 +90,21 @@ impl Quotas {
         Ok(limits)
     }
 
-    /// Refuses another event of this owner beyond the quota. Until the transaction ends nobody else is counted.
-    pub async fn admit_event(&self, tx: &DatabaseTransaction, owner: UserId, limits: &Limits) -> Result<()> {
-        self.admit(tx, owner, limits, &[Kind::Events]).await
+    /// Refuses so many more events of this owner beyond the quota. Until the transaction ends nobody else is counted.
+    pub async fn admit_events(
+        &self,
+        tx: &DatabaseTransaction,
+        owner: UserId,
+        limits: &Limits,
+        more: usize,
+    ) -> Result<()> {
+        self.admit(tx, owner, limits, &[Kind::Events], more).await
     }
 
     /// Refuses another job of this owner beyond the quota. Until the transaction ends nobody else is counted.
     pub async fn admit_job(&self, tx: &DatabaseTransaction, owner: UserId, limits: &Limits) -> Result<()> {
         let kinds = [Kind::ConcurrentJobs, Kind::JobsPerMonth];
-        self.admit(tx, owner, limits, &kinds).await
+        self.admit(tx, owner, limits, &kinds, 1).await
     }
 
     async fn admit(
@@ -107,6 +113,7 @@ impl Quotas {
         owner: UserId,
         limits: &Limits,
         kinds: &[Kind],
+        more: usize,
     ) -> Result<()> {
         let limited: Vec<_> = kinds
             .iter()
@@ -117,8 +124,10 @@ impl Quotas {
         }
         store::lock_person(tx, owner).await?;
         let (month, _) = model::month(self.kernel.now());
+        let more = i64::try_from(more).unwrap_or(i64::MAX);
         for (kind, limit) in limited {
-            if store::count(tx, owner, kind, month, limit).await? >= limit {
+            let had = store::count(tx, owner, kind, month, limit).await?;
+            if more > 0 && had.saturating_add(more) > limit {
                 let message = model::refusal(kind, limit);
                 return Err(Error::field(UserErrorCode::LimitReached, "", message));
             }

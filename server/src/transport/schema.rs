@@ -5,6 +5,7 @@ use async_graphql::{
 };
 
 use crate::audit::AuditQuery;
+use crate::definitions::DefinitionsMutation;
 use crate::events::{EventType, EventsMutation, EventsQuery};
 use crate::explain::ExplainQuery;
 use crate::identity::{
@@ -69,6 +70,7 @@ pub struct Mutation(
     OidcLinksMutation,
     OrchestratorsMutation,
     VariablesMutation,
+    DefinitionsMutation,
 );
 
 /// Watching.

@@ -11,6 +11,7 @@ mod audit;
 mod authorisation;
 mod contract;
 mod credentials;
+mod definitions;
 mod fanout;
 mod files;
 mod identity;

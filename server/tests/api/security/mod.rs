@@ -36,6 +36,8 @@
 //! | introspection, suggestions | `contract::the_schema_is_read_by_whom_the_operator_lets` |
 //! | cross-site requests: GET, form, text/plain, WebSocket | `security::csrf`, `transport::a_socket_with_a_cookie_needs_our_own_origin` |
 //! | a panic in a resolver | `panics` |
+//! | names, addresses, passwords and scopes that can't be | `security::inputs` |
+//! | documents with definitions: bombs, depth, size, unknown parts, half of it | `definitions::attacks`, `definitions::imports` |
 //! | generated documents | `e2e/fuzz.test.mjs` |
 
 mod csrf;

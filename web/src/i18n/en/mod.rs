@@ -3,6 +3,7 @@
 mod admin;
 mod common;
 pub(super) mod editor;
+mod definitions;
 mod events;
 mod log;
 mod overview;
@@ -18,6 +19,7 @@ pub(super) const ALL: &[Texts] = &[
     signin::TEXTS,
     overview::TEXTS,
     events::TEXTS,
+    definitions::TEXTS,
     runs::TEXTS,
     log::TEXTS,
     variables::TEXTS,

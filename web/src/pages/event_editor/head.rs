@@ -12,13 +12,15 @@ use super::later::RunLater;
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::log::copy;
-use crate::pages::events::StatusBadge;
 use crate::pages::events::data::EventStatus;
+use crate::pages::events::exchange::Export;
+use crate::pages::events::{StatusBadge, definitions};
 use crate::pages::input::{self, Wish};
 use crate::pages::runs::data::{EventType, JobStatus, Permission};
 use crate::pages::runs::say;
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::ui::{Dialog, Icon, Strip, TimeAgo, toast, use_now};
 
 /// The head. `onsave` saves.
@@ -170,6 +172,8 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
     let navigator = use_navigator();
     let mut asking = use_signal(|| false);
     let mut later = use_signal(|| false);
+    let mut exporting = use_signal(|| false);
+    let (fork_id, export_id) = (event.id.clone(), event.id.clone());
     let may = |permission| event.viewer_can.contains(&permission);
     let (status_id, archive_id, delete_id) = (event.id.clone(), event.id.clone(), event.id.clone());
     let wish = Wish {
@@ -235,6 +239,39 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
                     }
                 }
             }
+            if session::may(Scope::CreateEvents) {
+                button {
+                    class: "menu-item",
+                    r#type: "button",
+                    role: "menuitem",
+                    "popovertarget": "event-more",
+                    "popovertargetaction": "hide",
+                    onclick: move |_| {
+                        let id = fork_id.clone();
+                        async move {
+                            match definitions::fork(id.inner()).await {
+                                Ok(copy) => {
+                                    toast(JobStatus::Succeeded, tf("defs.forked", &[("name", &copy.name)]), t("defs.forked_text"));
+                                    navigator.push(Route::event(locale, copy.id.inner()));
+                                }
+                                Err(refusal) => say(t("defs.not_forked"), &refusal),
+                            }
+                        }
+                    },
+                    Icon { name: "copy" }
+                    {t("defs.fork")}
+                }
+            }
+            button {
+                class: "menu-item",
+                r#type: "button",
+                role: "menuitem",
+                "popovertarget": "event-more",
+                "popovertargetaction": "hide",
+                onclick: move |_| exporting.set(true),
+                Icon { name: "download" }
+                {t("defs.export")}
+            }
             if may(Permission::Delete) {
                 div { class: "menu-sep", role: "separator" }
                 button {
@@ -251,6 +288,14 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
         }
         if later() {
             RunLater { locale, event: event.clone(), unsaved: form.dirty(), onclose: move |()| later.set(false) }
+        }
+        if exporting() {
+            Export {
+                events: vec![export_id.inner().to_owned()],
+                filter: None,
+                about: tf("defs.about_one", &[("name", &event.name), ("number", &event.version.number.to_string())]),
+                onclose: move |()| exporting.set(false),
+            }
         }
         if asking() {
             Dialog {

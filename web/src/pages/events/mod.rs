@@ -1,13 +1,16 @@
 //! The list of events: filtered by the address, with the last result of each.
 
 pub mod data;
+pub mod definitions;
+pub mod exchange;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dioxus::prelude::*;
 
 use self::data::{EventFilter, EventOrder, EventOrderField, EventRow, EventStatus, History};
-use crate::i18n::{Locale, group_digits, t, tf};
+use crate::i18n::{Locale, group_digits, t, tf, tn};
 use crate::layout::{Crumb, use_crumbs};
 use crate::pages::input::{self, Wish};
 use crate::pages::runs::Pager;
@@ -74,7 +77,11 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
         let params = query();
         data::histories(filter(&params), order(&params), filters::place(&params))
     });
-    let go = move |params: Params| {
+    let mut chosen = use_signal(BTreeSet::<String>::new);
+    let mut doing = use_signal(|| None::<Doing>);
+    let mut go = move |params: Params| {
+        // What is not in sight any more is not chosen.
+        chosen.write().clear();
         navigator.push(Route::Events {
             locale,
             query: params,
@@ -131,10 +138,15 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
                     option { key: "{value}", value, selected: params.get("sort").unwrap_or_default() == value, {t(key)} }
                 }
             }
-            if session::may(Scope::CreateEvents) {
-            span { class: "end",
-                Link { class: "btn btn-primary btn-sm", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
-            }
+            span { class: "end vars-acts",
+                button { class: "btn btn-sm", r#type: "button", disabled: held.as_ref().is_none_or(|list| list.nodes.is_empty()),
+                    onclick: move |_| doing.set(Some(Doing::Exporting)), Icon { name: "download" }
+                    if chosen.read().is_empty() { {t("defs.export")} } else { {tf("defs.export_n", &[("n", &chosen.read().len().to_string())])} }
+                }
+                if session::may(Scope::CreateEvents) {
+                    button { class: "btn btn-sm vars-up", r#type: "button", onclick: move |_| doing.set(Some(Doing::Importing)), Icon { name: "download" } {t("defs.import")} }
+                    Link { class: "btn btn-primary btn-sm", to: Route::EventNew { locale, query: Params::default() }, Icon { name: "plus" } {t("nav.new_event")} }
+                }
             }
         }
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.events"),
@@ -146,13 +158,39 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
                 (Some(list), _) if list.nodes.is_empty() && filters::place(&params) == filters::Place::default() => rsx! {
                     NoEvents { locale, filtered: !params.is_empty() }
                 },
-                (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), histories: histories.data, params: params.clone(), now } },
+                (Some(list), _) => rsx! { EventsTable { locale, events: list.nodes.clone(), histories: histories.data, params: params.clone(), chosen, now } },
             }
         }
         if let Some(list) = &*held {
             Pager { shown: list.nodes.len(), total: list.total_count, info: list.page_info.clone(), params: params.clone(), onchange: go }
         }
+        match doing() {
+            Some(Doing::Importing) => rsx! {
+                exchange::Import { onclose: move |changed: bool| {
+                    doing.set(None);
+                    if changed {
+                        page.reload();
+                    }
+                } }
+            },
+            Some(Doing::Exporting) => {
+                let events: Vec<_> = chosen.read().iter().cloned().collect();
+                let all = held.as_ref().map_or(0, |list| list.total_count);
+                let count = if events.is_empty() { u64::try_from(all).unwrap_or(0) } else { events.len() as u64 };
+                let about = if events.is_empty() { tn("defs.about_all", count) } else { tn("defs.about_chosen", count) };
+                let filter = events.is_empty().then(|| filter(&params));
+                rsx! { exchange::Export { events, filter, about, onclose: move |()| doing.set(None) } }
+            }
+            None => rsx! {},
+        }
     }
+}
+
+/// What a dialog is open for.
+#[derive(Clone, Copy, PartialEq)]
+enum Doing {
+    Importing,
+    Exporting,
 }
 
 #[component]
@@ -179,9 +217,12 @@ fn EventsTable(
     events: Vec<EventRow>,
     histories: Signal<Option<Vec<History>>>,
     params: Params,
+    chosen: Signal<BTreeSet<String>>,
     now: Signal<f64>,
 ) -> Element {
     let held = histories.read();
+    let ids: BTreeSet<_> = events.iter().map(|event| event.id.inner().to_owned()).collect();
+    let all = ids.is_subset(&chosen.read());
     let past = |event: &EventRow| {
         let mut all = held.iter().flatten();
         all.find(|history| history.id == event.id)
@@ -192,6 +233,11 @@ fn EventsTable(
         table { class: "table",
             thead {
                 tr {
+                    th { class: "tight",
+                        input { class: "box", r#type: "checkbox", "aria-label": t("defs.choose_all"), checked: all,
+                            onchange: move |event| if event.checked() { chosen.set(ids.clone()) } else { chosen.write().clear() },
+                        }
+                    }
                     th { {t("events.name")} }
                     th { class: "lo", {t("events.tags")} }
                     th { class: "md", {t("events.status")} }
@@ -206,7 +252,7 @@ fn EventsTable(
             }
             tbody {
                 for event in events {
-                    EventLine { key: "{event.id.inner()}", locale, past: past(&event), event, params: params.clone(), now }
+                    EventLine { key: "{event.id.inner()}", locale, past: past(&event), event, params: params.clone(), chosen, now }
                 }
             }
         }
@@ -214,7 +260,16 @@ fn EventsTable(
 }
 
 #[component]
-fn EventLine(locale: Locale, event: EventRow, past: PastRuns, params: Params, now: Signal<f64>) -> Element {
+fn EventLine(
+    locale: Locale,
+    event: EventRow,
+    past: PastRuns,
+    params: Params,
+    chosen: Signal<BTreeSet<String>>,
+    now: Signal<f64>,
+) -> Element {
+    let id = event.id.inner().to_owned();
+    let is_chosen = chosen.read().contains(&id);
     let may_run = event.viewer_can.contains(&Permission::Run) && event.status != EventStatus::Archived;
     let wish = Wish {
         id: event.id.inner().to_owned(),
@@ -222,7 +277,15 @@ fn EventLine(locale: Locale, event: EventRow, past: PastRuns, params: Params, no
         schema: event.version.input_schema.clone(),
     };
     rsx! {
-        tr {
+        tr { "aria-selected": if is_chosen { "true" },
+            td { class: "tight",
+                input { class: "box", r#type: "checkbox", "aria-label": tf("defs.choose", &[("name", &event.name)]), checked: is_chosen,
+                    onchange: move |event| {
+                        let mut chosen = chosen.write();
+                        if event.checked() { chosen.insert(id.clone()) } else { chosen.remove(&id) };
+                    },
+                }
+            }
             td { class: "grow",
                 span { class: "cell-main",
                     span { class: "kind", title: event.kind.title(), {event.kind.mark()} }

@@ -86,6 +86,13 @@ pub const CASES: &[Case] = &[
         (Viewer, Done),
     ),
     case(
+        "Mutation.exportDefinitions",
+        "mutation ($event: ID!) { exportDefinitions(input: { eventIds: [$event] }) { content userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, Done),
+    ),
+    case(
         "Mutation.exportVariables",
         "mutation { exportVariables(input: { format: JSON, scope: GLOBAL }) { content userErrors { code } } }",
         UNKNOWN,
@@ -99,6 +106,21 @@ pub const CASES: &[Case] = &[
         UserError("INVALID"),
         (Stranger, UserError("INVALID")),
         (Admin, UserError("INVALID")),
+    ),
+    case(
+        "Mutation.forkEvent",
+        "mutation ($event: ID!) { forkEvent(input: { id: $event }) { event { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, Done),
+    ),
+    case(
+        "Mutation.importDefinitions",
+        "mutation { importDefinitions(input: { content: \"{cronium: 1, events: [{name: x, type: BASH, source: id}]}\",
+         format: YAML, onConflict: RENAME }) { created userErrors { code } } }",
+        UNKNOWN,
+        (Viewer, UserError("FORBIDDEN")),
+        (Owner, Done),
     ),
     case(
         "Mutation.importVariables",

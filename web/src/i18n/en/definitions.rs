@@ -1,0 +1,53 @@
+//! Events as copies and as files.
+
+use crate::i18n::Texts;
+
+pub(super) const TEXTS: Texts = &[
+    ("defs.fork", "Fork"),
+    ("defs.forked", "{name} is yours"),
+    (
+        "defs.forked_text",
+        "A draft that runs with your variables and secrets.",
+    ),
+    ("defs.not_forked", "Not forked"),
+    ("defs.export", "Export"),
+    ("defs.export_n", "Export {n}"),
+    ("defs.import", "Import"),
+    ("defs.choose", "Choose {name}"),
+    ("defs.choose_all", "Choose all on this page"),
+    ("defs.export_title", "Export events"),
+    ("defs.about_one", "{name} as it was saved: version {number}."),
+    ("defs.about_chosen.one", "The event that you chose."),
+    ("defs.about_chosen.other", "The {n} events that you chose."),
+    ("defs.about_all.one", "The event in this list."),
+    ("defs.about_all.other", "All {n} events in this list."),
+    (
+        "defs.no_secrets",
+        "The file can be kept in git and imported elsewhere. It has the names of variables and secrets, never their values.",
+    ),
+    ("defs.exported", "Events exported"),
+    ("defs.exported_text.one", "One event is in the file."),
+    ("defs.exported_text.other", "{n} events are in the file."),
+    ("defs.not_exported", "Not exported"),
+    ("defs.import_title", "Import events"),
+    ("defs.content", "File"),
+    (
+        "defs.content_hint",
+        "YAML or JSON, as an export writes it. Try it first: you see what it would do, and each problem at its place.",
+    ),
+    ("defs.conflict", "Where you have an event with the same name"),
+    ("defs.conflict.fail", "Stop and tell me"),
+    ("defs.conflict.skip", "Leave it as it is"),
+    ("defs.conflict.update", "Change it into what the file says"),
+    ("defs.conflict.rename", "Make another one beside it"),
+    ("defs.preview", "Try"),
+    ("defs.created", "new"),
+    ("defs.updated", "changed"),
+    ("defs.unchanged", "unchanged"),
+    ("defs.skipped", "skipped"),
+    ("defs.instead_of", "instead of {name}"),
+    ("defs.place", "Line {line}, column {column}: "),
+    ("defs.imported", "Events imported"),
+    ("defs.imported_text", "{created} new, {updated} changed."),
+    ("defs.not_imported", "Not imported"),
+];

@@ -1,0 +1,53 @@
+//! Events as copies and as files.
+
+use crate::i18n::Texts;
+
+pub(super) const TEXTS: Texts = &[
+    ("defs.fork", "Bifurcar"),
+    ("defs.forked", "{name} es tuyo"),
+    (
+        "defs.forked_text",
+        "Un borrador que se ejecuta con tus variables y secretos.",
+    ),
+    ("defs.not_forked", "No se ha bifurcado"),
+    ("defs.export", "Exportar"),
+    ("defs.export_n", "Exportar {n}"),
+    ("defs.import", "Importar"),
+    ("defs.choose", "Elegir {name}"),
+    ("defs.choose_all", "Elegir todos los de esta página"),
+    ("defs.export_title", "Exportar eventos"),
+    ("defs.about_one", "{name} tal como se guardó: versión {number}."),
+    ("defs.about_chosen.one", "El evento que has elegido."),
+    ("defs.about_chosen.other", "Los {n} eventos que has elegido."),
+    ("defs.about_all.one", "El evento de esta lista."),
+    ("defs.about_all.other", "Los {n} eventos de esta lista."),
+    (
+        "defs.no_secrets",
+        "El archivo se puede guardar en git e importar en otro lugar. Contiene los nombres de variables y secretos, nunca sus valores.",
+    ),
+    ("defs.exported", "Eventos exportados"),
+    ("defs.exported_text.one", "Hay un evento en el archivo."),
+    ("defs.exported_text.other", "Hay {n} eventos en el archivo."),
+    ("defs.not_exported", "No se ha exportado"),
+    ("defs.import_title", "Importar eventos"),
+    ("defs.content", "Archivo"),
+    (
+        "defs.content_hint",
+        "YAML o JSON, como lo escribe una exportación. Pruébalo primero: verás qué haría, y cada problema en su sitio.",
+    ),
+    ("defs.conflict", "Donde ya tienes un evento con el mismo nombre"),
+    ("defs.conflict.fail", "Parar y avisarme"),
+    ("defs.conflict.skip", "Dejarlo como está"),
+    ("defs.conflict.update", "Cambiarlo por lo que dice el archivo"),
+    ("defs.conflict.rename", "Crear otro a su lado"),
+    ("defs.preview", "Probar"),
+    ("defs.created", "nuevos"),
+    ("defs.updated", "cambiados"),
+    ("defs.unchanged", "sin cambios"),
+    ("defs.skipped", "omitidos"),
+    ("defs.instead_of", "en lugar de {name}"),
+    ("defs.place", "Línea {line}, columna {column}: "),
+    ("defs.imported", "Eventos importados"),
+    ("defs.imported_text", "{created} nuevos, {updated} cambiados."),
+    ("defs.not_imported", "No se ha importado"),
+];
