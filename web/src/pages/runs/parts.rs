@@ -1,12 +1,9 @@
-//! The parts of the list of runs around its table: views, chips, what stands for no rows, the bar for
-//! chosen rows, and the pager. They say what is asked; the page does it.
+//! The parts of the list of runs around its table: views, chips, what stands for no rows, and the pager. They say what is asked; the page does it.
 
 use dioxus::prelude::*;
 
 use super::data::{self, JobRow};
 use super::filters::{self, OPEN, UNSUCCESSFUL};
-use super::table::{can_cancel, can_retry};
-use super::{cancel, retry};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::params::Params;
 use crate::routes::Route;
@@ -90,55 +87,6 @@ pub(super) fn NoRuns(locale: Locale, filtered: bool) -> Element {
                 Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
             } else {
                 Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
-            }
-        }
-    }
-}
-
-#[component]
-pub(super) fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
-    let open: Vec<String> = jobs
-        .iter()
-        .filter(|j| can_cancel(j))
-        .map(|j| j.id.inner().to_owned())
-        .collect();
-    let done: Vec<String> = jobs
-        .iter()
-        .filter(|j| can_retry(j))
-        .map(|j| j.id.inner().to_owned())
-        .collect();
-    let (cancels, retries) = (open.len(), done.len());
-    rsx! {
-        div { class: "bulk-at",
-            div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
-                b { {tn("runs.selected", jobs.len() as u64)} }
-                if cancels > 0 {
-                    button {
-                        class: "btn btn-sm",
-                        r#type: "button",
-                        onclick: move |_| {
-                            open.iter().cloned().for_each(cancel);
-                            ondone.call(());
-                        },
-                        Icon { name: "stop" }
-                        {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
-                    }
-                }
-                if retries > 0 {
-                    button {
-                        class: "btn btn-sm",
-                        r#type: "button",
-                        onclick: move |_| {
-                            done.iter().cloned().for_each(retry);
-                            ondone.call(());
-                        },
-                        Icon { name: "retry" }
-                        {tf("runs.retry_some", &[("n", &retries.to_string())])}
-                    }
-                }
-                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
-                    Icon { name: "x" }
-                }
             }
         }
     }
