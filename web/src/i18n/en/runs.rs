@@ -187,6 +187,7 @@ pub(super) const TEXTS: Texts = &[
     ("run.step.unconfirmed", "not confirmed"),
     ("run.run_time", "Run time"),
     ("run.phases", "Phases"),
+    ("run.phase.wait", "Waiting to retry"),
     ("run.phase.queued", "Queued"),
     ("run.phase.setup", "Setup"),
     ("run.phase.run", "Run"),

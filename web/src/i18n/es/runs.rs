@@ -205,6 +205,7 @@ pub(super) const TEXTS: Texts = &[
     ("run.step.unconfirmed", "sin confirmar"),
     ("run.run_time", "Tiempo"),
     ("run.phases", "Fases"),
+    ("run.phase.wait", "Espera al reintento"),
     ("run.phase.queued", "En cola"),
     ("run.phase.setup", "Preparación"),
     ("run.phase.run", "Ejecución"),

@@ -72,7 +72,7 @@ pub fn DrainButton(one: Orchestrator, others: usize, waiting: i32) -> Element {
             "{word}"
         }
         if asking() {
-            DrainDialog { one, others, waiting, onclose: move |()| asking.set(false) }
+            DrainDialog { one: one.clone(), others, waiting, onclose: move |()| asking.set(false) }
         }
     }
 }

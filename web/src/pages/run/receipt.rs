@@ -76,20 +76,22 @@ pub fn Receipt(receipt: CancellationReceipt, ended: bool) -> Element {
     rsx! {
         section { class: "run-receipt", "aria-label": t("run.cancellation"),
             h2 { {t("run.cancellation")} }
-            ol { class: "receipt", role: "status",
-                li { "data-step": "done",
-                    Icon { name: "check" }
-                    span {
-                        {tf("run.cancel.asked_by", &[("name", &by)])}
-                        " "
-                        span { class: "num dim", {moment(receipt.requested_at)} }
+            div { role: "status",
+                ol { class: "receipt",
+                    li { "data-step": "done",
+                        Icon { name: "check" }
+                        span {
+                            {tf("run.cancel.asked_by", &[("name", &by)])}
+                            " "
+                            span { class: "num dim", {moment(receipt.requested_at)} }
+                        }
                     }
-                }
-                for (step, key, there) in shown {
-                    if there {
-                        li { key: "{key}", "data-step": if step == Step::Unconfirmed { "open" } else if step == Step::Done { "done" } else { "none" },
-                            Icon { name: step.icon() }
-                            span { {t(key)} " " span { class: "dim", {step.word()} } }
+                    for (step, key, there) in shown {
+                        if there {
+                            li { key: "{key}", "data-step": if step == Step::Unconfirmed { "open" } else if step == Step::Done { "done" } else { "none" },
+                                Icon { name: step.icon() }
+                                span { {t(key)} " " span { class: "dim", {step.word()} } }
+                            }
                         }
                     }
                 }
