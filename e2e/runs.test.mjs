@@ -84,10 +84,11 @@ for (const language of LANGUAGES) {
 
     const event = async (name, source, more = {}) => (await product.createEvent({ name: `${name}-${language}`, type: "BASH", source, ...more })).id;
     const list = () => admin.page.getByRole("region", { name: t("nav.runs"), exact: true });
-    const box = ({ number }) => list().getByRole("checkbox", { name: t("runs.select", { number: `#${number}` }), exact: true });
+    const boxIn = (place, { number }) => place.getByRole("checkbox", { name: t("runs.select", { number: `#${number}` }), exact: true });
+    const box = (job) => boxIn(list(), job);
     const head = () => list().getByRole("checkbox", { name: t("runs.select_all"), exact: true });
     const ticked = async (jobs) => Promise.all(jobs.map((job) => box(job).isChecked()));
-    const row = (job) => list().getByRole("row").filter({ has: box(job) });
+    const row = (job) => list().getByRole("row").filter({ has: boxIn(admin.page, job) });
     const bar = () => admin.page.getByRole("toolbar", { name: t("runs.selected_runs"), exact: true });
     const selected = (count) => bar().getByText(t.n("runs.selected", count), { exact: true }).waitFor();
     const part = (key) => admin.page.getByRole("region", { name: t(key), exact: true });
@@ -220,6 +221,7 @@ for (const language of LANGUAGES) {
 
     test("chosen runs are retried once each though an answer is lost, and a refusal says why", async () => {
       const { dialog, keys, page } = admin;
+      await change("cancelJobs", { filter: {} });
       await drain(false);
       const [failing, archived] = [await event("Again-fails", "exit 3"), await event("Again-archived", "exit 3")];
       const jobs = [await start(failing), await start(failing), await start(archived)];

@@ -53,7 +53,10 @@ pub(super) const TEXTS: Texts = &[
         "runs.bulk.cancel_text",
         "What waits ends at once. A script that runs gets a signal to stop, and is killed when it does not. What it did so far stays done.",
     ),
-    ("runs.bulk.ended.one", "{n} other that you selected can't be cancelled and is left alone."),
+    (
+        "runs.bulk.ended.one",
+        "{n} other that you selected can't be cancelled and is left alone.",
+    ),
     (
         "runs.bulk.ended.other",
         "{n} others that you selected can't be cancelled and are left alone.",
@@ -74,7 +77,10 @@ pub(super) const TEXTS: Texts = &[
         "runs.bulk.retry_text",
         "Each becomes a new run with the same version and the same input.",
     ),
-    ("runs.bulk.open.one", "{n} other that you selected can't be retried and is left alone."),
+    (
+        "runs.bulk.open.one",
+        "{n} other that you selected can't be retried and is left alone.",
+    ),
     (
         "runs.bulk.open.other",
         "{n} others that you selected can't be retried and are left alone.",
@@ -160,14 +166,8 @@ pub(super) const TEXTS: Texts = &[
     ("run.wait.start", "Waits for its start at {time}."),
     ("run.wait.again", "Waits for attempt {n} at {time}."),
     ("run.wait.said", "Waits."),
-    (
-        "run.wait.taker",
-        "Waits for an orchestrator that takes it.",
-    ),
-    (
-        "run.wait.none",
-        "Waits for an orchestrator: none is connected.",
-    ),
+    ("run.wait.taker", "Waits for an orchestrator that takes it."),
+    ("run.wait.none", "Waits for an orchestrator: none is connected."),
     (
         "run.wait.draining",
         "Waits for an orchestrator: those that are connected are draining and take no new runs.",
@@ -194,7 +194,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.phase.cleanup", "Cleanup"),
     ("run.log_of", "Log of {title}"),
     ("run.waiting", "No log yet"),
-    ("run.waiting_text", "It begins when an orchestrator takes the run."),
+    (
+        "run.waiting_text",
+        "It begins when an orchestrator takes the run.",
+    ),
     ("run.details", "Details"),
     ("run.output", "Output"),
     ("run.no_output", "The run gave no output."),

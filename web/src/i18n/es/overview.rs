@@ -86,7 +86,10 @@ pub(super) const TEXTS: Texts = &[
     ("monitoring.drained", "Vacío"),
     ("monitoring.drained_toast", "Vaciándose"),
     ("monitoring.draining_note.one", "falta {n} ejecución por terminar"),
-    ("monitoring.draining_note.other", "faltan {n} ejecuciones por terminar"),
+    (
+        "monitoring.draining_note.other",
+        "faltan {n} ejecuciones por terminar",
+    ),
     ("monitoring.drained_note", "se puede apagar"),
     ("monitoring.since", "desde {time}"),
     ("monitoring.away_drained", "se estaba vaciando"),

@@ -178,10 +178,7 @@ pub(super) const TEXTS: Texts = &[
     ("run.wait.start", "Espera a empezar: {time}."),
     ("run.wait.again", "Espera al intento {n}: {time}."),
     ("run.wait.said", "Espera."),
-    (
-        "run.wait.taker",
-        "Espera a un orquestador que la tome.",
-    ),
+    ("run.wait.taker", "Espera a un orquestador que la tome."),
     (
         "run.wait.none",
         "Espera a un orquestador: no hay ninguno conectado.",
@@ -212,7 +209,10 @@ pub(super) const TEXTS: Texts = &[
     ("run.phase.cleanup", "Limpieza"),
     ("run.log_of", "Registro de {title}"),
     ("run.waiting", "Todavía no hay registro"),
-    ("run.waiting_text", "Empieza cuando un orquestador toma la ejecución."),
+    (
+        "run.waiting_text",
+        "Empieza cuando un orquestador toma la ejecución.",
+    ),
     ("run.details", "Detalles"),
     ("run.output", "Salida"),
     ("run.no_output", "La ejecución no dio salida."),

@@ -51,7 +51,6 @@ async fn set_draining(id: cynic::Id, draining: bool) -> Result<(), Refusal> {
     settled(answer.orchestrator.map(|_| ()), answer.user_errors)
 }
 
-
 /// The button of an orchestrator, and the dialog that it opens. `others` of the other ones take work, and `waiting` runs
 /// are in the queue.
 #[component]
@@ -92,7 +91,11 @@ fn DrainDialog(one: Orchestrator, others: usize, waiting: i32, onclose: EventHan
             busy.set(true);
             match set_draining(id, !draining).await {
                 Ok(()) if draining => toast(JobStatus::Succeeded, t("monitoring.resumed"), ""),
-                Ok(()) => toast(JobStatus::Succeeded, t("monitoring.drained_toast"), t("monitoring.drain_text")),
+                Ok(()) => toast(
+                    JobStatus::Succeeded,
+                    t("monitoring.drained_toast"),
+                    t("monitoring.drain_text"),
+                ),
                 Err(refusal) => say(t("account.not_saved"), &refusal),
             }
             // What the page shows follows by itself; at once is better than within seconds.

@@ -163,7 +163,11 @@ mod tests {
         assert_eq!(number(in_view(&all, None)), Some(1), "what waits has no log yet");
         all[1].status = JobStatus::Dispatching;
         assert_eq!(number(in_view(&all, None)), Some(2));
-        assert_eq!(number(in_view(&all, Some(1))), Some(1), "the address says otherwise");
+        assert_eq!(
+            number(in_view(&all, Some(1))),
+            Some(1),
+            "the address says otherwise"
+        );
         assert_eq!(number(in_view(&all, Some(9))), Some(2), "there is no ninth");
         assert_eq!(number(in_view(&[execution(1, JobStatus::Queued)], None)), Some(1));
         assert_eq!(number(in_view(&[], None)), None);

@@ -31,8 +31,8 @@ use crate::pages::runs::{actions, moment, say, trigger_text};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{
-    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusPill, duration, elapsed, toast,
-    use_now, use_query,
+    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusPill, duration, elapsed, toast, use_now,
+    use_query,
 };
 
 /// The line that a fragment such as `L120` names.

@@ -130,9 +130,7 @@ fn text(seconds: f64) -> String {
 /// The timeline of a job.
 #[component]
 pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
-    let origin = job
-        .run_at
-        .map_or(job.created_at, |at| at.max(job.created_at));
+    let origin = job.run_at.map_or(job.created_at, |at| at.max(job.created_at));
     let age = (!job.status.is_final()).then(|| elapsed(origin, now()).as_secs_f64());
     let name = |attempt: i32| tf("run.attempt", &[("n", &attempt.to_string())]);
     let drawn = timeline(&job.executions, origin, age);
@@ -291,7 +289,11 @@ mod tests {
         let origin = at(0).unwrap();
         let rows = timeline(&[first.clone(), second.clone()], origin, Some(9.5));
         assert_eq!(spans(&rows[0]).last(), Some(&("ph-cleanup", 5.0, 0.5)));
-        assert_eq!(spans(&rows[1]), [("ph-wait", 5.5, 4.0)], "it has waited so long by now");
+        assert_eq!(
+            spans(&rows[1]),
+            [("ph-wait", 5.5, 4.0)],
+            "it has waited so long by now"
+        );
         second.due_at = None;
         second.status = JobStatus::Running;
         second.timing = timing([Some("PT2S"), Some("PT1S"), None, None]);
@@ -315,7 +317,10 @@ mod tests {
         one.finished_at = Timestamp::from_timestamp(1_005, 0);
         let origin = Timestamp::from_timestamp(1_000, 0).unwrap();
         assert!(begin(&one, origin, 0.0).abs() < 0.001);
-        assert!((begin(&one, origin, 0.4) - 0.4).abs() < 0.001, "not before the last one's end");
+        assert!(
+            (begin(&one, origin, 0.4) - 0.4).abs() < 0.001,
+            "not before the last one's end"
+        );
     }
 
     #[test]

@@ -59,12 +59,7 @@ fn takers(status: Option<&SystemStatus>) -> Takers {
 pub fn wait(job: &JobDetail, status: Option<&SystemStatus>, now_ms: f64) -> Option<(Wait, Timestamp)> {
     let to_come = |at: &Timestamp| at.timestamp_millis() as f64 > now_ms;
     let last = job.executions.last();
-    let before = job
-        .executions
-        .iter()
-        .rev()
-        .nth(1)
-        .and_then(|one| one.finished_at);
+    let before = job.executions.iter().rev().nth(1).and_then(|one| one.finished_at);
     let accepted = job.run_at.map_or(job.created_at, |at| at.max(job.created_at));
     match job.status {
         JobStatus::Queued => {}
@@ -168,20 +163,22 @@ mod tests {
 
     /// Orchestrators as (connected, draining, running, capacity).
     fn status(all: &[(bool, bool, i32, i32)]) -> SystemStatus {
-        let one = |(at, &(connected, draining, running, capacity)): (usize, &(bool, bool, i32, i32))| Orchestrator {
-            id: at.to_string().into(),
-            name: format!("worker-{at}"),
-            version: String::new(),
-            connected,
-            draining,
-            labels: Vec::new(),
-            outdated: false,
-            capacity,
-            running,
-            last_seen_at: self::at(0),
-            started_at: self::at(0),
-            host: None,
-            viewer_can: Vec::new(),
+        let one = |(at, &(connected, draining, running, capacity)): (usize, &(bool, bool, i32, i32))| {
+            Orchestrator {
+                id: at.to_string().into(),
+                name: format!("worker-{at}"),
+                version: String::new(),
+                connected,
+                draining,
+                labels: Vec::new(),
+                outdated: false,
+                capacity,
+                running,
+                last_seen_at: self::at(0),
+                started_at: self::at(0),
+                host: None,
+                viewer_can: Vec::new(),
+            }
         };
         SystemStatus {
             at: at(0),
@@ -215,7 +212,11 @@ mod tests {
         ] {
             assert_eq!(takers(Some(&status(all))), expected, "{all:?}");
         }
-        assert_eq!(takers(None), Takers::Unknown, "who may not see it is told nothing");
+        assert_eq!(
+            takers(None),
+            Takers::Unknown,
+            "who may not see it is told nothing"
+        );
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub fn open_of(filter: &JobFilter) -> Option<JobFilter> {
     })
 }
 
-/// What an address asks for, in words; none where it asks for all.
-pub fn described(params: &Params) -> Vec<String> {
+/// What an address asks for, in words; none where it asks for all. `event` is the name of the one that it asks for.
+pub fn described(params: &Params, event: Option<String>) -> Vec<String> {
     let words = |key: &str, words: Vec<String>| format!("{}: {}", t(key), words.join(", "));
     let statuses = list(params, "status", JobStatus::from_name)
         .map(|all| words("runs.status", all.into_iter().map(JobStatus::word).collect()));
@@ -54,7 +54,9 @@ pub fn described(params: &Params) -> Vec<String> {
         .get("since")
         .filter(|span| SPANS.iter().any(|(name, _)| name == span))
         .map(|span| words("runs.since", vec![t(&format!("runs.since.{span}"))]));
-    let event = params.get("event").map(|_| t("runs.one_event"));
+    let event = params
+        .get("event")
+        .map(|_| words("runs.event", vec![event.unwrap_or_else(|| t("runs.one_event"))]));
     let text = params.get("q").map(|text| format!("“{text}”"));
     [statuses, triggers, since, event, text]
         .into_iter()

@@ -94,6 +94,15 @@ fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, top: bool) -
     !room
 }
 
+/// The name of the event that an address asks for, where a row knows it.
+fn chosen_event(params: &Params, page: Option<&JobPage>) -> Option<String> {
+    let id = params.get("event")?;
+    let mut events = page?.nodes.iter().filter_map(|job| job.event.as_ref());
+    events
+        .find(|event| event.id.inner() == id)
+        .map(|event| event.name.clone())
+}
+
 /// The list of runs.
 #[component]
 pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
@@ -231,8 +240,8 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 single: true,
                 onchange: go,
             }
-            if let Some(id) = params.get("event") {
-                EventChip { id: id.to_owned(), jobs: held.as_ref().map(|p| p.nodes.clone()).unwrap_or_default(), params: params.clone(), onchange: go }
+            if params.get("event").is_some() {
+                EventChip { name: chosen_event(&params, held.as_ref()), params: params.clone(), onchange: go }
             }
             span { class: "end",
                 if live() {
@@ -290,7 +299,12 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 ChosenDialog { locale, act, asked, left_out, onclose: closed }
             },
             Some(Open::Matching) => rsx! {
-                MatchingDialog { filter: stoppable.unwrap_or_default(), params: params.clone(), onclose: move |done: bool| closed(done.then(Vec::new)) }
+                MatchingDialog {
+                    filter: stoppable.unwrap_or_default(),
+                    params: params.clone(),
+                    event: chosen_event(&params, held.as_ref()),
+                    onclose: move |done: bool| closed(done.then(Vec::new)),
+                }
             },
             None => rsx! {},
         }

@@ -2,7 +2,7 @@
 
 use dioxus::prelude::*;
 
-use super::data::{self, JobRow};
+use super::data;
 use super::filters::{self, OPEN, UNSUCCESSFUL};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::params::Params;
@@ -49,17 +49,8 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
 }
 
 #[component]
-pub(super) fn EventChip(
-    id: String,
-    jobs: Vec<JobRow>,
-    params: Params,
-    onchange: EventHandler<Params>,
-) -> Element {
-    let event = jobs
-        .into_iter()
-        .filter_map(|job| job.event)
-        .find(|event| event.id.inner() == id);
-    let name = event.map_or_else(|| t("runs.one_event"), |event| event.name);
+pub(super) fn EventChip(name: Option<String>, params: Params, onchange: EventHandler<Params>) -> Element {
+    let name = name.unwrap_or_else(|| t("runs.one_event"));
     rsx! {
         button {
             class: "chip chip-on",

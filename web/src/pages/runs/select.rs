@@ -127,7 +127,11 @@ mod tests {
         one.all(&order(), false);
         assert!(one.is_empty());
         one.reach(&order(), "c", true);
-        assert_eq!(chosen(&one), ["c"], "no range begins where nothing was chosen since");
+        assert_eq!(
+            chosen(&one),
+            ["c"],
+            "no range begins where nothing was chosen since"
+        );
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub fn ChosenDialog(
         let runs = runs.clone();
         async move {
             stage.set(Stage::Working);
+            browser::focus_soon("bulk-halt");
             let mark = browser::mark();
             let ask = |one: Asked| {
                 let mark = mark.clone();
@@ -100,7 +101,10 @@ pub fn ChosenDialog(
         Stage::Working => halted.set(true),
         Stage::Over => {
             let held = fates.peek();
-            let undone = rest.iter().zip(held.iter()).filter(|(_, fate)| !matches!(fate, Some(Fate::Done(_))));
+            let undone = rest
+                .iter()
+                .zip(held.iter())
+                .filter(|(_, fate)| !matches!(fate, Some(Fate::Done(_))));
             onclose.call(Some(undone.map(|(one, _)| one.id.clone()).collect()));
         }
     };

@@ -150,9 +150,14 @@ mod tests {
                 Ok(one.number)
             }
         };
-        block_on(each(&asked(9), || false, ask, |at, fate| {
-            fates.borrow_mut()[at] = Some(fate);
-        }));
+        block_on(each(
+            &asked(9),
+            || false,
+            ask,
+            |at, fate| {
+                fates.borrow_mut()[at] = Some(fate);
+            },
+        ));
         let fates: Vec<_> = fates.into_inner().into_iter().map(Option::unwrap).collect();
         assert_eq!(
             sum(&fates),
@@ -176,9 +181,14 @@ mod tests {
             answered.set(answered.get() + 1);
             Ok(one.number)
         };
-        block_on(each(&asked(20), || answered.get() >= 2, ask, |_, fate| {
-            fates.borrow_mut().push(fate);
-        }));
+        block_on(each(
+            &asked(20),
+            || answered.get() >= 2,
+            ask,
+            |_, fate| {
+                fates.borrow_mut().push(fate);
+            },
+        ));
         let sum = sum(fates.borrow().iter());
         assert_eq!(sum.done, answered.get(), "whatever was asked for is told as done");
         assert_eq!((sum.done + sum.left, sum.refused), (20, 0));
@@ -210,10 +220,7 @@ mod tests {
             _ => Ok(()),
         };
         assert_eq!(count(&lost_once), (2, 1, true));
-        assert_eq!(
-            count(&|_| Err(failure(ApiErrorKind::RateLimited))),
-            (3, 2, false)
-        );
+        assert_eq!(count(&|_| Err(failure(ApiErrorKind::RateLimited))), (3, 2, false));
         assert_eq!(count(&|_| Err(failure(ApiErrorKind::Other))), (1, 0, false));
         assert_eq!(count(&|_| Err(Refusal::Refused(Vec::new()))), (1, 0, false));
     }

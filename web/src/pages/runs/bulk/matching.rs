@@ -28,6 +28,9 @@ fn next(open: u64) -> u64 {
 pub fn MatchingDialog(
     filter: ReadSignal<JobFilter>,
     params: Params,
+    /// The name of the event that they ask for.
+    #[props(default)]
+    event: Option<String>,
     /// Hears whether anything was asked for.
     onclose: EventHandler<bool>,
 ) -> Element {
@@ -80,7 +83,7 @@ pub fn MatchingDialog(
                     }
                 }
             },
-            Asked { params }
+            Asked { params, event }
             match (stopped(), known, (count.error)()) {
                 (Some(sum), ..) => rsx! { Result { sum } },
                 (None, Some(0), _) => rsx! { p { role: "status", {t("runs.matching.none")} } },
@@ -108,8 +111,8 @@ pub fn MatchingDialog(
 
 /// The filter in words: whoever stops so much must see what it is.
 #[component]
-fn Asked(params: Params) -> Element {
-    let words = filters::described(&params);
+fn Asked(params: Params, event: Option<String>) -> Element {
+    let words = filters::described(&params, event);
     rsx! {
         if words.is_empty() {
             p { class: "banner", "data-status": "PARTIAL", Icon { name: "alert" } span { {t("runs.matching.no_filter")} } }

@@ -117,6 +117,11 @@ fn BulkButton(
     onopen: EventHandler<Open>,
 ) -> Element {
     let count = asked.len();
+    let words = match (count, act) {
+        (0, Act::Cancel) => t("dialog.cancel"),
+        (0, Act::Retry) => t("run.retry"),
+        _ => tf(&words, &[("n", &count.to_string())]),
+    };
     rsx! {
         button {
             class: "btn btn-sm",
@@ -124,7 +129,7 @@ fn BulkButton(
             disabled: count == 0,
             onclick: move |_| onopen.call(Open::Chosen(act, asked.clone(), all - count)),
             Icon { name: icon }
-            {tf(&words, &[("n", &count.to_string())])}
+            "{words}"
         }
     }
 }
