@@ -122,7 +122,6 @@ pub(super) const TEXTS: Texts = &[
     ("monitoring.col.disk", "Disk"),
     ("monitoring.col.load", "Load"),
     ("monitoring.col.up", "Up for"),
-    ("monitoring.col.seen", "Last seen"),
     ("first_run.title", "First steps"),
     ("first_run.orchestrator", "An orchestrator is connected"),
     (

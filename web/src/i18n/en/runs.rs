@@ -94,6 +94,7 @@ pub(super) const TEXTS: Texts = &[
     ("runs.bulk.untried", "Not asked for: you stopped before."),
     ("runs.bulk.undone", "Runs for which it was not done"),
     ("runs.bulk.made", "New runs"),
+    ("runs.bulk.over", "Result"),
     ("runs.bulk.keep", "Keep them running"),
     ("runs.bulk.halt", "Stop after these"),
     ("runs.bulk.halting", "Stopping…"),

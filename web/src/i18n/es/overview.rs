@@ -134,7 +134,6 @@ pub(super) const TEXTS: Texts = &[
     ("monitoring.col.disk", "Disco"),
     ("monitoring.col.load", "Carga"),
     ("monitoring.col.up", "Activo"),
-    ("monitoring.col.seen", "Visto"),
     ("first_run.title", "Primeros pasos"),
     ("first_run.orchestrator", "Hay un orquestador conectado"),
     (

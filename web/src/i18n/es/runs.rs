@@ -103,6 +103,7 @@ pub(super) const TEXTS: Texts = &[
     ("runs.bulk.untried", "No se ha pedido: usted paró antes."),
     ("runs.bulk.undone", "Ejecuciones con las que no se ha hecho"),
     ("runs.bulk.made", "Ejecuciones nuevas"),
+    ("runs.bulk.over", "Resultado"),
     ("runs.bulk.keep", "Dejarlas en marcha"),
     ("runs.bulk.halt", "Parar tras estas"),
     ("runs.bulk.halting", "Parando…"),

@@ -51,12 +51,10 @@ async fn set_draining(id: cynic::Id, draining: bool) -> Result<(), Refusal> {
     settled(answer.orchestrator.map(|_| ()), answer.user_errors)
 }
 
-/// The button of an orchestrator, and the dialog that it opens. `others` of the other ones take work, and `waiting` runs
-/// are in the queue.
+/// The button of an orchestrator.
 #[component]
-pub fn DrainButton(one: Orchestrator, others: usize, waiting: i32) -> Element {
-    let mut asking = use_signal(|| false);
-    let word = if one.draining {
+pub fn DrainButton(name: String, draining: bool, onclick: EventHandler) -> Element {
+    let word = if draining {
         t("monitoring.resume")
     } else {
         t("monitoring.drain")
@@ -65,19 +63,17 @@ pub fn DrainButton(one: Orchestrator, others: usize, waiting: i32) -> Element {
         button {
             class: "btn btn-sm",
             r#type: "button",
-            "aria-label": "{word}: {one.name}",
-            title: if one.draining { t("monitoring.resume_text") } else { t("monitoring.drain_text") },
-            onclick: move |_| asking.set(true),
+            "aria-label": "{word}: {name}",
+            title: if draining { t("monitoring.resume_text") } else { t("monitoring.drain_text") },
+            onclick: move |_| onclick.call(()),
             "{word}"
-        }
-        if asking() {
-            DrainDialog { one: one.clone(), others, waiting, onclose: move |()| asking.set(false) }
         }
     }
 }
 
+/// Asks first. `others` of the other ones take work, and `waiting` runs are in the queue.
 #[component]
-fn DrainDialog(one: Orchestrator, others: usize, waiting: i32, onclose: EventHandler) -> Element {
+pub fn DrainDialog(one: Orchestrator, others: usize, waiting: i32, onclose: EventHandler) -> Element {
     // What is asked stays what it was, though the orchestrator goes on meanwhile.
     let draining = use_hook(|| one.draining);
     let mut busy = use_signal(|| false);

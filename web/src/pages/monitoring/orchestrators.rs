@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use super::drain::DrainButton;
+use super::drain::{DrainButton, DrainDialog};
 use crate::api::Timestamp;
 use crate::i18n::{t, tf, tn};
 use crate::pages::runs::moment;
 use crate::session::Permission;
 use crate::status::{Orchestrator, SAMPLES};
-use crate::ui::{JobStatus, Meter, Spark, StatusDot, TimeAgo, bytes, duration, elapsed, number};
+use crate::ui::{JobStatus, Meter, Spark, StatusDot, bytes, duration, elapsed, number};
 
 /// How an orchestrator stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +89,13 @@ pub fn Orchestrators(all: Vec<Orchestrator>, waiting: i32, now: Signal<f64>) -> 
     let steers = all.iter().any(|one| one.viewer_can.contains(&Permission::Change));
     let taking = all.iter().filter(|one| takes(one)).count();
     let all = sorted(all);
+    let mut asking = use_signal(|| None::<cynic::Id>);
+    let asked = all
+        .iter()
+        .find(|one| Some(&one.id) == asking.read().as_ref())
+        .cloned();
     rsx! {
-        div { class: "table-wrap", tabindex: "0", role: "region", "aria-label": t("overview.orchestrators"),
+        div { class: "table-wrap workers", tabindex: "0", role: "region", "aria-label": t("overview.orchestrators"),
             table { class: "table",
                 thead {
                     tr {
@@ -102,24 +107,33 @@ pub fn Orchestrators(all: Vec<Orchestrator>, waiting: i32, now: Signal<f64>) -> 
                         th { class: "md", {t("monitoring.col.disk")} }
                         th { class: "lo num", {t("monitoring.col.load")} }
                         th { class: "lo num", {t("monitoring.col.up")} }
-                        th { class: "md num", {t("monitoring.col.seen")} }
                         if steers {
-                            th { span { class: "visually-hidden", {t("monitoring.col.action")} } }
+                            th { span { class: "sr", {t("monitoring.col.action")} } }
                         }
                     }
                 }
                 tbody {
                     for one in all {
-                        Row { key: "{one.id.inner()}", others: taking - usize::from(takes(&one)), one, waiting, now, steers }
+                        Row { key: "{one.id.inner()}", one, now, steers, onask: move |id| asking.set(Some(id)) }
                     }
                 }
+            }
+        }
+        // A dialog in the table would be drawn as part of it.
+        if let Some(one) = asked {
+            DrainDialog {
+                key: "{one.id.inner()}",
+                others: taking - usize::from(takes(&one)),
+                one,
+                waiting,
+                onclose: move |()| asking.set(None),
             }
         }
     }
 }
 
 #[component]
-fn Row(one: Orchestrator, others: usize, waiting: i32, now: Signal<f64>, steers: bool) -> Element {
+fn Row(one: Orchestrator, now: Signal<f64>, steers: bool, onask: EventHandler<cynic::Id>) -> Element {
     let state = state(&one);
     // Figures of a machine that is not heard of are none.
     let host = one.host.as_ref().filter(|_| one.connected);
@@ -193,15 +207,17 @@ fn Row(one: Orchestrator, others: usize, waiting: i32, now: Signal<f64>, steers:
                 td { class: "md",
                     Figure {
                         share: share(host.memory_used_bytes, host.memory_total_bytes),
-                        text: tf("overview.of", &[("n", &bytes(host.memory_used_bytes)), ("all", &bytes(host.memory_total_bytes))]),
+                        text: percent(share(host.memory_used_bytes, host.memory_total_bytes)),
                         label: t("monitoring.col.memory"),
+                        more: tf("overview.of", &[("n", &bytes(host.memory_used_bytes)), ("all", &bytes(host.memory_total_bytes))]),
                     }
                 }
                 td { class: "md",
                     Figure {
                         share: share(host.disk_used_bytes, host.disk_total_bytes),
-                        text: tf("overview.of", &[("n", &bytes(host.disk_used_bytes)), ("all", &bytes(host.disk_total_bytes))]),
+                        text: percent(share(host.disk_used_bytes, host.disk_total_bytes)),
                         label: t("monitoring.col.disk"),
+                        more: tf("overview.of", &[("n", &bytes(host.disk_used_bytes)), ("all", &bytes(host.disk_total_bytes))]),
                     }
                 }
                 td { class: "lo num", {number(host.load_average, 2)} }
@@ -218,11 +234,17 @@ fn Row(one: Orchestrator, others: usize, waiting: i32, now: Signal<f64>, steers:
                     "–"
                 }
             }
-            td { class: "md num dim", TimeAgo { at: one.last_seen_at, now } }
             if steers {
                 td { class: "act",
                     if one.viewer_can.contains(&Permission::Change) {
-                        DrainButton { one: one.clone(), others, waiting }
+                        DrainButton {
+                            name: one.name.clone(),
+                            draining: one.draining,
+                            onclick: {
+                                let id = one.id.clone();
+                                move |()| onask.call(id.clone())
+                            },
+                        }
                     }
                 }
             }
@@ -230,10 +252,18 @@ fn Row(one: Orchestrator, others: usize, waiting: i32, now: Signal<f64>, steers:
     }
 }
 
+fn percent(share: f64) -> String {
+    format!("{} %", number(share * 100.0, 0))
+}
+
+/// A share as a bar and a figure; `more` is the exact one for whoever asks.
 #[component]
-fn Figure(share: f64, text: String, label: String) -> Element {
+fn Figure(share: f64, text: String, label: String, #[props(default)] more: Option<String>) -> Element {
+    let label = more
+        .as_ref()
+        .map_or(label.clone(), |more| format!("{label}: {more}"));
     rsx! {
-        span { class: "mfigure", Meter { share, label } span { class: "num", "{text}" } }
+        span { class: "mfigure", title: more, Meter { share, label } span { class: "num", "{text}" } }
     }
 }
 

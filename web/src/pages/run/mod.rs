@@ -161,13 +161,16 @@ fn LogOf(
             }
         },
         Some(one) if one.has_begun() => rsx! {
-            LogViewer {
-                key: "{one.id.inner()}",
-                execution: one.id.inner().to_owned(),
-                label: tf("run.log_of", &[("title", &title)]),
-                line,
-                online,
-                truncated: one.log_truncated,
+            // A list of one: a viewer keeps the log that it began with, and only in a list does its key give it up.
+            for one in [one] {
+                LogViewer {
+                    key: "{one.id.inner()}",
+                    execution: one.id.inner().to_owned(),
+                    label: tf("run.log_of", &[("title", &title)]),
+                    line,
+                    online,
+                    truncated: one.log_truncated,
+                }
             }
         },
         _ => rsx! { Empty { icon: "clock", title: t("run.waiting"), text: t("run.waiting_text") } },
@@ -248,9 +251,10 @@ fn Actions(locale: Locale, job: JobDetail) -> Element {
                 button {
                     class: "btn btn-danger",
                     r#type: "button",
-                    disabled: busy() || asked,
+                    // Not disabled: the focus would be lost that comes back to it.
+                    "aria-disabled": if busy() || asked { "true" },
                     "aria-busy": if busy() { "true" },
-                    onclick: move |_| asking.set(true),
+                    onclick: move |_| asking.set(!busy() && !asked),
                     Icon { name: "stop" }
                     {if asked { t("run.cancelling") } else { t("run.cancel") }}
                 }

@@ -55,7 +55,7 @@ pub(super) fn EventChip(name: Option<String>, params: Params, onchange: EventHan
         button {
             class: "chip chip-on",
             r#type: "button",
-            "aria-label": "{t(\"filter.clear\")}: {name}",
+            "aria-label": "{t(\"runs.event\")} {name}: {t(\"filter.clear\")}",
             onclick: move |_| onchange.call(filters::with(&params, "event", "")),
             {t("runs.event")}
             " "

@@ -115,7 +115,7 @@ pub fn ChosenDialog(
     rsx! {
         Dialog {
             id: "bulk",
-            title: tn(title, count),
+            title: if stage() == Stage::Over { t("runs.bulk.over") } else { tn(title, count) },
             onclose: {
                 let mut close = close.clone();
                 move |()| close()

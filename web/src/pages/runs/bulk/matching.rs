@@ -67,7 +67,7 @@ pub fn MatchingDialog(
     rsx! {
         Dialog {
             id: "matching",
-            title: t("runs.matching.title"),
+            title: t(if stopped().is_some_and(|sum| sum.left == 0) { "runs.bulk.over" } else { "runs.matching.title" }),
             onclose: move |()| close(),
             foot: rsx! {
                 button { class: "btn", r#type: "button", id: "matching-close", disabled: busy(), onclick: move |_| close(),
