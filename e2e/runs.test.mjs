@@ -421,6 +421,7 @@ for (const language of LANGUAGES) {
       await rows.getByRole("link").first().waitFor();
       assert.equal(await rows.getByRole("checkbox").count(), 0);
       assert.equal(await rows.getByRole("button").count(), 0);
+      assert.equal(await guest.link("runs.run_event").count(), 0);
       await guest.inspect("runs-read");
       await guest.open("nav.monitoring");
       const table = guest.page.getByRole("region", { name: t("overview.orchestrators"), exact: true });

@@ -7,6 +7,7 @@ use super::filters::{self, OPEN, UNSUCCESSFUL};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::status::STATUS;
 use crate::ui::{Empty, Icon};
 
@@ -38,10 +39,12 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
                     }
                 }
             }
-            div { class: "acts md",
-                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
-                    Icon { name: "play" }
-                    {t("runs.run_event")}
+            if session::may(Scope::RunEvents) {
+                div { class: "acts md",
+                    Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
+                        Icon { name: "play" }
+                        {t("runs.run_event")}
+                    }
                 }
             }
         }
@@ -76,7 +79,7 @@ pub(super) fn NoRuns(locale: Locale, filtered: bool) -> Element {
         Empty { icon: "runs", title: t(title), text: t(text),
             if filtered {
                 Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
-            } else {
+            } else if session::may(Scope::RunEvents) {
                 Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
             }
         }

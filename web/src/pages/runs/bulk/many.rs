@@ -211,7 +211,10 @@ mod tests {
                     asks.set(asks.get() + 1);
                     std::future::ready(answer(asks.get()))
                 },
-                |_| std::future::ready(waits.set(waits.get() + 1)),
+                |_| {
+                    waits.set(waits.get() + 1);
+                    std::future::ready(())
+                },
             ));
             (asks.get(), waits.get(), result.is_ok())
         };
