@@ -299,6 +299,15 @@ pub fn close_popovers() {
     }
 }
 
+/// A word that no other visit uses: the beginning of keys that tell requests apart.
+pub fn mark() -> String {
+    #[cfg(target_arch = "wasm32")]
+    let chance = js_sys::Math::random();
+    #[cfg(not(target_arch = "wasm32"))]
+    let chance = 0.5;
+    format!("{:x}-{:x}", now_ms() as u64, (chance * 2_f64.powi(52)) as u64)
+}
+
 /// Puts text on the clipboard; false where the browser refuses.
 pub async fn copy(text: &str) -> bool {
     let Some(window) = window() else { return false };

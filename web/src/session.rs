@@ -91,6 +91,17 @@ impl Scope {
     }
 }
 
+/// What the viewer may do with one thing.
+#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    Read,
+    Change,
+    Run,
+    Cancel,
+    Retry,
+    Delete,
+}
+
 /// How a role is called.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Role")]

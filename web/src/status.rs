@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, Feed, Timestamp, schema};
 use crate::browser;
-use crate::session;
+use crate::session::{self, Permission};
 
 /// The state of the installation at a moment.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -46,6 +46,7 @@ pub struct Orchestrator {
     pub last_seen_at: Timestamp,
     pub started_at: Timestamp,
     pub host: Option<HostFigures>,
+    pub viewer_can: Vec<Permission>,
 }
 
 /// What an orchestrator's machine has left.

@@ -44,6 +44,10 @@ pub(super) fn Help() -> Element {
         ("help.run_typing", vec![format!("{command}↵")]),
         ("help.save", vec![format!("{command}S")]),
         ("help.matches", vec!["↵".to_owned()]),
+        ("help.rows", vec!["↑".to_owned(), "↓".to_owned()]),
+        ("help.rows_range", vec!["⇧".to_owned(), "↓".to_owned()]),
+        ("help.rows_all", vec![format!("{command}A")]),
+        ("help.rows_none", vec!["Esc".to_owned()]),
     ];
     rsx! {
         Dialog {

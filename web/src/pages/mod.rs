@@ -23,11 +23,12 @@ pub use enter::{ResetPassword, SignIn, SignUp};
 pub use events::Events;
 pub use first_run::FirstRun;
 pub use input::RunAsked;
-pub use monitoring::Monitoring;
 pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 
-pub use parts::{Account, AuditLog, EventEditor, EventNew, Roles, SettingsPage, Users, Variables};
+pub use parts::{
+    Account, AuditLog, EventEditor, EventNew, Monitoring, Roles, SettingsPage, Users, Variables,
+};
 pub use root::Root;
 pub use run::Run;
 pub use runs::Runs;

@@ -5,7 +5,7 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, admin, event_editor, variables};
+use super::{account, admin, event_editor, monitoring, variables};
 use crate::browser;
 use crate::i18n::{Locale, bring_editor, t};
 use crate::params::Params;
@@ -17,6 +17,7 @@ enum Part {
     Account,
     Admin,
     Editor,
+    Monitoring,
     Variables,
 }
 
@@ -55,6 +56,16 @@ fn editor_part(route: Route) -> Element {
     }
 }
 
+static MONITORING: LazyLoader<Route, Element> =
+    lazy_loader!(extern "monitoring" fn monitoring_part(route: Route) -> Element);
+
+fn monitoring_part(route: Route) -> Element {
+    match route {
+        Route::Monitoring { locale } => rsx! { monitoring::Monitoring { locale } },
+        _ => rsx! {},
+    }
+}
+
 static VARIABLES: LazyLoader<Route, Element> =
     lazy_loader!(extern "variables" fn variables_part(route: Route) -> Element);
 
@@ -71,6 +82,7 @@ impl Part {
             Self::Account => &ACCOUNT,
             Self::Admin => &ADMIN,
             Self::Editor => &EDITOR,
+            Self::Monitoring => &MONITORING,
             Self::Variables => &VARIABLES,
         }
     }
@@ -118,6 +130,12 @@ pub fn EventNew(locale: Locale, query: Params) -> Element {
 #[component]
 pub fn EventEditor(locale: Locale, id: String, query: Params) -> Element {
     rsx! { PageOf { part: Part::Editor, route: Route::EventEditor { locale, id, query } } }
+}
+
+/// How the installation is.
+#[component]
+pub fn Monitoring(locale: Locale) -> Element {
+    rsx! { PageOf { part: Part::Monitoring, route: Route::Monitoring { locale } } }
 }
 
 /// Variables and secrets.

@@ -32,6 +32,13 @@ pub fn elapsed(from: Timestamp, to_ms: f64) -> Duration {
     Duration::try_from_secs_f64((to_ms - from.timestamp_millis() as f64) / 1_000.0).unwrap_or_default()
 }
 
+/// The time from now to a moment, none when it has passed.
+pub fn until(to: Timestamp, now_ms: f64) -> Duration {
+    let millis = to.timestamp_millis() as f64 - now_ms;
+    // Whole seconds, the one that runs included: a clock that counts down.
+    Duration::try_from_secs_f64((millis / 1_000.0).ceil()).unwrap_or_default()
+}
+
 /// How long ago a moment was, in one unit.
 pub fn ago(at: Timestamp, now_ms: f64) -> String {
     let seconds = elapsed(at, now_ms).as_secs();
@@ -126,5 +133,7 @@ mod tests {
         let at = Timestamp::from_timestamp(100, 0).unwrap();
         assert_eq!(elapsed(at, 50_000.0), Duration::ZERO);
         assert_eq!(elapsed(at, 101_500.0), Duration::from_millis(1_500));
+        assert_eq!(until(at, 98_500.0), Duration::from_secs(2));
+        assert_eq!(until(at, 101_500.0), Duration::ZERO);
     }
 }

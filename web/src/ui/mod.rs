@@ -16,7 +16,7 @@ mod toast;
 pub use dialog::{Dialog, use_returned_focus};
 pub use feedback::{Empty, ErrorNotice, Live, Skeleton, error_text};
 pub use field::Field;
-pub use format::{TimeAgo, ago, bytes, clock, duration, elapsed, number, use_now};
+pub use format::{TimeAgo, ago, bytes, clock, duration, elapsed, number, until, use_now};
 pub use icon::{BrandMark, Icon};
 pub use kind::{EventType, Kind};
 pub use meter::{Meter, Spark};

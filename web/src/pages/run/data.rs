@@ -40,11 +40,24 @@ pub struct Version {
     pub target: Target,
 }
 
+/// A job that repeats another.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 #[cynic(graphql_type = "Job")]
 pub struct JobRef {
     pub id: cynic::Id,
     pub number: i32,
+    pub status: JobStatus,
+}
+
+/// A job that is repeated, and whatever it repeats itself.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "Job")]
+pub struct Forerunner {
+    pub id: cynic::Id,
+    pub number: i32,
+    pub status: JobStatus,
+    #[cynic(recurse = "5")]
+    pub retry_of: Option<Box<Forerunner>>,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -54,8 +67,12 @@ pub struct Execution {
     pub status: JobStatus,
     pub status_reason: Option<String>,
     pub exit_code: Option<i32>,
+    pub due_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
     pub timing: JobTiming,
     pub output: Option<Json>,
+    pub condition: Option<bool>,
     pub cpu_time: Option<IsoDuration>,
     pub peak_memory_bytes: Option<f64>,
     pub orchestrator: Option<String>,
@@ -63,6 +80,14 @@ pub struct Execution {
     pub payload_sha256: Option<String>,
     pub log_line_count: i32,
     pub log_truncated: bool,
+    pub log_dropped_at: Option<Timestamp>,
+}
+
+impl Execution {
+    /// Whether there is, or will at once be, something to see of it.
+    pub fn has_begun(&self) -> bool {
+        self.status != JobStatus::Queued || self.log_line_count > 0
+    }
 }
 
 /// A job with all that its page shows.
@@ -79,10 +104,13 @@ pub struct JobDetail {
     pub actor: Option<Person>,
     pub event: Option<EventRef>,
     pub event_version: Version,
-    pub retry_of: Option<JobRef>,
+    pub retry_of: Option<Forerunner>,
+    pub retries: Vec<JobRef>,
     pub input: Option<Json>,
     pub output: Option<Json>,
+    pub condition: Option<bool>,
     pub created_at: Timestamp,
+    pub run_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub duration: Option<IsoDuration>,
@@ -137,4 +165,79 @@ pub fn updates(id: String) -> Subscription<JobUpdates> {
             id: id.as_str().into(),
         })
     })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ui::EventType;
+
+    /// An attempt of which nothing is known but this.
+    pub fn execution(attempt: i32, status: JobStatus) -> Execution {
+        Execution {
+            id: format!("attempt-{attempt}").into(),
+            attempt,
+            status,
+            status_reason: None,
+            exit_code: None,
+            due_at: None,
+            started_at: None,
+            finished_at: None,
+            timing: JobTiming {
+                queued: None,
+                setup: None,
+                run: None,
+                cleanup: None,
+            },
+            output: None,
+            condition: None,
+            cpu_time: None,
+            peak_memory_bytes: None,
+            orchestrator: None,
+            image_digest: None,
+            payload_sha256: None,
+            log_line_count: 0,
+            log_truncated: false,
+            log_dropped_at: None,
+        }
+    }
+
+    /// A job of which nothing is known but this.
+    pub fn job(status: JobStatus, executions: Vec<Execution>) -> JobDetail {
+        let timing = execution(0, status).timing;
+        JobDetail {
+            id: "job".into(),
+            number: 7,
+            status,
+            status_reason: None,
+            priority: Priority::Normal,
+            title: "Backup".to_owned(),
+            trigger: Trigger::Manual,
+            actor: None,
+            event: None,
+            event_version: Version {
+                number: 1,
+                ad_hoc: false,
+                kind: EventType::Bash,
+                target: Target {
+                    image: None,
+                    memory_bytes: 0.0,
+                },
+            },
+            retry_of: None,
+            retries: Vec::new(),
+            input: None,
+            output: None,
+            condition: None,
+            created_at: Timestamp::from_timestamp(0, 0).unwrap(),
+            run_at: None,
+            started_at: None,
+            finished_at: None,
+            duration: None,
+            timing,
+            executions,
+            cancellation: None,
+            viewer_can: Vec::new(),
+        }
+    }
 }

@@ -1,18 +1,27 @@
 //! One run: how it stands and why, its phases, its log, what went in and came out. Live.
 
+mod attempts;
 pub mod data;
 pub mod json;
+mod lineage;
 mod phases;
+mod receipt;
 mod side;
+mod usage;
+mod waiting;
 
 use std::time::Duration;
 
 use dioxus::prelude::*;
 use futures::StreamExt as _;
 
-use self::data::JobDetail;
+use self::attempts::Attempts;
+use self::data::{Execution, JobDetail};
+use self::lineage::Kin;
 use self::phases::Phases;
+use self::receipt::Receipt;
 use self::side::Side;
+use self::waiting::Waiting;
 use crate::api::Feed;
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
@@ -22,8 +31,8 @@ use crate::pages::runs::{actions, moment, say, trigger_text};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{
-    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusIcon, StatusPill, duration, elapsed, toast,
-    use_now, use_query,
+    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusPill, duration, elapsed, toast, use_now,
+    use_query,
 };
 
 /// The line that a fragment such as `L120` names.
@@ -105,11 +114,7 @@ pub fn Run(
 fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: ReadSignal<String>) -> Element {
     let now = use_now(Duration::from_millis(500));
     let navigator = use_navigator();
-    let asked = query()
-        .get("attempt")
-        .and_then(|attempt| attempt.parse::<i32>().ok());
-    let chosen = asked.and_then(|attempt| job.executions.iter().find(|e| e.attempt == attempt));
-    let execution = chosen.or_else(|| job.executions.last()).cloned();
+    let execution = attempts::in_view(&job.executions, attempts::asked(&query())).cloned();
     let id = job.id.inner().to_owned();
     let online = {
         let id = id.clone();
@@ -124,49 +129,63 @@ fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: Read
     };
     rsx! {
         Head { locale, job: job.clone(), now }
+        Waiting { job: job.clone(), now }
+        if let Some(receipt) = job.cancellation.clone() {
+            Receipt { receipt, ended: job.status.is_final() }
+        }
         Phases { job: job.clone(), now }
         div { class: "run-body",
             div { class: "run-log",
-                if job.executions.len() > 1 {
-                    div { class: "tabs", role: "group", "aria-label": t("run.attempts"),
-                        for attempt in job.executions.iter() {
-                            Link {
-                                key: "{attempt.id.inner()}",
-                                class: "tab",
-                                to: Route::Run {
-                                    locale,
-                                    id: id.clone(),
-                                    query: query().with("attempt", &attempt.attempt.to_string()),
-                                    hash: String::new(),
-                                },
-                                "aria-current": (Some(attempt.attempt) == execution.as_ref().map(|e| e.attempt)).then_some("true"),
-                                StatusIcon { status: attempt.status }
-                                {tf("run.attempt", &[("n", &attempt.attempt.to_string())])}
-                            }
-                        }
-                    }
-                }
-                if let Some(execution) = &execution {
-                    LogViewer {
-                        key: "{execution.id.inner()}",
-                        execution: execution.id.inner().to_owned(),
-                        label: tf("run.log_of", &[("title", &job.title)]),
-                        line: line_of(&hash()),
-                        online,
-                        truncated: execution.log_truncated,
-                    }
-                } else {
-                    Empty { icon: "clock", title: t("run.waiting"), text: job.status_reason.clone().unwrap_or_else(|| t("run.waiting_text")) }
-                }
+                Attempts { locale, job: job.clone(), query, chosen: execution.as_ref().map(|one| one.attempt), now }
+                LogOf { title: job.title.clone(), execution: execution.clone(), line: line_of(&hash()), online }
             }
             Side { locale, job: job.clone(), execution }
         }
     }
 }
 
+/// The log of the attempt in view, or why there is none.
+#[component]
+fn LogOf(
+    title: String,
+    execution: Option<Execution>,
+    line: Option<i64>,
+    online: EventHandler<i64>,
+) -> Element {
+    match execution {
+        Some(one) if one.log_dropped_at.is_some() => rsx! {
+            Empty {
+                icon: "history",
+                title: t("run.log_dropped"),
+                text: tf("run.log_dropped_text", &[("time", &one.log_dropped_at.map(moment).unwrap_or_default())]),
+            }
+        },
+        Some(one) if one.has_begun() => rsx! {
+            // A list of one: a viewer keeps the log that it began with, and only in a list does its key give it up.
+            for one in [one] {
+                LogViewer {
+                    key: "{one.id.inner()}",
+                    execution: one.id.inner().to_owned(),
+                    label: tf("run.log_of", &[("title", &title)]),
+                    line,
+                    online,
+                    truncated: one.log_truncated,
+                }
+            }
+        },
+        _ => rsx! { Empty { icon: "clock", title: t("run.waiting"), text: t("run.waiting_text") } },
+    }
+}
+
 #[component]
 fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
-    let started = job.started_at.unwrap_or(job.created_at);
+    let begun = job.started_at.unwrap_or(job.created_at);
+    // What waits says for what, and since when, further down.
+    let waits = matches!(job.status, JobStatus::Queued | JobStatus::Dispatching);
+    let reason = job
+        .status_reason
+        .clone()
+        .filter(|reason| !waits && !reason.eq_ignore_ascii_case(job.status.name()));
     let length = match (job.status.is_final(), job.started_at) {
         (true, _) => job
             .duration
@@ -174,10 +193,7 @@ fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
             .and_then(crate::api::IsoDuration::get)
             .map(duration),
         (false, Some(at)) => Some(duration(elapsed(at, now()))),
-        (false, None) => Some(tf(
-            "runs.queued_for",
-            &[("time", &duration(elapsed(job.created_at, now())))],
-        )),
+        (false, None) => None,
     };
     let mut trigger = trigger_text(job.trigger);
     if let Some(actor) = &job.actor {
@@ -198,16 +214,17 @@ fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
                     span { class: "num dim", "#{job.number}" }
                     span { role: "status", StatusPill { status: job.status, large: true } }
                 }
-                if let Some(reason) = job.status_reason.as_ref().filter(|reason| !reason.eq_ignore_ascii_case(job.status.name())) {
-                    p { "{reason}" }
+                if let Some(reason) = reason {
+                    p { lang: "en", "{reason}" }
                 }
                 div { class: "facts",
                     span { Icon { name: "play" } "{trigger}" }
-                    span { Icon { name: "clock" } {moment(started)} if let Some(length) = length { " · {length}" } }
+                    span { Icon { name: "clock" } {moment(begun)} if let Some(length) = length { " · {length}" } }
                     if let Some(image) = &job.event_version.target.image {
                         span { Icon { name: "box" } span { class: "num", "{image}" } }
                     }
                     span { Icon { name: "history" } "{version}" }
+                    Kin { locale, job: job.clone() }
                 }
             }
             Actions { locale, job }
@@ -234,9 +251,10 @@ fn Actions(locale: Locale, job: JobDetail) -> Element {
                 button {
                     class: "btn btn-danger",
                     r#type: "button",
-                    disabled: busy() || asked,
+                    // Not disabled: the focus would be lost that comes back to it.
+                    "aria-disabled": if busy() || asked { "true" },
                     "aria-busy": if busy() { "true" },
-                    onclick: move |_| asking.set(true),
+                    onclick: move |_| asking.set(!busy() && !asked),
                     Icon { name: "stop" }
                     {if asked { t("run.cancelling") } else { t("run.cancel") }}
                 }

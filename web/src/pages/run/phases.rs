@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use super::data::{JobDetail, JobTiming};
-use crate::api::IsoDuration;
+use super::data::{Execution, JobDetail, JobTiming};
+use crate::api::{IsoDuration, Timestamp};
 use crate::i18n::{t, tf};
 use crate::ui::{JobStatus, StatusIcon, duration, elapsed};
 
@@ -62,6 +62,52 @@ fn bars(timing: &JobTiming, start: f64, now: Option<f64>) -> Vec<Bar> {
     bars
 }
 
+/// When an attempt could begin, in seconds after the origin and not before the last one's end. Worked out from what is
+/// known to be at a moment, since phases tell of lengths only.
+fn begin(execution: &Execution, origin: Timestamp, floor: f64) -> f64 {
+    let timing = &execution.timing;
+    let sum = |phases: &[&Option<IsoDuration>]| -> f64 {
+        let known = phases.iter().filter_map(|phase| seconds(phase.as_ref()));
+        known.sum()
+    };
+    let after = |at: Timestamp| (at - origin).num_milliseconds() as f64 / 1_000.0;
+    let (queued, setup) = (&timing.queued, &timing.setup);
+    let begun = match (execution.started_at, execution.finished_at, execution.due_at) {
+        (Some(started), ..) => after(started) - sum(&[queued, setup]),
+        (None, Some(finished), _) => after(finished) - sum(&[queued, setup, &timing.run, &timing.cleanup]),
+        (None, None, Some(due)) => after(due),
+        (None, None, None) => floor,
+    };
+    begun.max(floor)
+}
+
+/// The bars of all attempts on one axis, with the waits between them. `now`: while the job is open.
+fn timeline(executions: &[Execution], origin: Timestamp, now: Option<f64>) -> Vec<Vec<Bar>> {
+    let last = executions.len().saturating_sub(1);
+    let mut end = 0.0;
+    let mut rows = Vec::new();
+    for (at, execution) in executions.iter().enumerate() {
+        let start = begin(execution, origin, end);
+        let growing = now.filter(|_| at == last && !execution.status.is_final());
+        let mut row = Vec::new();
+        let waited = growing.map_or(start, |now| start.min(now)) - end;
+        if at > 0 && waited > 0.05 {
+            row.push(Bar {
+                class: "ph-wait",
+                key: "run.phase.wait",
+                start: end,
+                length: waited,
+            });
+        }
+        if growing.is_none_or(|now| now >= start) {
+            row.extend(bars(&execution.timing, start, growing));
+        }
+        end = row.last().map_or(end, |bar| bar.start + bar.length);
+        rows.push(row);
+    }
+    rows
+}
+
 /// A step of the axis that gives two to five marks.
 fn step(total: f64) -> f64 {
     let rough = total / 4.0;
@@ -84,29 +130,22 @@ fn text(seconds: f64) -> String {
 /// The timeline of a job.
 #[component]
 pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
-    let open = !job.status.is_final();
-    let age = if open {
-        Some(elapsed(job.created_at, now()).as_secs_f64())
-    } else {
-        None
-    };
-    let mut start = 0.0;
-    let mut rows: Vec<(String, JobStatus, Vec<Bar>)> = Vec::new();
-    let last = job.executions.len().saturating_sub(1);
-    for (at, execution) in job.executions.iter().enumerate() {
-        let growing = age.filter(|_| at == last && !execution.status.is_final());
-        let bars = bars(&execution.timing, start, growing);
-        start = bars.last().map_or(start, |bar| bar.start + bar.length);
-        let name = tf("run.attempt", &[("n", &execution.attempt.to_string())]);
-        rows.push((name, execution.status, bars));
-    }
+    let origin = job.run_at.map_or(job.created_at, |at| at.max(job.created_at));
+    let age = (!job.status.is_final()).then(|| elapsed(origin, now()).as_secs_f64());
+    let name = |attempt: i32| tf("run.attempt", &[("n", &attempt.to_string())]);
+    let drawn = timeline(&job.executions, origin, age);
+    let mut rows: Vec<(String, JobStatus, Vec<Bar>)> = job
+        .executions
+        .iter()
+        .zip(drawn)
+        .map(|(execution, bars)| (name(execution.attempt), execution.status, bars))
+        .collect();
     if rows.is_empty() {
-        rows.push((
-            tf("run.attempt", &[("n", "1")]),
-            job.status,
-            bars(&job.timing, 0.0, age),
-        ));
+        rows.push((name(1), job.status, bars(&job.timing, 0.0, age)));
     }
+    let waited = rows
+        .iter()
+        .any(|row| row.2.iter().any(|bar| bar.class == "ph-wait"));
     let total = rows
         .iter()
         .filter_map(|row| row.2.last())
@@ -143,7 +182,13 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
                                 line { key: "{mark}", class: "grid", x1: "{x(*mark)}", x2: "{x(*mark)}", y1: "-8", y2: "20" }
                             }
                             for bar in bars.iter() {
-                                rect { key: "{bar.class}", class: bar.class, x: "{x(bar.start):.1}", y: "1", width: "{x(bar.length).max(1.5) - 1.0:.1}", height: "10",
+                                rect {
+                                    key: "{bar.class}",
+                                    class: bar.class,
+                                    x: "{x(bar.start):.1}",
+                                    y: if bar.class == "ph-wait" { "5.5" } else { "1" },
+                                    width: "{x(bar.length).max(1.5) - 1.0:.1}",
+                                    height: if bar.class == "ph-wait" { "1" } else { "10" },
                                     title { {format!("{} {}", t(bar.key), text(bar.length))} }
                                 }
                             }
@@ -159,6 +204,12 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
                     span { key: "{class}", "data-status": job.status.name(),
                         svg { width: "8", height: "8", "aria-hidden": "true", rect { class, width: "8", height: "8", rx: "2" } }
                         {t(key)}
+                    }
+                }
+                if waited {
+                    span {
+                        svg { width: "12", height: "8", "aria-hidden": "true", rect { class: "ph-wait", y: "3.5", width: "12", height: "1" } }
+                        {t("run.phase.wait")}
                     }
                 }
             }
@@ -177,6 +228,7 @@ fn described(name: &str, bars: &[Bar]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::run::data::tests::execution;
 
     fn timing(lengths: [Option<&str>; 4]) -> JobTiming {
         let [queued, setup, run, cleanup] = lengths.map(|l| l.map(|l| IsoDuration(l.to_owned())));
@@ -224,6 +276,51 @@ mod tests {
         let waiting = bars(&timing([None; 4]), 0.0, Some(3.0));
         assert_eq!(spans(&waiting), [("ph-queued", 0.0, 3.0)]);
         assert!(bars(&timing([None; 4]), 0.0, None).is_empty());
+    }
+
+    #[test]
+    fn attempts_stand_where_they_were_with_the_wait_between_them() {
+        let at = |seconds: i64| Timestamp::from_timestamp(1_000 + seconds, 0);
+        let mut first = execution(1, JobStatus::Failed);
+        first.timing = timing([Some("PT1S"), Some("PT1S"), Some("PT3S"), Some("PT0.5S")]);
+        (first.started_at, first.finished_at) = (at(2), at(6));
+        let mut second = execution(2, JobStatus::Queued);
+        second.due_at = at(16);
+        let origin = at(0).unwrap();
+        let rows = timeline(&[first.clone(), second.clone()], origin, Some(9.5));
+        assert_eq!(spans(&rows[0]).last(), Some(&("ph-cleanup", 5.0, 0.5)));
+        assert_eq!(
+            spans(&rows[1]),
+            [("ph-wait", 5.5, 4.0)],
+            "it has waited so long by now"
+        );
+        second.due_at = None;
+        second.status = JobStatus::Running;
+        second.timing = timing([Some("PT2S"), Some("PT1S"), None, None]);
+        second.started_at = at(19);
+        let rows = timeline(&[first, second], origin, Some(21.0));
+        assert_eq!(
+            spans(&rows[1]),
+            [
+                ("ph-wait", 5.5, 10.5),
+                ("ph-queued", 16.0, 2.0),
+                ("ph-setup", 18.0, 1.0),
+                ("ph-run", 19.0, 2.0)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_failed_before_it_began_stands_before_its_end() {
+        let mut one = execution(1, JobStatus::Failed);
+        one.timing = timing([Some("PT2S"), Some("PT3S"), None, None]);
+        one.finished_at = Timestamp::from_timestamp(1_005, 0);
+        let origin = Timestamp::from_timestamp(1_000, 0).unwrap();
+        assert!(begin(&one, origin, 0.0).abs() < 0.001);
+        assert!(
+            (begin(&one, origin, 0.4) - 0.4).abs() < 0.001,
+            "not before the last one's end"
+        );
     }
 
     #[test]

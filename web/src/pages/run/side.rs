@@ -2,14 +2,16 @@
 
 use dioxus::prelude::*;
 
-use super::data::{CancellationReceipt, Execution, JobDetail, Priority};
+use super::data::{Execution, JobDetail, Priority};
 use super::json::JsonBlock;
+use super::lineage::Lineage;
+use super::usage::{Usage, cpu_text, usage};
 use crate::api::Json;
 use crate::i18n::{Locale, t, tf, tn};
 use crate::log::copy;
-use crate::pages::runs::{moment, trigger_text};
+use crate::pages::runs::trigger_text;
 use crate::routes::Route;
-use crate::ui::{Icon, bytes, duration, number};
+use crate::ui::{Icon, Meter, bytes};
 
 /// The panel beside the log. `execution` is the attempt in view.
 #[component]
@@ -20,15 +22,14 @@ pub fn Side(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Ele
         .or_else(|| job.output.clone());
     rsx! {
         aside { class: "run-side", tabindex: "0", "aria-label": t("run.details"),
-            if let Some(receipt) = job.cancellation.clone() {
-                Receipt { receipt }
-            }
             Value { title: t("run.output"), value: output, none: if job.status.is_final() { t("run.no_output") } else { t("run.output_later") } }
             Value { title: t("run.input"), value: job.input.clone(), none: t("run.no_input") }
-            Provenance { locale, job: job.clone(), execution: execution.clone() }
-            if let Some(execution) = execution {
-                Resources { execution, limit: job.event_version.target.memory_bytes }
+            Lineage { locale, job: job.clone() }
+            Provenance { locale, job: job.clone(), orchestrator: execution.as_ref().and_then(|one| one.orchestrator.clone()) }
+            if let Some(execution) = &execution {
+                Resources { execution: execution.clone(), all: job.executions.clone(), limit: job.event_version.target.memory_bytes }
             }
+            Identity { job: job.clone(), execution }
         }
     }
 }
@@ -62,48 +63,20 @@ fn Value(title: String, value: Option<Json>, none: String) -> Element {
     }
 }
 
-#[component]
-fn Receipt(receipt: CancellationReceipt) -> Element {
-    let yes = |happened: bool| if happened { t("run.yes") } else { t("run.not_yet") };
-    let by = receipt
-        .requested_by
-        .as_ref()
-        .map_or_else(|| t("run.system"), |person| person.name.clone());
-    rsx! {
-        section {
-            h2 { {t("run.cancellation")} }
-            dl { class: "kv",
-                dt { {t("run.cancel.asked")} }
-                dd { span { class: "num", {moment(receipt.requested_at)} } " · {by}" }
-                dt { {t("run.cancel.signal")} }
-                dd { {yes(receipt.signal_sent)} }
-                dt { {t("run.cancel.escalated")} }
-                dd { if receipt.escalated { {t("run.yes")} } else { {t("run.no")} } }
-                dt { {t("run.cancel.gone")} }
-                dd { {yes(receipt.process_gone)} }
-                if let Some(note) = &receipt.note {
-                    dt { {t("run.cancel.note")} }
-                    dd { "{note}" }
-                }
-            }
-        }
-    }
-}
-
-fn short(digest: &str) -> String {
-    let plain = digest.strip_prefix("sha256:").unwrap_or(digest);
-    match (plain.get(..8), plain.len()) {
-        (Some(head), 17..) => format!(
-            "sha256:{head}…{}",
-            plain.get(plain.len() - 4..).unwrap_or_default()
-        ),
-        _ => digest.to_owned(),
+/// The ends of a digest or an id, with the kind of digest before it.
+fn short(value: &str) -> String {
+    let (kind, plain) = match value.split_once(':') {
+        Some((kind, plain)) => (format!("{kind}:"), plain),
+        None => (String::new(), value),
+    };
+    match (plain.get(..8), plain.get(plain.len().saturating_sub(4)..)) {
+        (Some(head), Some(tail)) if plain.len() > 16 => format!("{kind}{head}…{tail}"),
+        _ => value.to_owned(),
     }
 }
 
 #[component]
-fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Element {
-    let none = "—".to_owned();
+fn Provenance(locale: Locale, job: JobDetail, orchestrator: Option<String>) -> Element {
     let actor = job
         .actor
         .as_ref()
@@ -120,21 +93,12 @@ fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> E
         Priority::High => t("run.priority.high"),
         Priority::Critical => t("run.priority.critical"),
     };
-    let place = execution.as_ref();
     rsx! {
         section {
             h2 { {t("run.provenance")} }
             dl { class: "kv",
                 dt { {t("runs.trigger")} }
-                dd {
-                    {trigger_text(job.trigger)}
-                    if let Some(of) = &job.retry_of {
-                        " "
-                        {t("run.retry_of")}
-                        " "
-                        Link { class: "num", to: Route::run(locale, of.id.inner()), "#{of.number}" }
-                    }
-                }
+                dd { {trigger_text(job.trigger)} }
                 dt { {t("run.actor")} }
                 dd { "{actor}" }
                 if let Some(event) = &job.event {
@@ -146,33 +110,15 @@ fn Provenance(locale: Locale, job: JobDetail, execution: Option<Execution>) -> E
                 dt { {t("run.priority")} }
                 dd { "{priority}" }
                 dt { {t("run.orchestrator")} }
-                dd { span { class: "num", {place.and_then(|e| e.orchestrator.clone()).unwrap_or(none.clone())} } }
-                dt { {t("run.image")} }
-                dd { span { class: "num", title: place.and_then(|e| e.image_digest.clone()),
-                    {place.and_then(|e| e.image_digest.as_deref().map(short)).unwrap_or(none.clone())}
-                } }
-                dt { {t("run.payload")} }
-                dd { span { class: "num", title: place.and_then(|e| e.payload_sha256.clone()),
-                    {place.and_then(|e| e.payload_sha256.as_deref().map(|p| short(&format!("sha256:{p}")))).unwrap_or(none)}
-                } }
+                dd { span { class: "num", {orchestrator.unwrap_or_else(|| "—".to_owned())} } }
             }
         }
     }
 }
 
 #[component]
-fn Resources(execution: Execution, limit: f64) -> Element {
-    let cpu = execution.cpu_time.as_ref().and_then(crate::api::IsoDuration::get);
-    let cpu = cpu.map_or("—".to_owned(), |time| {
-        if time.as_secs() < 60 {
-            format!("{} s", number(time.as_secs_f64(), 2))
-        } else {
-            duration(time)
-        }
-    });
-    let memory = execution.peak_memory_bytes.map_or("—".to_owned(), |peak| {
-        tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))])
-    });
+fn Resources(execution: Execution, all: Vec<Execution>, limit: f64) -> Element {
+    let one = usage([&execution]);
     let exit = execution
         .exit_code
         .map_or("—".to_owned(), |code| code.to_string());
@@ -183,11 +129,102 @@ fn Resources(execution: Execution, limit: f64) -> Element {
                 dt { {t("run.exit_code")} }
                 dd { class: "num", "{exit}" }
                 dt { {t("run.cpu")} }
-                dd { "{cpu}" }
+                dd { {cpu_text(one.cpu)} }
                 dt { {t("run.memory")} }
-                dd { "{memory}" }
+                dd { Memory { peak: one.memory, limit } }
                 dt { {t("run.log")} }
                 dd { {tn("log.lines", u64::try_from(execution.log_line_count).unwrap_or(0))} }
+            }
+            if all.iter().filter(|one| one.has_begun()).count() > 1 {
+                Total { sum: usage(&all), limit }
+            }
+        }
+    }
+}
+
+/// What all attempts took together.
+#[component]
+fn Total(sum: Usage, limit: f64) -> Element {
+    rsx! {
+        h3 { {t("run.all_attempts")} }
+        dl { class: "kv",
+            dt { {t("run.cpu")} }
+            dd { {cpu_text(sum.cpu)} }
+            dt { {t("run.memory_most")} }
+            dd { Memory { peak: sum.memory, limit } }
+        }
+    }
+}
+
+/// The most memory at a time, against what there was.
+#[component]
+fn Memory(peak: Option<f64>, limit: f64) -> Element {
+    let Some(peak) = peak else {
+        return rsx! { "—" };
+    };
+    let text = tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))]);
+    rsx! {
+        "{text}"
+        if limit > 0.0 {
+            Meter { share: peak / limit, label: "{t(\"run.memory\")}: {text}", wide: true }
+        }
+    }
+}
+
+/// What the run can be recognised by, for whoever looks further.
+#[component]
+fn Identity(job: JobDetail, execution: Option<Execution>) -> Element {
+    let condition = execution.as_ref().and_then(|one| one.condition).or(job.condition);
+    let condition = match condition {
+        Some(true) => t("run.condition.true"),
+        Some(false) => t("run.condition.false"),
+        None => t("run.condition.unset"),
+    };
+    let payload = execution
+        .as_ref()
+        .and_then(|one| one.payload_sha256.as_deref())
+        .map(|hex| format!("sha256:{hex}"));
+    let image = execution.as_ref().and_then(|one| one.image_digest.clone());
+    let values = [
+        ("run.image", image),
+        ("run.payload", payload),
+        ("run.id", Some(job.id.inner().to_owned())),
+        ("run.execution_id", execution.map(|one| one.id.into_inner())),
+    ];
+    rsx! {
+        section {
+            details { class: "run-more",
+                summary { {t("run.identity")} }
+                dl { class: "kv",
+                    dt { {t("run.condition")} }
+                    dd { "{condition}" }
+                    for (key, value) in values {
+                        Copied { key: "{key}", name: t(key), value }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A long value: its ends, and a button that copies the whole.
+#[component]
+fn Copied(name: String, value: Option<String>) -> Element {
+    rsx! {
+        dt { "{name}" }
+        dd { class: "copied",
+            if let Some(value) = value {
+                span { class: "num", title: "{value}", {short(&value)} }
+                button {
+                    class: "icon-btn icon-btn-sm",
+                    r#type: "button",
+                    "aria-label": "{t(\"run.copy\")}: {name}",
+                    title: "{t(\"run.copy\")}: {name}",
+                    onclick: move |_| copy(value.clone()),
+                    Icon { name: "copy" }
+                }
+            } else {
+                "—"
             }
         }
     }
@@ -202,5 +239,6 @@ mod tests {
         let digest = format!("sha256:4f1cabcd{}a07e", "0".repeat(52));
         assert_eq!(short(&digest), "sha256:4f1cabcd…a07e");
         assert_eq!(short("local"), "local");
+        assert_eq!(short("Sm9iOjAxOTNhYmNkZWY"), "Sm9iOjAx…kZWY");
     }
 }

@@ -5,6 +5,7 @@ use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Subscription, Timestamp, schema};
 use crate::i18n::{Locale, known, t};
+pub use crate::session::Permission;
 pub use crate::ui::{EventType, JobStatus};
 
 /// Rows of a page of a list.
@@ -34,17 +35,6 @@ impl Trigger {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|trigger| trigger.name() == name)
     }
-}
-
-/// What the viewer may do with a thing.
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Permission {
-    Read,
-    Change,
-    Run,
-    Cancel,
-    Retry,
-    Delete,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -83,10 +73,25 @@ pub struct JobRow {
     pub event: Option<EventRef>,
     pub event_version: VersionRef,
     pub created_at: Timestamp,
+    pub run_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub duration: Option<IsoDuration>,
     pub viewer_can: Vec<Permission>,
+}
+
+impl JobRow {
+    /// The moment that it still waits for.
+    pub fn starts_at(&self, now_ms: f64) -> Option<Timestamp> {
+        let waits = self.status == JobStatus::Queued;
+        self.run_at
+            .filter(|at| waits && at.timestamp_millis() as f64 > now_ms)
+    }
+
+    /// Since when it could begin.
+    pub fn ready_at(&self) -> Timestamp {
+        self.run_at.map_or(self.created_at, |at| at.max(self.created_at))
+    }
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -187,6 +192,33 @@ pub async fn page(filter: JobFilter, place: Place) -> Result<JobPage, ApiError> 
         before,
     };
     Ok(api::run(RunsQuery::build(variables)).await?.jobs)
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct CountVariables {
+    filter: Option<JobFilter>,
+}
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "Query", variables = "CountVariables")]
+pub struct RunsCount {
+    #[arguments(filter: $filter, first: 1)]
+    jobs: JobCount,
+}
+
+crate::api::listed!(Query RunsCount, CountVariables);
+
+#[derive(cynic::QueryFragment, Debug)]
+#[cynic(graphql_type = "JobConnection")]
+struct JobCount {
+    total_count: i32,
+}
+
+/// How many jobs match.
+pub async fn count(filter: JobFilter) -> Result<u64, ApiError> {
+    let variables = CountVariables { filter: Some(filter) };
+    let count = api::run(RunsCount::build(variables)).await?.jobs.total_count;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 #[derive(cynic::QueryVariables, Debug)]

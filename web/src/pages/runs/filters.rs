@@ -32,6 +32,38 @@ pub fn filter(params: &Params) -> JobFilter {
     }
 }
 
+/// What of a filter can still be stopped; None where it asks for ended jobs only.
+pub fn open_of(filter: &JobFilter) -> Option<JobFilter> {
+    let open = |status: &JobStatus| !status.is_final();
+    let asked = filter.status.as_deref().unwrap_or(&JobStatus::ALL);
+    let status: Vec<JobStatus> = asked.iter().copied().filter(open).collect();
+    (!status.is_empty()).then(|| JobFilter {
+        status: Some(status),
+        ..filter.clone()
+    })
+}
+
+/// What an address asks for, in words; none where it asks for all. `event` is the name of the one that it asks for.
+pub fn described(params: &Params, event: Option<String>) -> Vec<String> {
+    let words = |key: &str, words: Vec<String>| format!("{}: {}", t(key), words.join(", "));
+    let statuses = list(params, "status", JobStatus::from_name)
+        .map(|all| words("runs.status", all.into_iter().map(JobStatus::word).collect()));
+    let triggers = list(params, "trigger", Trigger::from_name)
+        .map(|all| words("runs.trigger", all.into_iter().map(super::trigger_text).collect()));
+    let since = params
+        .get("since")
+        .filter(|span| SPANS.iter().any(|(name, _)| name == span))
+        .map(|span| words("runs.since", vec![t(&format!("runs.since.{span}"))]));
+    let event = params
+        .get("event")
+        .map(|_| words("runs.event", vec![event.unwrap_or_else(|| t("runs.one_event"))]));
+    let text = params.get("q").map(|text| format!("“{text}”"));
+    [statuses, triggers, since, event, text]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
 /// Spans of the past, as in the address, and their length in hours.
 pub const SPANS: [(&str, i64); 4] = [("1h", 1), ("24h", 24), ("7d", 168), ("30d", 720)];
 
@@ -204,6 +236,22 @@ mod tests {
         );
         assert_eq!(place(&params), Place::After("cur".into()));
         assert_eq!(super::filter(&Params::from("status=NONSENSE")).status, None);
+    }
+
+    #[test]
+    fn only_what_has_not_ended_can_be_stopped() {
+        let open = |address: &str| open_of(&filter(&Params::from(address)));
+        assert_eq!(
+            open("status=FAILED,RUNNING,QUEUED").unwrap().status,
+            Some(vec![JobStatus::Running, JobStatus::Queued])
+        );
+        assert_eq!(open("status=FAILED,LOST"), None);
+        let all = open("q=disk").unwrap();
+        assert_eq!(
+            all.status.unwrap(),
+            [JobStatus::Queued, JobStatus::Dispatching, JobStatus::Running]
+        );
+        assert_eq!(all.text.as_deref(), Some("disk"));
     }
 
     #[test]

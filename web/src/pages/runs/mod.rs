@@ -1,9 +1,12 @@
 //! The list of runs: live, filtered by the address, page by page.
 
 pub mod actions;
+mod bulk;
 pub mod data;
 pub mod filters;
+mod keys;
 mod parts;
+mod select;
 pub mod table;
 
 use std::collections::BTreeSet;
@@ -13,10 +16,12 @@ use chrono::Datelike as _;
 use dioxus::prelude::*;
 use futures::StreamExt as _;
 
+use self::bulk::{BulkBar, ChosenDialog, MatchingDialog, Open};
 use self::data::{JobChange, JobChangeKind, JobFilter, JobPage, JobRow, JobStatus, Refusal, Trigger};
 use self::filters::{ChoiceFilter, TextFilter};
 pub use self::parts::Pager;
-use self::parts::{Bulk, EventChip, NoRuns, Views};
+use self::parts::{EventChip, NoRuns, Views};
+use self::select::Selection;
 use self::table::{Ask, RunsTable, TableSkeleton};
 use crate::api::{Feed, Timestamp};
 use crate::browser;
@@ -64,9 +69,12 @@ pub fn say(title: String, refusal: &Refusal) {
     }
 }
 
-/// Takes a change into a page of rows; on the first page a new job goes to the top. True when it is of a
-/// new job that this page can't show.
-fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, first: bool) -> bool {
+/// Rows that a page grows to while it is looked at; more wait to be asked for.
+const MOST_ROWS: usize = 2 * data::PAGE as usize;
+
+/// Takes a change into a page of rows; a new job goes to the `top`, if the page is one where it may. True when it is of
+/// a new job that waits to be asked for.
+fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, top: bool) -> bool {
     if let Some(job) = page.nodes.iter_mut().find(|job| job.id == change.job.id) {
         *job = change.job;
         return false;
@@ -78,11 +86,21 @@ fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, first: bool)
     if change.kind != JobChangeKind::Created || !wanted {
         return false;
     }
-    if first {
+    page.total_count += 1;
+    let room = top && page.nodes.len() < MOST_ROWS;
+    if room {
         page.nodes.insert(0, change.job);
-        page.total_count += 1;
     }
-    !first
+    !room
+}
+
+/// The name of the event that an address asks for, where a row knows it.
+fn chosen_event(params: &Params, page: Option<&JobPage>) -> Option<String> {
+    let id = params.get("event")?;
+    let mut events = page?.nodes.iter().filter_map(|job| job.event.as_ref());
+    events
+        .find(|event| event.id.inner() == id)
+        .map(|event| event.name.clone())
 }
 
 /// The list of runs.
@@ -97,15 +115,20 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
     let mut newer = use_signal(BTreeSet::<String>::new);
     let mut live = use_signal(|| true);
     let mut flowing = use_signal(|| false);
-    let mut selected = use_signal(BTreeSet::<String>::new);
+    let mut selected = use_signal(Selection::default);
+    let mut open = use_signal(|| None::<Open>);
     let now = use_now(Duration::from_secs(1));
+    // What is not in view can't be meant.
+    use_effect(move || {
+        query.read();
+        selected.write().clear();
+    });
     use_resource(move || {
         let filter = filters::filter(&query());
         let first = filters::place(&query()) == data::Place::First;
         let on = live();
         async move {
             newer.write().clear();
-            selected.write().clear();
             // All statuses are followed, so that a row may leave the status that was asked for.
             let followed = JobFilter {
                 status: None,
@@ -132,11 +155,13 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                     Feed::Data(change) => {
                         let change = change.jobs_changed;
                         let id = change.job.id.inner().to_owned();
+                        // Nothing moves under the hand of whoever chooses rows.
+                        let top = first && selected.peek().is_empty();
                         let new = page
                             .data
                             .write()
                             .as_mut()
-                            .is_some_and(|held| apply(held, change, &filter, first));
+                            .is_some_and(|held| apply(held, change, &filter, top));
                         if new {
                             newer.write().insert(id);
                         }
@@ -152,28 +177,43 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
             query: params,
         });
     };
+    let order = move || -> Vec<String> {
+        let held = page.data.peek();
+        let rows = held.iter().flat_map(|page| &page.nodes);
+        rows.map(|job| job.id.inner().to_owned()).collect()
+    };
     let onask = move |ask: Ask| match ask {
-        Ask::Select(id, true) => drop(selected.write().insert(id)),
-        Ask::Select(id, false) => drop(selected.write().remove(&id)),
-        Ask::SelectAll(on) => {
-            let held = page.data.peek();
-            let ids = held
-                .iter()
-                .flat_map(|page| &page.nodes)
-                .map(|job| job.id.inner().to_owned());
-            selected.set(if on { ids.collect() } else { BTreeSet::new() });
-        }
+        Ask::Select(id, on, true) => selected.write().reach(&order(), &id, on),
+        Ask::Select(id, on, false) => selected.write().set(&id, on),
+        Ask::SelectAll(on) => selected.write().all(&order(), on),
         Ask::Cancel(id) => cancel(id),
         Ask::Retry(id) => retry(id),
+    };
+    let mut clear = move || {
+        selected.write().clear();
+        browser::focus(keys::HEAD);
     };
     let params = query();
     let held = page.data.read();
     let chosen: Vec<JobRow> = held
         .iter()
         .flat_map(|p| &p.nodes)
-        .filter(|job| selected.read().contains(job.id.inner()))
+        .filter(|job| selected.read().has(job.id.inner()))
         .cloned()
         .collect();
+    let stoppable = filters::open_of(&filters::filter(&params));
+    let beyond = stoppable.is_some()
+        && held.as_ref().is_some_and(|list| {
+            let more = list.page_info.has_next_page || list.page_info.has_previous_page;
+            more && chosen.len() == list.nodes.len()
+        });
+    let mut closed = move |undone: Option<Vec<String>>| {
+        open.set(None);
+        // Those that were refused stay chosen: something may be done about them.
+        if let Some(undone) = undone {
+            selected.write().keep(&undone);
+        }
+    };
     rsx! {
         Views { locale, params: params.clone() }
         div { class: "toolbar runs-filters",
@@ -200,8 +240,8 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 single: true,
                 onchange: go,
             }
-            if let Some(id) = params.get("event") {
-                EventChip { id: id.to_owned(), jobs: held.as_ref().map(|p| p.nodes.clone()).unwrap_or_default(), params: params.clone(), onchange: go }
+            if params.get("event").is_some() {
+                EventChip { name: chosen_event(&params, held.as_ref()), params: params.clone(), onchange: go }
             }
             span { class: "end",
                 if live() {
@@ -247,12 +287,26 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 (None, _) => rsx! { TableSkeleton {} },
                 (Some(list), _) if list.nodes.is_empty() => rsx! { NoRuns { locale, filtered: !params.is_empty() } },
                 (Some(list), _) => rsx! {
-                    RunsTable { locale, jobs: list.nodes.clone(), now, selected: selected(), onask }
+                    RunsTable { locale, jobs: list.nodes.clone(), now, selected: bulk::may_act().then(|| selected.read().ids().clone()), onask }
                 },
             }
         }
         if !chosen.is_empty() {
-            Bulk { jobs: chosen, ondone: move |()| selected.write().clear() }
+            BulkBar { jobs: chosen, beyond, onopen: move |asked| open.set(Some(asked)), onclear: move |()| clear() }
+        }
+        match open() {
+            Some(Open::Chosen(act, asked, left_out)) => rsx! {
+                ChosenDialog { locale, act, asked, left_out, onclose: closed }
+            },
+            Some(Open::Matching) => rsx! {
+                MatchingDialog {
+                    filter: stoppable.unwrap_or_default(),
+                    params: params.clone(),
+                    event: chosen_event(&params, held.as_ref()),
+                    onclose: move |done: bool| closed(done.then(Vec::new)),
+                }
+            },
+            None => rsx! {},
         }
         if let Some(list) = &*held {
             Pager { shown: list.nodes.len(), total: list.total_count, info: list.page_info.clone(), params: params.clone(), onchange: go }
@@ -287,4 +341,102 @@ fn retry(id: String) {
             Err(refusal) => say(t("runs.retry_failed"), &refusal),
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::EventType;
+
+    fn job(id: &str, status: JobStatus) -> JobRow {
+        JobRow {
+            id: id.into(),
+            number: 1,
+            status,
+            status_reason: None,
+            title: "Backup".to_owned(),
+            trigger: Trigger::Manual,
+            actor: None,
+            event: None,
+            event_version: data::VersionRef {
+                number: 1,
+                ad_hoc: false,
+                kind: EventType::Bash,
+            },
+            created_at: Timestamp::from_timestamp(100, 0).unwrap(),
+            run_at: None,
+            started_at: None,
+            finished_at: None,
+            duration: None,
+            viewer_can: Vec::new(),
+        }
+    }
+
+    fn page(ids: &[&str]) -> JobPage {
+        JobPage {
+            nodes: ids.iter().map(|id| job(id, JobStatus::Running)).collect(),
+            page_info: data::PageInfo {
+                has_previous_page: false,
+                has_next_page: false,
+                start_cursor: None,
+                end_cursor: None,
+            },
+            total_count: i32::try_from(ids.len()).unwrap(),
+        }
+    }
+
+    fn change(kind: JobChangeKind, id: &str, status: JobStatus) -> JobChange {
+        JobChange {
+            kind,
+            job: job(id, status),
+        }
+    }
+
+    #[test]
+    fn a_change_stays_at_its_row_and_a_new_job_goes_to_the_top() {
+        let (mut held, all) = (page(&["a", "b"]), JobFilter::default());
+        let ended = change(JobChangeKind::Updated, "b", JobStatus::Failed);
+        assert!(!apply(&mut held, ended, &all, true));
+        assert_eq!(held.nodes[1].status, JobStatus::Failed);
+        let new = change(JobChangeKind::Created, "c", JobStatus::Queued);
+        assert!(!apply(&mut held, new, &all, true));
+        assert_eq!(held.nodes[0].id.inner(), "c");
+        assert_eq!(held.total_count, 3);
+    }
+
+    #[test]
+    fn new_jobs_wait_where_rows_must_not_move_and_where_there_are_many() {
+        let all = JobFilter::default();
+        let new = || change(JobChangeKind::Created, "new", JobStatus::Queued);
+        let mut held = page(&["a"]);
+        assert!(apply(&mut held, new(), &all, false));
+        let many: Vec<String> = (0..MOST_ROWS).map(|at| at.to_string()).collect();
+        let mut held = page(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(apply(&mut held, new(), &all, true));
+        assert_eq!(held.nodes.len(), MOST_ROWS);
+    }
+
+    #[test]
+    fn a_new_job_of_another_status_is_not_of_this_list() {
+        let failed = JobFilter {
+            status: Some(vec![JobStatus::Failed]),
+            ..JobFilter::default()
+        };
+        let mut held = page(&["a"]);
+        let new = change(JobChangeKind::Created, "new", JobStatus::Queued);
+        assert!(!apply(&mut held, new, &failed, true));
+        assert_eq!(held.nodes.len(), 1);
+    }
+
+    #[test]
+    fn a_start_to_come_is_shown_until_it_has_come() {
+        let at = Timestamp::from_timestamp(200, 0);
+        let mut waits = job("a", JobStatus::Queued);
+        waits.run_at = at;
+        assert_eq!(waits.starts_at(150_000.0), at);
+        assert_eq!(waits.starts_at(250_000.0), None);
+        assert_eq!(Some(waits.ready_at()), at);
+        waits.status = JobStatus::Cancelled;
+        assert_eq!(waits.starts_at(150_000.0), None);
+    }
 }

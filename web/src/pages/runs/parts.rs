@@ -1,15 +1,13 @@
-//! The parts of the list of runs around its table: views, chips, what stands for no rows, the bar for
-//! chosen rows, and the pager. They say what is asked; the page does it.
+//! The parts of the list of runs around its table: views, chips, what stands for no rows, and the pager. They say what is asked; the page does it.
 
 use dioxus::prelude::*;
 
-use super::data::{self, JobRow};
+use super::data;
 use super::filters::{self, OPEN, UNSUCCESSFUL};
-use super::table::{can_cancel, can_retry};
-use super::{cancel, retry};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::status::STATUS;
 use crate::ui::{Empty, Icon};
 
@@ -41,10 +39,12 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
                     }
                 }
             }
-            div { class: "acts md",
-                Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
-                    Icon { name: "play" }
-                    {t("runs.run_event")}
+            if session::may(Scope::RunEvents) {
+                div { class: "acts md",
+                    Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() },
+                        Icon { name: "play" }
+                        {t("runs.run_event")}
+                    }
                 }
             }
         }
@@ -52,22 +52,13 @@ pub(super) fn Views(locale: Locale, params: Params) -> Element {
 }
 
 #[component]
-pub(super) fn EventChip(
-    id: String,
-    jobs: Vec<JobRow>,
-    params: Params,
-    onchange: EventHandler<Params>,
-) -> Element {
-    let event = jobs
-        .into_iter()
-        .filter_map(|job| job.event)
-        .find(|event| event.id.inner() == id);
-    let name = event.map_or_else(|| t("runs.one_event"), |event| event.name);
+pub(super) fn EventChip(name: Option<String>, params: Params, onchange: EventHandler<Params>) -> Element {
+    let name = name.unwrap_or_else(|| t("runs.one_event"));
     rsx! {
         button {
             class: "chip chip-on",
             r#type: "button",
-            "aria-label": "{t(\"filter.clear\")}: {name}",
+            "aria-label": "{t(\"runs.event\")} {name}: {t(\"filter.clear\")}",
             onclick: move |_| onchange.call(filters::with(&params, "event", "")),
             {t("runs.event")}
             " "
@@ -88,57 +79,8 @@ pub(super) fn NoRuns(locale: Locale, filtered: bool) -> Element {
         Empty { icon: "runs", title: t(title), text: t(text),
             if filtered {
                 Link { class: "btn", to: Route::Runs { locale, query: Params::default() }, {t("filter.clear_all")} }
-            } else {
+            } else if session::may(Scope::RunEvents) {
                 Link { class: "btn btn-primary", to: Route::Events { locale, query: Params::default() }, {t("runs.run_event")} }
-            }
-        }
-    }
-}
-
-#[component]
-pub(super) fn Bulk(jobs: Vec<JobRow>, ondone: EventHandler) -> Element {
-    let open: Vec<String> = jobs
-        .iter()
-        .filter(|j| can_cancel(j))
-        .map(|j| j.id.inner().to_owned())
-        .collect();
-    let done: Vec<String> = jobs
-        .iter()
-        .filter(|j| can_retry(j))
-        .map(|j| j.id.inner().to_owned())
-        .collect();
-    let (cancels, retries) = (open.len(), done.len());
-    rsx! {
-        div { class: "bulk-at",
-            div { class: "bulk", role: "toolbar", "aria-label": t("runs.selected_runs"),
-                b { {tn("runs.selected", jobs.len() as u64)} }
-                if cancels > 0 {
-                    button {
-                        class: "btn btn-sm",
-                        r#type: "button",
-                        onclick: move |_| {
-                            open.iter().cloned().for_each(cancel);
-                            ondone.call(());
-                        },
-                        Icon { name: "stop" }
-                        {tf("runs.cancel_some", &[("n", &cancels.to_string())])}
-                    }
-                }
-                if retries > 0 {
-                    button {
-                        class: "btn btn-sm",
-                        r#type: "button",
-                        onclick: move |_| {
-                            done.iter().cloned().for_each(retry);
-                            ondone.call(());
-                        },
-                        Icon { name: "retry" }
-                        {tf("runs.retry_some", &[("n", &retries.to_string())])}
-                    }
-                }
-                button { class: "icon-btn icon-btn-sm", r#type: "button", "aria-label": t("runs.clear"), title: t("runs.clear"), onclick: move |_| ondone.call(()),
-                    Icon { name: "x" }
-                }
             }
         }
     }

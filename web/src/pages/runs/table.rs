@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use dioxus::prelude::*;
 
 use super::data::{JobRow, JobStatus, Permission};
-use super::{moment, trigger_text};
+use super::{keys, moment, trigger_text};
 use crate::i18n::{Locale, t, tf};
 use crate::routes::Route;
-use crate::ui::{Icon, Status, StatusIcon, duration, elapsed};
+use crate::ui::{Icon, Status, StatusIcon, duration, elapsed, until};
 
 /// What a person asks for in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    Select(String, bool),
+    /// A row on or off; at last whether all rows since the last choice go with it.
+    Select(String, bool, bool),
     SelectAll(bool),
     Cancel(String),
     Retry(String),
@@ -38,16 +39,44 @@ pub fn RunsTable(
     #[props(default)] selected: Option<BTreeSet<String>>,
     onask: EventHandler<Ask>,
 ) -> Element {
-    let all = selected
-        .as_ref()
-        .is_some_and(|s| !jobs.is_empty() && jobs.iter().all(|job| s.contains(job.id.inner())));
+    let chosen = selected.as_ref().map_or(0, |ids| {
+        let chosen = jobs.iter().filter(|job| ids.contains(job.id.inner()));
+        chosen.count()
+    });
+    let all = chosen > 0 && chosen == jobs.len();
+    let mixed = chosen > 0 && !all;
+    use_effect(use_reactive((&mixed,), |(mixed,)| keys::show_mixed(mixed)));
+    let choosing = selected.is_some();
+    let onkeydown = move |event: KeyboardEvent| {
+        if !choosing {
+            return;
+        }
+        let modifiers = event.modifiers();
+        let command = modifiers.ctrl() || modifiers.meta();
+        match event.key() {
+            key @ (Key::ArrowDown | Key::ArrowUp) if keys::on_box() => {
+                event.prevent_default();
+                if let Some(id) = keys::step(key == Key::ArrowDown)
+                    && modifiers.shift()
+                {
+                    onask.call(Ask::Select(id, true, true));
+                }
+            }
+            Key::Character(letter) if command && letter.eq_ignore_ascii_case("a") => {
+                event.prevent_default();
+                onask.call(Ask::SelectAll(true));
+            }
+            Key::Escape => onask.call(Ask::SelectAll(false)),
+            _ => {}
+        }
+    };
     rsx! {
-        table { class: "table",
+        table { class: "table", onkeydown,
             thead {
                 tr {
                     if selected.is_some() {
                         th { class: "tight",
-                            input { class: "box", r#type: "checkbox", "aria-label": t("runs.select_all"), checked: all, onchange: move |event| onask.call(Ask::SelectAll(event.checked())) }
+                            input { class: "box", id: keys::HEAD, r#type: "checkbox", "aria-label": t("runs.select_all"), checked: all, onchange: move |event| onask.call(Ask::SelectAll(event.checked())) }
                         }
                     }
                     th { class: "md", {t("runs.status")} }
@@ -84,6 +113,8 @@ fn Row(
     chosen: Option<bool>,
     onask: EventHandler<Ask>,
 ) -> Element {
+    // A click tells of the shift key, the change that follows of the box.
+    let mut range = use_signal(|| false);
     let id = job.id.inner().to_owned();
     let number = format!("#{}", job.number);
     let mut trigger = trigger_text(job.trigger);
@@ -91,11 +122,16 @@ fn Row(
         trigger = format!("{trigger} · {}", actor.name);
     }
     let now_ms = now.map_or(0.0, |now| now());
-    let (started, ran) = match (job.started_at, job.status) {
+    let starts = job.starts_at(now_ms);
+    let (started, ran) = match (job.started_at.or(starts), job.status) {
+        (Some(at), JobStatus::Queued) if starts.is_some() => (
+            tf("runs.starts_at", &[("time", &moment(at))]),
+            tf("runs.starts_in", &[("time", &duration(until(at, now_ms)))]),
+        ),
         (None, JobStatus::Queued | JobStatus::Dispatching) => (
             tf(
                 "runs.queued_for",
-                &[("time", &duration(elapsed(job.created_at, now_ms)))],
+                &[("time", &duration(elapsed(job.ready_at(), now_ms)))],
             ),
             "—".to_owned(),
         ),
@@ -115,9 +151,11 @@ fn Row(
         format!("v{}", job.event_version.number)
     };
     let kind = job.event_version.kind;
-    // A reason that only repeats the status says nothing.
+    // A reason that only repeats the status, or the moment beside it, says nothing.
     let reason = job.status_reason.clone().filter(|reason| {
-        job.status != JobStatus::Succeeded && !reason.eq_ignore_ascii_case(job.status.name())
+        job.status != JobStatus::Succeeded
+            && starts.is_none()
+            && !reason.eq_ignore_ascii_case(job.status.name())
     });
     rsx! {
         tr { "aria-selected": if chosen == Some(true) { "true" },
@@ -126,11 +164,13 @@ fn Row(
                     input {
                         class: "box",
                         r#type: "checkbox",
+                        value: "{id}",
                         checked: chosen,
                         "aria-label": tf("runs.select", &[("number", &number)]),
+                        onclick: move |event: MouseEvent| range.set(event.modifiers().shift()),
                         onchange: {
                             let id = id.clone();
-                            move |event: FormEvent| onask.call(Ask::Select(id.clone(), event.checked()))
+                            move |event: FormEvent| onask.call(Ask::Select(id.clone(), event.checked(), range()))
                         },
                     }
                 }
@@ -142,7 +182,7 @@ fn Row(
                     span { class: "md", span { class: "kind", title: kind.title(), {kind.mark()} } }
                     Link { to: Route::run(locale, &id), "{job.title}" }
                     if let Some(reason) = reason {
-                        span { class: "sub", title: "{reason}", "{reason}" }
+                        span { class: "sub", lang: "en", title: "{reason}", "{reason}" }
                     }
                 }
                 span { class: "sub under", "{number} · {trigger} · {started}" }
