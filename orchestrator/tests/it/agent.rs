@@ -39,6 +39,8 @@ pub struct Kept {
     /// With the number that the runner gave each.
     pub calls: Vec<(Uuid, u64)>,
     pub connections: usize,
+    /// What it said that it has.
+    pub labels: Vec<String>,
     pub refused_keys: usize,
     peer: Option<mpsc::UnboundedSender<Option<ServerToAgent>>>,
 }
@@ -138,12 +140,15 @@ impl Agent {
     fn answer(&self, message: AgentToServer) -> Vec<ServerToAgent> {
         let mut kept = self.kept();
         match message {
-            AgentToServer::Hello { .. } => vec![ServerToAgent::Welcome {
-                verify_key: kept.verify_key,
-                lease_secs: 15,
-                renew_secs: 1,
-                runtime: !kept.no_runtime,
-            }],
+            AgentToServer::Hello { labels, .. } => {
+                kept.labels = labels;
+                vec![ServerToAgent::Welcome {
+                    verify_key: kept.verify_key,
+                    lease_secs: 15,
+                    renew_secs: 1,
+                    runtime: !kept.no_runtime,
+                }]
+            }
             AgentToServer::Claim { free_slots } => {
                 let n = kept.queue.len().min(free_slots as usize);
                 let assignments = kept.queue.drain(..n).collect();

@@ -34,6 +34,19 @@ async fn a_crashed_orchestrator_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_it_offers_is_said_at_once_and_again_after_a_cut() {
+    let world = World::with(|config| config.labels = "ssd,gpu".parse().unwrap()).await;
+    for _ in 0..2 {
+        world
+            .agent
+            .until("its labels", 10, |k| (k.labels == ["gpu", "ssd"]).then_some(()))
+            .await;
+        world.agent.kept().labels.clear();
+        world.agent.cut();
+    }
+}
+
+#[tokio::test]
 async fn two_crashes_go_on_under_the_newest_epoch() {
     let mut world = World::new().await;
     let id = world.assign(bash(COUNT));

@@ -174,6 +174,7 @@ pub fn event_tree(event: &NewEvent) -> Tree {
         input_schema,
         target,
         timeout_ms,
+        labels,
         policy,
     } = definition;
     let Policy {
@@ -205,6 +206,9 @@ pub fn event_tree(event: &NewEvent) -> Tree {
         given(target != &Target::default(), "target", &|| target_tree(target)),
         given(*timeout_ms != DEFAULT_TIMEOUT_MS, "timeout", &|| {
             duration(*timeout_ms)
+        }),
+        given(!labels.is_empty(), "labels", &|| {
+            Tree::list(labels.iter().map(|label| label.as_str().into()))
         }),
         given(retry != &usual.retry, "retry", &|| retry_tree(retry)),
         given(*overlap != usual.overlap, "overlap", &|| {

@@ -1,15 +1,21 @@
 //! The queue by its contract: claims, starts, ends, leases, adoption; and what follows from an accepted job.
 
-use cronium_entity::enums::UserRole;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cronium_entity::enums::{Priority, UserRole};
 use cronium_protocol::agent::{Assignment, Claim, Outcome, OutcomeKind};
 use cronium_protocol::frame::ExitReport;
 use cronium_protocol::manifest::Manifest;
 use cronium_server::happenings;
+use cronium_server::jobs::Start;
+use cronium_server::kernel::ids::EventId;
 use ed25519_dalek::VerifyingKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::jobs::{event, run, status};
+use crate::lists::counting;
 use crate::support::TestApp;
 
 pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
@@ -443,4 +449,40 @@ async fn a_result_that_cannot_be_kept_is_said_to_be_so() {
         seen["statusReason"].as_str().unwrap().contains("not kept"),
         "{seen}"
     );
+}
+
+/// From its acceptance to its end: one statement more for each job is a decision, not an accident.
+#[tokio::test]
+async fn a_job_costs_few_statements() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = EventId::parse(&event(&test, &token, json!({})).await.into()).unwrap();
+    let (op, orchestrator) = (test.op(&token).await, Uuid::new_v4());
+    let start = || Start {
+        input: None,
+        priority: Priority::Normal,
+        wait: Duration::ZERO,
+        idempotency_key: None,
+        run_at: None,
+    };
+    let (count, _guard) = counting();
+    let spent = || count.swap(0, Ordering::Relaxed);
+    let (app, mut costs) = (&test.app, Vec::new());
+    // The second one: what the owner may have is known then.
+    for _ in 0..2 {
+        spent();
+        app.jobs.run(&op, id, start()).await.unwrap();
+        let accepted = spent();
+        let groups = app.queue.claim(orchestrator, &[], 1).await.unwrap();
+        let claimed = spent();
+        let group = groups.into_iter().next().unwrap();
+        let claim = app.queue.assignments(group, true).await.unwrap()[0].claim;
+        let assigned = spent();
+        assert!(granted(&test, orchestrator, claim).await);
+        let started = spent();
+        let end = Box::new(outcome(&test, OutcomeKind::Succeeded));
+        app.queue.finish(orchestrator, &[(claim, end)]).await.unwrap();
+        costs = vec![accepted, claimed, assigned, started, spent()];
+    }
+    assert_eq!(costs, [2, 1, 3, 1, 4]);
 }

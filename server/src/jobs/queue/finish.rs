@@ -183,17 +183,9 @@ impl Queue {
                 end.followed_by(next);
             }
         }
-        store(&mut tx, &ends).await?;
+        store(&mut tx, &ends, self.kernel.now()).await?;
         again::store(&self.kernel, &mut tx, &next.values().collect::<Vec<_>>()).await?;
         for status in ["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "LOST"] {
-            let jobs: Vec<Uuid> = ends
-                .iter()
-                .filter(|e| e.job_status == status)
-                .map(|e| e.job_id)
-                .collect();
-            if !jobs.is_empty() {
-                self.happened(&mut tx, &jobs, status).await?;
-            }
             let ended = ends.iter().filter(|e| e.status == status).count();
             if ended > 0 {
                 metrics::counter!("cronium_executions_ended_total", "status" => status)
@@ -237,7 +229,8 @@ impl Queue {
     }
 }
 
-async fn store(tx: &mut PgConnection, ends: &[End<'_>]) -> Result<()> {
+/// Writes the ends and, for the outbox, that these jobs have ended: one statement.
+async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result<()> {
     sqlx::query(
         "WITH n AS (
              SELECT * FROM jsonb_to_recordset($1) AS n(
@@ -254,6 +247,10 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>]) -> Result<()> {
                  log_truncated = n.log_truncated, lease_until = NULL,
                  orchestrator_id = CASE WHEN n.status = 'QUEUED' THEN NULL ELSE e.orchestrator_id END
              FROM n WHERE e.id = n.id
+         ), happened AS (
+             INSERT INTO outbox (kind, payload, created_at)
+             SELECT 'job.ended', jsonb_build_object('job', job_id, 'status', job_status), $2
+             FROM n WHERE job_status <> 'QUEUED'
          )
          UPDATE jobs j
          SET status = n.job_status,
@@ -268,6 +265,7 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>]) -> Result<()> {
          FROM n WHERE j.id = n.job_id",
     )
     .bind(sqlx::types::Json(ends))
+    .bind(at)
     .execute(tx)
     .await?;
     Ok(())

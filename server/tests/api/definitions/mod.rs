@@ -125,6 +125,7 @@ fn everything() -> Value {
         "timeout": "PT1M30.5S", "retry": { "attempts": 4, "initialDelay": "PT1S", "factor": 1.5, "jitter": false,
             "on": ["EXIT_CODE", "TIMEOUT"], "exitCodes": [3, 4] },
         "overlap": "QUEUE_ONE", "maxConcurrent": 2, "idempotent": true, "maxExecutions": 9,
+        "labels": ["gpu", "region=eu-1"],
     })
 }
 
