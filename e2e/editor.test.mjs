@@ -219,7 +219,7 @@ for (const language of LANGUAGES) {
 
     test("a new name makes no version, and says so", async () => {
       const { keys } = admin;
-      await keys.type(maybe("field.tags"), "shop");
+      await keys.type(admin.page.locator("#f-tags"), "shop");
       await main().getByRole("button", { name: new RegExp(`^${t("event.save")}(?! v)`) }).waitFor();
       await save();
       await admin.toast(t("account.saved"));
