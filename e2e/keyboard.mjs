@@ -15,7 +15,7 @@ function eyes() {
   const unseen = (one) => {
     if (!one || one === document.body) return null;
     // Of a field for date and time one of its parts has the focus, and the browser calls only that one visible.
-    const parted = /^(date|time)/.test(one.type ?? "") && one.matches(":focus");
+    const parted = /^(date|time)/.test(one.type ?? "") && one.matches(":focus-within");
     if (!parted && !one.matches(":focus-visible")) return "has the focus but not :focus-visible";
     const style = getComputedStyle(one);
     const drawn = (colour) => !/, 0\)$|\/ 0\)$|^transparent$/.test(colour);
