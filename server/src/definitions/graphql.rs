@@ -145,7 +145,7 @@ pub struct ImportedDefinition {
     outcome: DefinitionOutcome,
     /// What is not as it was: fields, with dots between levels. Only for UPDATED.
     changes: Vec<String>,
-    /// The event; null while nothing was done and it is not there. Of a dry run as it would be.
+    /// The event as it is; null where it is not there, because nothing was done.
     event: Option<Event>,
 }
 

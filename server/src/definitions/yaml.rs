@@ -277,7 +277,7 @@ mod tests {
             fault("a: 1\nb: x\0y\n"),
             (2, 5, "NUL characters can't be used here.".into())
         );
-        assert_eq!(fault("a: 'x\n").0, 2);
+        assert_eq!(fault("a: 'x\n").0, 1);
         for deep in [
             "[".repeat(1000),
             "a: ".to_owned() + &"{x: ".repeat(100),

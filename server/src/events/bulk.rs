@@ -48,7 +48,7 @@ pub struct Taken {
     pub outcome: Outcome,
     /// What it was called where it came from.
     pub named: String,
-    /// As it is now, or would be.
+    /// As it is now; a new one that was not made as it would be.
     pub row: EventRow,
     /// What it was and is; None: it was not there, or stayed.
     pub change: Option<(NewEvent, NewEvent)>,
@@ -200,7 +200,8 @@ impl Events {
                     versions.extend(next);
                     entries.extend(Self::entry(AuditAction::UpdateEvent, Some(&before), Some(&row)));
                     saved.push(row.clone());
-                    (Outcome::Updated, row, Some(((before, version).into(), new)))
+                    let now = if dry_run { before.clone() } else { row };
+                    (Outcome::Updated, now, Some(((before, version).into(), new)))
                 }
             };
             all.push(Taken {
