@@ -56,7 +56,7 @@ pub struct Taken {
 
 /// What is to be written of one event.
 enum Step {
-    Make(NewEvent),
+    Make(Box<NewEvent>),
     Change(Box<(EventRow, VersionRow, NewEvent)>),
     Leave(EventRow, Outcome),
 }
@@ -187,7 +187,7 @@ impl Events {
             let (outcome, row, change) = match step {
                 Step::Leave(row, outcome) => (outcome, row, None),
                 Step::Make(new) => {
-                    let (row, version) = self.new_rows(&grant, new);
+                    let (row, version) = self.new_rows(&grant, *new);
                     entries.extend(Self::entry(AuditAction::CreateEvent, None, Some(&row)));
                     rows.push(row.clone());
                     versions.push(version);
@@ -278,7 +278,7 @@ fn plan(
                 new.profile.name = free_name(&name, taken);
             }
             taken.insert(new.profile.name.clone());
-            steps.push(Step::Make(new));
+            steps.push(Step::Make(Box::new(new)));
             continue;
         }
         if let Some(first) = first.get(&name) {
@@ -291,7 +291,7 @@ fn plan(
         first.insert(name.clone(), at);
         let mut found = by_name.remove(&name).unwrap_or_default();
         let Some((row, version)) = found.pop() else {
-            steps.push(Step::Make(new));
+            steps.push(Step::Make(Box::new(new)));
             continue;
         };
         match conflict {
