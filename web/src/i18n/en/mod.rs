@@ -2,8 +2,8 @@
 
 mod admin;
 mod common;
-pub(super) mod editor;
 mod definitions;
+pub(super) mod editor;
 mod events;
 mod log;
 mod overview;
