@@ -20,15 +20,13 @@ pub mod runs;
 mod variables;
 
 pub use enter::{ResetPassword, SignIn, SignUp};
-pub use events::Events;
 pub use first_run::FirstRun;
 pub use input::RunAsked;
 pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 
 pub use parts::{
-    Account, AuditLog, EventEditor, EventNew, Monitoring, Roles, SettingsPage, Users, Variables,
+    Account, AuditLog, EventEditor, EventNew, Events, Monitoring, Roles, Run, SettingsPage, Users, Variables,
 };
 pub use root::Root;
-pub use run::Run;
 pub use runs::Runs;

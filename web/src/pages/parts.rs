@@ -5,7 +5,7 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, admin, event_editor, monitoring, variables};
+use super::{account, admin, event_editor, events, monitoring, run, variables};
 use crate::browser;
 use crate::i18n::{Locale, bring_editor, t};
 use crate::params::Params;
@@ -17,7 +17,9 @@ enum Part {
     Account,
     Admin,
     Editor,
+    Events,
     Monitoring,
+    Run,
     Variables,
 }
 
@@ -56,6 +58,30 @@ fn editor_part(route: Route) -> Element {
     }
 }
 
+static EVENTS: LazyLoader<Route, Element> =
+    lazy_loader!(extern "events" fn events_part(route: Route) -> Element);
+
+fn events_part(route: Route) -> Element {
+    match route {
+        Route::Events { locale, query } => rsx! { events::Events { locale, query } },
+        _ => rsx! {},
+    }
+}
+
+static RUN: LazyLoader<Route, Element> = lazy_loader!(extern "run" fn run_part(route: Route) -> Element);
+
+fn run_part(route: Route) -> Element {
+    match route {
+        Route::Run {
+            locale,
+            id,
+            query,
+            hash,
+        } => rsx! { run::Run { locale, id, query, hash } },
+        _ => rsx! {},
+    }
+}
+
 static MONITORING: LazyLoader<Route, Element> =
     lazy_loader!(extern "monitoring" fn monitoring_part(route: Route) -> Element);
 
@@ -82,7 +108,9 @@ impl Part {
             Self::Account => &ACCOUNT,
             Self::Admin => &ADMIN,
             Self::Editor => &EDITOR,
+            Self::Events => &EVENTS,
             Self::Monitoring => &MONITORING,
+            Self::Run => &RUN,
             Self::Variables => &VARIABLES,
         }
     }
@@ -130,6 +158,18 @@ pub fn EventNew(locale: Locale, query: Params) -> Element {
 #[component]
 pub fn EventEditor(locale: Locale, id: String, query: Params) -> Element {
     rsx! { PageOf { part: Part::Editor, route: Route::EventEditor { locale, id, query } } }
+}
+
+/// The list of events.
+#[component]
+pub fn Events(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Events, route: Route::Events { locale, query } } }
+}
+
+/// One run.
+#[component]
+pub fn Run(locale: Locale, id: String, query: Params, hash: String) -> Element {
+    rsx! { PageOf { part: Part::Run, route: Route::Run { locale, id, query, hash } } }
 }
 
 /// How the installation is.
