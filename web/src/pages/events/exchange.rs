@@ -166,7 +166,7 @@ pub fn Import(onclose: EventHandler<bool>) -> Element {
                 if !faults.is_empty() {
                     div { class: "vars-scroll", id: "import-faults", role: "alert", tabindex: "0",
                         ul { class: "vars-faults",
-                            for (at, fault) in faults.into_iter().enumerate() {
+                            for (at, fault) in (0_u64..).zip(faults) {
                                 li { key: "{at}", class: "error", Icon { name: "alert" }
                                     span {
                                         if !fault.path.is_empty() {
@@ -200,7 +200,7 @@ pub fn Import(onclose: EventHandler<bool>) -> Element {
                     }
                     div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("defs.preview"),
                         ul { class: "rows lined vars-entries",
-                            for (at, one) in plan.definitions.iter().enumerate() {
+                            for (at, one) in (0_u64..).zip(&plan.definitions) {
                                 li { key: "{at}", class: "between",
                                     span {
                                         "{one.name}"

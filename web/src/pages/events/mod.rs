@@ -141,7 +141,7 @@ pub fn Events(locale: Locale, query: ReadSignal<Params>) -> Element {
             span { class: "end vars-acts",
                 button { class: "btn btn-sm", r#type: "button", disabled: held.as_ref().is_none_or(|list| list.nodes.is_empty()),
                     onclick: move |_| doing.set(Some(Doing::Exporting)), Icon { name: "download" }
-                    if chosen.read().is_empty() { {t("defs.export")} } else { {tf("defs.export_n", &[("n", &chosen.read().len().to_string())])} }
+                    if chosen.read().is_empty() { {t("defs.export")} } else { {tf("defs.export_n", &[("n", &(chosen.read().len() as u64).to_string())])} }
                 }
                 if session::may(Scope::CreateEvents) {
                     button { class: "btn btn-sm vars-up", r#type: "button", onclick: move |_| doing.set(Some(Doing::Importing)), Icon { name: "download" } {t("defs.import")} }
