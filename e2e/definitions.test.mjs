@@ -69,9 +69,9 @@ for (const language of LANGUAGES) {
       const [name, text] = await saved(() => keys.activate(admin.button("vars.download", dialog)));
       await all();
       assert.deepEqual([name, text.match(/^ {2}- name: .*$/gm).length], ["cronium-events.yaml", 3]);
-      await keys.tick(page.getByRole("checkbox", { name: t("defs.choose").replace("{name}", "Backup"), exact: true }));
-      await keys.tick(page.getByRole("checkbox", { name: t("defs.choose").replace("{name}", "Report"), exact: true }));
-      const opener = page.getByRole("button", { name: t("defs.export_n").replace("{n}", "2"), exact: true });
+      await keys.tick(page.getByRole("checkbox", { name: t("defs.choose", { name: "Backup" }), exact: true }));
+      await keys.tick(page.getByRole("checkbox", { name: t("defs.choose", { name: "Report" }), exact: true }));
+      const opener = page.getByRole("button", { name: t("defs.export_n", { n: 2 }), exact: true });
       const two = await keys.open(opener, dialog);
       await admin.inspect("definitions-export");
       [, file] = await saved(() => keys.activate(admin.button("vars.download", dialog)));

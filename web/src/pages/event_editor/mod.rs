@@ -59,7 +59,12 @@ pub fn EventEditor(locale: Locale, id: ReadSignal<String>, query: ReadSignal<Par
     let held = event.data.read();
     match (&*held, (event.error)()) {
         (Some(Some(held)), _) => {
-            rsx! { EventPage { key: "{held.id.inner()}", locale, event: Some(held.clone()), query: query() } }
+            // A key is heeded among siblings: another event gets another page, with nothing of this one in it.
+            rsx! {
+                for held in [held.clone()] {
+                    EventPage { key: "{held.id.inner()}", locale, event: Some(held), query: query() }
+                }
+            }
         }
         (Some(None), _) => rsx! {
             Empty { icon: "event", title: t("event.none"), text: t("error.not_found"),
