@@ -76,7 +76,7 @@ for (const language of LANGUAGES) {
       await admin.inspect("definitions-export");
       [, file] = await saved(() => keys.activate(admin.button("vars.download", dialog)));
       await two();
-      assert.match(file, /^cronium: 1\nevents:\n {2}- name: Backup\n[^]*\n {2}- name: Report\n[^]*print\(42\)\n$/);
+      assert.match(file, /^cronium: 1\nevents:\n {2}- name: Backup\n[^]*\n {2}- name: Report\n[^]*print\(42\)"\n$/);
       await admin.inspect("definitions-list");
     });
 
