@@ -191,6 +191,7 @@ for (const language of LANGUAGES) {
 
     test("all that match are cancelled, more than the page shows, and what is left is said", async () => {
       const { dialog, keys } = admin;
+      await drain(true);
       const eventId = await event("Flood", "sleep 300");
       // More than one step of a thousand, in one of the languages.
       const count = language === "en" ? 1_003 : 55;

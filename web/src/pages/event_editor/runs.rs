@@ -35,7 +35,11 @@ pub fn EventRuns(locale: Locale, id: ReadSignal<String>) -> Element {
                 if let Some(page) = page.data.write().as_mut() {
                     match page.nodes.iter_mut().find(|job| job.id == change.job.id) {
                         Some(job) => *job = change.job,
-                        None if change.kind == JobChangeKind::Created => page.nodes.insert(0, change.job),
+                        None if change.kind == JobChangeKind::Created => {
+                            if let Some(place) = page.place_of(&change.job) {
+                                page.nodes.insert(place, change.job);
+                            }
+                        }
                         None => {}
                     }
                 }

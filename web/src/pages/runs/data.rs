@@ -110,6 +110,16 @@ pub struct JobPage {
     pub total_count: i32,
 }
 
+impl JobPage {
+    /// Where a row that is not here belongs, newest first. None where that is on a page further back: news of a job may
+    /// come after the page that was read with it counted.
+    pub fn place_of(&self, job: &JobRow) -> Option<usize> {
+        let age = |row: &JobRow| (row.created_at, row.number);
+        let place = self.nodes.partition_point(|row| age(row) > age(job));
+        (place < self.nodes.len() || !self.page_info.has_next_page).then_some(place)
+    }
+}
+
 #[derive(cynic::InputObject, Clone, Debug, PartialEq, Default)]
 pub struct JobFilter {
     #[cynic(skip_serializing_if = "Option::is_none")]

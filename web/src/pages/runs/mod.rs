@@ -72,9 +72,9 @@ pub fn say(title: String, refusal: &Refusal) {
 /// Rows that a page grows to while it is looked at; more wait to be asked for.
 const MOST_ROWS: usize = 2 * data::PAGE as usize;
 
-/// Takes a change into a page of rows; a new job goes to the `top`, if the page is one where it may. True when it is of
-/// a new job that waits to be asked for.
-fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, top: bool) -> bool {
+/// Takes a change into a page of rows; a new job goes in, if the page `grows`. True when it is of a new job that waits to
+/// be asked for.
+fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, grows: bool) -> bool {
     if let Some(job) = page.nodes.iter_mut().find(|job| job.id == change.job.id) {
         *job = change.job;
         return false;
@@ -86,10 +86,13 @@ fn apply(page: &mut JobPage, change: JobChange, filter: &JobFilter, top: bool) -
     if change.kind != JobChangeKind::Created || !wanted {
         return false;
     }
+    let Some(place) = page.place_of(&change.job) else {
+        return false;
+    };
     page.total_count += 1;
-    let room = top && page.nodes.len() < MOST_ROWS;
+    let room = grows && page.nodes.len() < MOST_ROWS;
     if room {
-        page.nodes.insert(0, change.job);
+        page.nodes.insert(place, change.job);
     }
     !room
 }
@@ -156,12 +159,12 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                         let change = change.jobs_changed;
                         let id = change.job.id.inner().to_owned();
                         // Nothing moves under the hand of whoever chooses rows.
-                        let top = first && selected.peek().is_empty();
+                        let grows = first && selected.peek().is_empty();
                         let new = page
                             .data
                             .write()
                             .as_mut()
-                            .is_some_and(|held| apply(held, change, &filter, top));
+                            .is_some_and(|held| apply(held, change, &filter, grows));
                         if new {
                             newer.write().insert(id);
                         }
@@ -398,10 +401,32 @@ mod tests {
         let ended = change(JobChangeKind::Updated, "b", JobStatus::Failed);
         assert!(!apply(&mut held, ended, &all, true));
         assert_eq!(held.nodes[1].status, JobStatus::Failed);
-        let new = change(JobChangeKind::Created, "c", JobStatus::Queued);
+        let mut new = change(JobChangeKind::Created, "c", JobStatus::Queued);
+        new.job.number = 2;
         assert!(!apply(&mut held, new, &all, true));
         assert_eq!(held.nodes[0].id.inner(), "c");
         assert_eq!(held.total_count, 3);
+    }
+
+    #[test]
+    fn late_news_of_a_job_puts_it_where_it_belongs() {
+        let all = JobFilter::default();
+        let of = |id: &str, number: i32| {
+            let mut new = change(JobChangeKind::Created, id, JobStatus::Queued);
+            new.job.number = number;
+            new
+        };
+        let mut held = page(&["c", "a"]);
+        (held.nodes[0].number, held.nodes[1].number) = (4, 2);
+        held.page_info.has_next_page = true;
+        assert!(!apply(&mut held, of("further back", 1), &all, true));
+        assert!(!apply(&mut held, of("further back", 1), &all, false));
+        assert_eq!(held.total_count, 2, "it was counted when the page was read");
+        assert!(!apply(&mut held, of("b", 3), &all, true));
+        held.page_info.has_next_page = false;
+        assert!(!apply(&mut held, of("oldest", 1), &all, true));
+        let ids: Vec<&str> = held.nodes.iter().map(|row| row.id.inner()).collect();
+        assert_eq!(ids, ["c", "b", "a", "oldest"]);
     }
 
     #[test]
