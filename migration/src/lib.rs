@@ -22,6 +22,7 @@ mod m0019_runtime;
 mod m0020_orchestrators;
 mod m0021_requests;
 mod m0022_labels;
+mod m0023_settled_calls;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_variables::Migration),
             Box::new(m0019_runtime::Migration),
             Box::new(m0022_labels::Migration),
+            Box::new(m0023_settled_calls::Migration),
         ]
     }
 }

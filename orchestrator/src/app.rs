@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::channel::{Channel, Link, Session};
-use crate::claimer::Claimer;
+use crate::claimer::{Claimed, Claimer};
 use crate::config::Config;
 use crate::executor::{Executor, Found, Target};
 use crate::leases::Leases;
@@ -50,7 +50,7 @@ struct Switchboard {
     registry: Registry,
     leases: Arc<Leases>,
     wake: Arc<Notify>,
-    claimed: mpsc::UnboundedSender<Vec<Assignment>>,
+    claimed: mpsc::UnboundedSender<Claimed>,
     adopted: mpsc::UnboundedSender<Vec<AdoptReply>>,
     draining: watch::Sender<bool>,
 }
@@ -59,7 +59,9 @@ impl Switchboard {
     fn deliver(&self, message: ServerToAgent) {
         match message {
             // Answers nobody waits for any more are dropped: the other end was told, or will ask again.
-            ServerToAgent::Claimed { assignments } => drop(self.claimed.send(assignments)),
+            ServerToAgent::Claimed { assignments, more } => {
+                drop(self.claimed.send(Claimed { assignments, more }));
+            }
             ServerToAgent::Adopted { replies } => drop(self.adopted.send(replies)),
             ServerToAgent::Renewed { lost } => self.leases.renewed(&lost, &self.registry),
             ServerToAgent::StartGrant { claim, granted } => {

@@ -14,7 +14,6 @@ use crate::status::Status;
 
 const BUSY_POLL: Duration = Duration::from_secs(1);
 const IDLE_POLL: Duration = Duration::from_secs(10);
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// What the claimer works with.
 #[derive(Debug)]
@@ -24,16 +23,26 @@ pub struct Claimer {
     pub capacity: u32,
     pub wake: Arc<Notify>,
     /// Answers of the server.
-    pub claimed: mpsc::UnboundedReceiver<Vec<Assignment>>,
+    pub claimed: mpsc::UnboundedReceiver<Claimed>,
     /// True: take no new work.
     pub paused: watch::Receiver<bool>,
     pub status: Arc<Status>,
+}
+
+/// A part of the server's answer.
+#[derive(Debug)]
+pub struct Claimed {
+    pub assignments: Vec<Assignment>,
+    /// It goes on.
+    pub more: bool,
 }
 
 #[derive(Debug)]
 struct Question {
     generation: u64,
     asked: usize,
+    /// In the parts of the answer that have come.
+    got: usize,
     at: Instant,
 }
 
@@ -48,8 +57,8 @@ impl Claimer {
             let session = self.link.session();
             let now = Instant::now();
             if let Some(q) = &question {
-                let lost = session.as_ref().is_none_or(|s| s.generation != q.generation);
-                if lost || now >= q.at + ANSWER_LIMIT {
+                // While the connection lives the answer comes: asked again, it would come twice.
+                if session.as_ref().is_none_or(|s| s.generation != q.generation) {
                     question = None;
                     next_at = now;
                 }
@@ -69,6 +78,7 @@ impl Claimer {
                         question = Some(Question {
                             generation: session.generation,
                             asked: free,
+                            got: 0,
                             at: now,
                         });
                         next_at = now + IDLE_POLL;
@@ -79,18 +89,21 @@ impl Claimer {
             }
             tokio::select! {
                 answer = self.claimed.recv() => {
-                    let Some(assignments) = answer else { return };
-                    if let Some(q) = question.take() {
-                        metrics::histogram!("cronium_orchestrator_claim_seconds").record(q.at.elapsed());
-                        filled = assignments.len() >= q.asked.min(MAX_CLAIM as usize);
+                    let Some(Claimed { assignments, more }) = answer else { return };
+                    if let Some(q) = &mut question {
+                        q.got += assignments.len();
                     }
-                    let more = filled && (self.capacity as usize) > self.registry.len() + assignments.len();
-                    let pause = match assignments.len() {
-                        0 => IDLE_POLL,
-                        _ if more => Duration::ZERO,
-                        _ => BUSY_POLL,
-                    };
-                    next_at = Instant::now() + if std::mem::take(&mut woken) { Duration::ZERO } else { pause };
+                    if let Some(q) = question.take_if(|_| !more) {
+                        metrics::histogram!("cronium_orchestrator_claim_seconds").record(q.at.elapsed());
+                        filled = q.got >= q.asked.min(MAX_CLAIM as usize);
+                        let room = (self.capacity as usize) > self.registry.len() + assignments.len();
+                        let pause = match q.got {
+                            0 => IDLE_POLL,
+                            _ if filled && room => Duration::ZERO,
+                            _ => BUSY_POLL,
+                        };
+                        next_at = Instant::now() + if std::mem::take(&mut woken) { Duration::ZERO } else { pause };
+                    }
                     if let Some(session) = &session {
                         for assignment in assignments {
                             launch(assignment, session.clone());

@@ -52,7 +52,7 @@ async fn work(url: &Hidden, name: String, wake: Arc<Notify>) -> Result<(), BoxDy
         .persist_results(true);
     let storage = PostgresStorage::<serde_json::Value>::new(&pool).with_config(config);
     let worker = WorkerBuilder::new(name.as_str())
-        .backend(PollWith::new(storage, Hints::listen(pool.clone())))
+        .backend(PollWith::new(storage, Hints::listen(pool.clone(), wake.clone())))
         .data(wake)
         .build(ring);
     let ended = worker.run().await;
@@ -73,11 +73,11 @@ struct Hints {
 }
 
 impl Hints {
-    fn listen(pool: PgPool) -> Self {
+    fn listen(pool: PgPool, wake: Arc<Notify>) -> Self {
         let (sender, hints) = mpsc::channel(1);
         let listener = tokio::spawn(async move {
             let ticking = sender.clone();
-            tokio::join!(tick(ticking), listen(pool, sender));
+            tokio::join!(tick(ticking), listen(pool, sender, wake));
         });
         Self {
             hints,
@@ -111,22 +111,24 @@ async fn tick(hint: mpsc::Sender<()>) {
     }
 }
 
-async fn listen(pool: PgPool, hint: mpsc::Sender<()>) {
+async fn listen(pool: PgPool, hint: mpsc::Sender<()>, wake: Arc<Notify>) {
     loop {
-        if let Err(error) = listen_once(&pool, &hint).await {
+        if let Err(error) = listen_once(&pool, &hint, &wake).await {
             tracing::debug!(%error, "listening for wake-ups broke off");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn listen_once(pool: &PgPool, hint: &mpsc::Sender<()>) -> Result<(), sqlx::Error> {
+async fn listen_once(pool: &PgPool, hint: &mpsc::Sender<()>, wake: &Notify) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener
         .listen_all([NOTIFY_CHANNEL, "apalis::job::insert"])
         .await?;
     loop {
         listener.recv().await?;
+        // One of all that listen takes the task, and that one may be full.
+        wake.notify_one();
         let _ = hint.try_send(());
     }
 }

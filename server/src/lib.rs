@@ -22,6 +22,7 @@ pub mod oidc;
 pub mod orchestrators;
 pub mod postgres;
 pub mod quotas;
+pub mod rate;
 pub mod runtime;
 pub mod settings;
 pub mod supervise;

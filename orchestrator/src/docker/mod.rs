@@ -10,9 +10,9 @@ mod pool;
 mod spec;
 mod volume;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -63,6 +63,8 @@ pub struct DockerExecutor {
     volume: Arc<RunnerVolume>,
     fence: Arc<Fence>,
     _fence_keeper: AbortOnDropHandle<()>,
+    /// Containers of this process without a network of their own.
+    alone: std::sync::Mutex<HashSet<Target>>,
     pool: Arc<Pool>,
     pool_keeper: Mutex<Option<AbortOnDropHandle<()>>>,
 }
@@ -185,6 +187,7 @@ impl DockerExecutor {
             volume,
             _fence_keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
             fence,
+            alone: std::sync::Mutex::default(),
             pool,
             pool_keeper: Mutex::new(Some(keeper)),
         })
@@ -235,12 +238,17 @@ impl DockerExecutor {
             create_container(&self.docker, target, spec::container(wanted, self.volume.name())).await
         };
         if !order.spec.network {
+            self.alone().insert(target.clone());
             return made.await;
         }
         // Side by side, because nothing of the job runs yet. Both to their end: what is cut off may still happen.
         let (closed, made) = tokio::join!(self.fence.ensure(), made);
         closed?;
         made
+    }
+
+    fn alone(&self) -> MutexGuard<'_, HashSet<Target>> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One that waits; only for executions without a network, because theirs is made for each.
@@ -328,8 +336,12 @@ impl Executor for DockerExecutor {
     }
 
     async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {
-        self.pool.forget(target);
+        // The engine takes its time even for a network that never was.
+        let alone = self.pool.forget(target) | self.alone().remove(target);
         remove_container(&self.docker, target.name()).await?;
+        if alone {
+            return Ok(());
+        }
         unless_absent_network(self.docker.remove_network(target.name()).await)
     }
 

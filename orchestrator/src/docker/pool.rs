@@ -163,9 +163,9 @@ impl Pool {
         self.lock().names.contains(target)
     }
 
-    /// What was taken is about to be removed: a sweep may help.
-    pub fn forget(&self, target: &Target) {
-        self.lock().names.remove(target);
+    /// What was taken is about to be removed: a sweep may help. False: it was none of these.
+    pub fn forget(&self, target: &Target) -> bool {
+        self.lock().names.remove(target)
     }
 
     /// Keeps as many waiting as are wanted, one made at a time so that jobs have the machine.

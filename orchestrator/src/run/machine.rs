@@ -3,6 +3,7 @@
 
 mod limits;
 mod messages;
+mod start;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -62,6 +63,8 @@ pub struct Machine {
     facts: Facts,
     origin: Origin,
     stage: Stage,
+    /// The server has granted the start, and the runner has not asked for it yet.
+    permitted: bool,
     /// Lines and exits are dropped until the runner's Hello: it repeats them.
     deaf: bool,
     gone: bool,
@@ -88,6 +91,7 @@ impl Machine {
         };
         Self {
             stage: Stage::Silent,
+            permitted: false,
             deaf,
             gone: false,
             sent_seq: seq,
@@ -137,9 +141,7 @@ impl Machine {
     pub fn begin(&mut self) -> Vec<Action> {
         match self.origin {
             Origin::Fresh(_) => Vec::new(),
-            Origin::Adopted { last_seq, .. } => {
-                vec![messages::resume(last_seq)]
-            }
+            Origin::Adopted { last_seq, .. } => vec![messages::resume(last_seq)],
         }
     }
 
@@ -168,14 +170,7 @@ impl Machine {
     fn on_frame(&mut self, frame: FromRunner, now: Now, out: &mut Vec<Action>) {
         match frame {
             FromRunner::Hello { started, .. } => self.on_hello(started, now, out),
-            FromRunner::StartRequest => match self.stage {
-                Stage::Silent | Stage::Verifying if self.ending.is_none() => {
-                    self.stage = Stage::Asking;
-                    out.push(self.start_request());
-                }
-                Stage::Granted => out.push(Action::Runner(ToRunner::Start { granted: true })),
-                _ => {}
-            },
+            FromRunner::StartRequest => self.on_asked(now, out),
             FromRunner::Started { at_us } => self.on_started(at_us, now, out),
             FromRunner::Log { block } => {
                 if !self.deaf {
@@ -196,11 +191,12 @@ impl Machine {
                     self.on_exit(report, usage, last_seq, now, out);
                 }
             }
-            FromRunner::Refused { refusal } => {
+            // A second payload would be refused too, and that would say nothing of the first one.
+            FromRunner::Refused { refusal } if self.stage < Stage::Granted => {
                 let reason = format!("the runner refused the payload: {refusal}");
                 self.end(OutcomeKind::NotStarted, Some(reason), now, out);
             }
-            FromRunner::Pong => {}
+            FromRunner::Refused { .. } | FromRunner::Pong => {}
             // After a resume it comes again.
             FromRunner::Call { id, request } if !self.deaf => out.push(self.call(id, request)),
             FromRunner::Call { .. } => {}
@@ -214,9 +210,10 @@ impl Machine {
         }
         match &mut self.origin {
             Origin::Fresh(payload) => {
+                // The server is asked while the runner verifies and unpacks.
                 self.stage = Stage::Verifying;
                 let payload = std::mem::replace(payload.as_mut(), ToRunner::Ping);
-                out.push(Action::Runner(payload));
+                out.extend([Action::Runner(payload), self.start_request()]);
             }
             Origin::Adopted { .. } if started => {
                 self.stage = Stage::Running;
@@ -277,18 +274,7 @@ impl Machine {
 
     fn on_mail(&mut self, mail: Mail, now: Now, out: &mut Vec<Action>) {
         match mail {
-            Mail::Grant { granted } if self.stage == Stage::Asking && self.ending.is_none() => {
-                if granted && !self.lease.holds(now.at) {
-                    return self.lease.ask_when_renewed();
-                }
-                out.push(Action::Runner(ToRunner::Start { granted }));
-                if granted {
-                    self.stage = Stage::Granted;
-                } else {
-                    let reason = "the server did not permit the start";
-                    self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
-                }
-            }
+            Mail::Grant { granted } if self.is_waiting_for_grant() => self.on_grant(granted, now, out),
             Mail::Grant { .. } => {}
             Mail::LogAck { seq } => {
                 if seq > self.acked_seq {
@@ -306,7 +292,7 @@ impl Machine {
             Mail::Cancel => self.on_cancel(now, out),
             Mail::Reply { id, reply } => out.push(Action::Runner(ToRunner::Reply { id, reply })),
             Mail::Renewed => {
-                if self.lease.renewed(now.at) && self.stage == Stage::Asking && self.ending.is_none() {
+                if self.lease.renewed(now.at) && self.is_waiting_for_grant() {
                     out.push(self.start_request());
                 }
             }
@@ -318,11 +304,7 @@ impl Machine {
         if self.ending.is_some() || self.cancel.is_some() {
             return;
         }
-        let maybe_started = match self.stage {
-            Stage::Granted | Stage::Running => true,
-            Stage::Silent => matches!(self.origin, Origin::Adopted { started: true, .. }),
-            Stage::Verifying | Stage::Asking => false,
-        };
+        let maybe_started = self.may_have_started();
         self.cancel = Some(CancelReport {
             signal_sent: maybe_started,
             escalated: false,
@@ -345,7 +327,7 @@ impl Machine {
         if let Some(at) = self.facts.started_at_us {
             out.push(self.phase(Phase::Started, at));
         }
-        if self.stage == Stage::Asking && self.ending.is_none() {
+        if self.is_waiting_for_grant() {
             if self.lease.holds(now.at) {
                 out.push(self.start_request());
             } else {
@@ -374,8 +356,7 @@ impl Machine {
             return;
         }
         let remains = reason::remains(autopsy.exit_code, stderr);
-        let adopted_started = matches!(self.origin, Origin::Adopted { started: true, .. });
-        if self.stage < Stage::Granted && !(self.stage == Stage::Silent && adopted_started) {
+        if !self.may_have_started() {
             let reason = format!("the runner ended before the start ({remains})");
             return self.end(OutcomeKind::NotStarted, Some(reason), now, out);
         }
@@ -422,8 +403,8 @@ impl Machine {
             }
             return self.leave_if_settled(now, out);
         }
-        if self.stage < Stage::Granted {
-            if !matches!(self.origin, Origin::Adopted { started: true, .. }) && self.lease.is_over(now.at) {
+        if !self.may_have_started() {
+            if self.lease.is_over(now.at) {
                 return out.push(Action::Abandon);
             }
             if now.at >= self.setup_until {

@@ -27,6 +27,9 @@ pub struct Kept {
     pub verify_key: [u8; 32],
     pub deny: bool,
     pub mute_grants: bool,
+    pub mute_claims: bool,
+    /// So often it has asked for work.
+    pub claims: usize,
     pub adopt_none: bool,
     pub lose: Vec<Claim>,
     pub phases: Vec<(Claim, Phase)>,
@@ -149,10 +152,18 @@ impl Agent {
                     runtime: !kept.no_runtime,
                 }]
             }
+            AgentToServer::Claim { .. } if kept.mute_claims => {
+                kept.claims += 1;
+                Vec::new()
+            }
             AgentToServer::Claim { free_slots } => {
+                kept.claims += 1;
                 let n = kept.queue.len().min(free_slots as usize);
                 let assignments = kept.queue.drain(..n).collect();
-                vec![ServerToAgent::Claimed { assignments }]
+                vec![ServerToAgent::Claimed {
+                    assignments,
+                    more: false,
+                }]
             }
             AgentToServer::Renew { .. } => {
                 let lost = std::mem::take(&mut kept.lose);

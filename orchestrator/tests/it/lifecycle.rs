@@ -1,9 +1,9 @@
 //! Connections that break, orchestrators that crash, leases that end.
 
 use cronium_orchestrator::docker::LABEL_ORCHESTRATOR;
-use cronium_protocol::agent::{OutcomeKind, Phase};
+use cronium_protocol::agent::{OutcomeKind, Phase, ServerToAgent};
 
-use crate::agent::KEY;
+use crate::agent::{KEY, Kept};
 use crate::world::{World, bash};
 
 const COUNT: &str = "for i in $(seq 1 40); do echo line $i; sleep 0.1; done";
@@ -145,6 +145,48 @@ async fn an_unanswered_start_request_starts_nothing_until_it_is_answered() {
     world.agent.cut();
     world.agent.succeeds(id).await;
     assert_eq!(world.agent.text(id), "ran");
+}
+
+#[tokio::test]
+async fn an_answer_in_parts_is_one_answer() {
+    let world = World::new().await;
+    let agent = &world.agent;
+    let (first, second) = (
+        world.assignment(bash("echo first")),
+        world.assignment(bash("echo second")),
+    );
+    let ids = [first.claim.execution_id, second.claim.execution_id];
+    agent.kept().mute_claims = true;
+    let before = agent.kept().claims;
+    let asked = |times: usize| move |k: &Kept| (k.claims == before + times).then_some(());
+    agent.tell(ServerToAgent::Wake);
+    agent.until("a question", 10, asked(1)).await;
+    agent.tell(ServerToAgent::Claimed {
+        assignments: vec![first],
+        more: true,
+    });
+    agent.tell(ServerToAgent::Wake);
+    agent
+        .until("its first run asks to start", 30, |k| {
+            (k.start_requests == 1).then_some(())
+        })
+        .await;
+    assert_eq!(
+        agent.kept().claims,
+        before + 1,
+        "what it asked for is still coming: it would have too much"
+    );
+    agent.tell(ServerToAgent::Claimed {
+        assignments: vec![second],
+        more: false,
+    });
+    agent
+        .until("the question that it was woken for", 10, asked(2))
+        .await;
+    agent.kept().mute_claims = false;
+    for id in ids {
+        agent.succeeds(id).await;
+    }
 }
 
 #[tokio::test]

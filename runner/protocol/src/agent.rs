@@ -60,7 +60,7 @@ pub enum AgentToServer {
     Claim { free_slots: u32 },
     /// Extends the leases; answered by `Renewed`. Sent every 5 s.
     Renew { claims: Vec<Claim> },
-    /// The runner asks for permission to start user code; answered by `StartGrant`.
+    /// Asks for permission to start user code; answered by `StartGrant`.
     StartRequest { claim: Claim },
     /// A moment in the life of an execution; times are microseconds since the Unix epoch.
     Phase { claim: Claim, phase: Phase, at_us: i64 },
@@ -100,6 +100,9 @@ pub enum ServerToAgent {
     },
     Claimed {
         assignments: Vec<Assignment>,
+        /// The same answer goes on in another message.
+        #[serde(default)]
+        more: bool,
     },
     /// `lost` are leases that ended: stop those executions and clean up.
     Renewed {

@@ -257,6 +257,7 @@ fn agent_messages() {
                 signature: vec![2],
                 archive: vec![3],
             }],
+            more: true,
         },
         ServerToAgent::Renewed { lost: vec![claim()] },
         ServerToAgent::StartGrant {

@@ -92,7 +92,8 @@ async fn reached(options: PgConnectOptions, patience: Duration) -> Result<PgPool
 /// By the classes of PostgreSQL, "Error Codes": 57P01 to 57P03, it stops or starts; 53300, too many connections.
 fn is_away(problem: &sqlx::Error) -> bool {
     match problem {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        // Protocol: it died in the middle of its first words.
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Database(problem) => problem
             .code()
             .is_some_and(|code| ["57P01", "57P02", "57P03", "53300"].contains(&&*code)),

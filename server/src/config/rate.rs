@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::kernel::{Clock, Result};
-use crate::transport::graphql::rate::{Buckets, Quota, Rates, SharedBuckets, Valkey};
+use crate::rate::{Buckets, Quota, Rates, SharedBuckets, Valkey};
 
 use super::given::Given;
 

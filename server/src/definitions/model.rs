@@ -1,6 +1,6 @@
 //! A text as a tree that knows where each part stands, and what is wrong with it. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Number;
 
@@ -182,15 +182,24 @@ impl Tree {
     }
 }
 
+fn by_name(parts: &[(Key, Tree)]) -> BTreeMap<&str, &Tree> {
+    parts
+        .iter()
+        .map(|(key, part)| (key.text.as_str(), part))
+        .collect()
+}
+
 /// Names of the parts that are not the same, with dots between levels. Lists count as a whole.
 pub fn changes(before: &Tree, after: &Tree) -> Vec<String> {
     let (Value::Map(old), Value::Map(new)) = (&before.value, &after.value) else {
         return Vec::new();
     };
-    let names: BTreeSet<_> = old.iter().chain(new).map(|(key, _)| key.text.as_str()).collect();
+    // By name once: a schema may have very many parts.
+    let (old, new) = (by_name(old), by_name(new));
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
     let mut found = Vec::new();
     for name in names {
-        let (old, new) = (before.part(name), after.part(name));
+        let (old, new) = (old.get(name), new.get(name));
         if old == new {
             continue;
         }

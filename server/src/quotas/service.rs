@@ -15,7 +15,7 @@ use crate::audit::{Audit, AuditAction, Change, Target, TargetKind};
 use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::ids::{RoleId, UserId};
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
-use crate::transport::graphql::rate::{Allowances, Quota};
+use crate::rate::{Allowances, Quota};
 
 use super::model::{self, INSTALLATION, Kind, Limits, Usage};
 use super::store;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::{Kernel, Result};
-use crate::transport::graphql::rate::{Buckets, LocalBuckets, Principal, Quota};
+use crate::rate::{Buckets, LocalBuckets, Principal, Quota};
 use crate::variables::{Script, Variables};
 
 use super::model::{self, ConditionBody, Failure, IncrementBody, Kind, VariableBody};

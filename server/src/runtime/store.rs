@@ -86,7 +86,7 @@ pub struct Ticket {
 /// this moment is waited for.
 pub async fn begin(tx: &DatabaseTransaction, execution: Uuid, ticket: Ticket) -> Result<Option<Value>> {
     let sql = "WITH settled AS (DELETE FROM runtime_calls WHERE execution_id = $1 AND number <= $4)
-               INSERT INTO runtime_calls (execution_id, call_id, number) VALUES ($1, $2, $3)
+               INSERT INTO runtime_calls (execution_id, call_id, number, settled) VALUES ($1, $2, $3, $4)
                ON CONFLICT (execution_id, call_id) DO NOTHING";
     let values = [
         execution.into(),
@@ -112,12 +112,23 @@ pub async fn begin(tx: &DatabaseTransaction, execution: Uuid, ticket: Ticket) ->
         .ok_or_else(|| Error::internal("a call that was done has no result"))
 }
 
-/// Keeps what a call came to, with what it did.
+/// Keeps what a call came to, with what it did. Fails for a call that is settled: it was done and forgotten, and comes
+/// late. The call that settled it, or one that settled that one, is still known.
 pub async fn keep(tx: &DatabaseTransaction, execution: Uuid, ticket: Ticket, result: &Value) -> Result<()> {
-    let sql = "UPDATE runtime_calls SET result = $3 WHERE execution_id = $1 AND call_id = $2";
-    let values = [execution.into(), ticket.id.into(), result.clone().into()];
-    tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
+    let sql = "UPDATE runtime_calls SET result = $3 WHERE execution_id = $1 AND call_id = $2
+                   AND NOT EXISTS (SELECT FROM runtime_calls WHERE execution_id = $1 AND settled >= $4)";
+    let values = [
+        execution.into(),
+        ticket.id.into(),
+        result.clone().into(),
+        ticket.number.into(),
+    ];
+    let kept = tx
+        .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
         .await?;
+    if kept.rows_affected() == 0 {
+        return Err(Error::internal("a call came again after it was settled"));
+    }
     Ok(())
 }
 

@@ -27,8 +27,8 @@ use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuer
 use crate::variables::{VariablesMutation, VariablesQuery};
 
 use super::graphql::limits::LEVELS;
-use super::graphql::rate::Balance;
 use super::node::NodeQuery;
+use crate::rate::Balance;
 
 /// Reading.
 #[derive(MergedObject, Default)]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_entity::enums::UserRole;
+use cronium_server::rate::{Quota, Rates};
 use cronium_server::transport::graphql::Settings;
 use cronium_server::transport::graphql::documents::{Documents, Room};
 use cronium_server::transport::graphql::introspection::Introspection;
 use cronium_server::transport::graphql::proxies::Proxies;
-use cronium_server::transport::graphql::rate::{Quota, Rates};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

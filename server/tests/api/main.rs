@@ -35,6 +35,7 @@ mod requests;
 mod runtime;
 mod security;
 mod semantics;
+mod starts;
 mod support;
 mod totp;
 mod transport;

@@ -102,7 +102,7 @@ impl Host {
     async fn claims(&mut self) -> usize {
         self.say(&AgentToServer::Claim { free_slots: 3 }).await;
         match self.hear().await {
-            ServerToAgent::Claimed { assignments } => assignments.len(),
+            ServerToAgent::Claimed { assignments, .. } => assignments.len(),
             other => panic!("{other:?}"),
         }
     }

@@ -1,12 +1,13 @@
 //! Events that are requests over HTTP: what is saved, and what an orchestrator is given to send.
 
 use cronium_entity::enums::UserRole;
+use cronium_protocol::agent::Assignment;
 use cronium_protocol::http::HttpRequest;
 use cronium_protocol::manifest::{Language, Manifest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::jobs::run;
+use crate::jobs::{event, run};
 use crate::queue::claimed;
 use crate::support::TestApp;
 
@@ -30,7 +31,10 @@ async fn variable(test: &TestApp, token: &str, key: &str, value: &str, secret: b
 
 /// What an orchestrator gets for the next job.
 async fn sent(test: &TestApp) -> HttpRequest {
-    let assignment = claimed(test, Uuid::new_v4(), 1).await.remove(0);
+    request_of(&claimed(test, Uuid::new_v4(), 1).await[0])
+}
+
+fn request_of(assignment: &Assignment) -> HttpRequest {
     assert!(assignment.http);
     let manifest: Manifest = rmp_serde::from_slice(&assignment.manifest).unwrap();
     assert_eq!(manifest.language, Language::Http);
@@ -167,4 +171,27 @@ async fn a_request_becomes_a_script_and_a_request_again_as_versions() {
         json!({ "type": "HTTP_REQUEST", "version": { "http": { "url": "https://a.test" } } }),
         "{back}"
     );
+}
+
+/// A secret that can't be opened is its own request's matter: others are claimed with it.
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_stops_no_other_work() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    variable(&test, &token, "TOKEN", "hunter2-and-more", true).await;
+    let http = json!({ "method": "GET", "url": "https://example.test/{{ secrets.TOKEN }}" });
+    let broken = create(&test, &token, json!({ "http": http })).await["event"]["id"].clone();
+    let whole = event(&test, &token, json!({})).await;
+    run(&test, &token, json!({ "eventId": broken })).await;
+    run(&test, &token, json!({ "eventId": whole })).await;
+    sqlx::query("UPDATE variables SET sealed = set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1)")
+        .execute(&test.app.kernel.pool)
+        .await
+        .unwrap();
+    let given = claimed(&test, Uuid::new_v4(), 2).await;
+    assert_eq!(given.len(), 2);
+    let request = given.iter().find(|one| one.http).map(request_of).unwrap();
+    let problem = request.problem.unwrap();
+    assert!(problem.contains("TOKEN can't be read"), "{problem}");
+    assert!(!problem.contains("hunter2"), "{problem}");
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use cronium_entity::enums::UserRole;
 use cronium_server::kernel::clock::SystemClock;
+use cronium_server::rate::{Balance, Buckets, Principal, Quota, Rates, SharedBuckets};
 use cronium_server::transport::graphql::Settings;
-use cronium_server::transport::graphql::rate::{Balance, Buckets, Principal, Quota, Rates, SharedBuckets};
 use uuid::Uuid;
 
 use crate::support::served::Served;

@@ -7,6 +7,7 @@ mod event_editor;
 mod events;
 mod first_run;
 mod forms;
+mod import;
 pub mod input;
 mod links;
 mod monitoring;

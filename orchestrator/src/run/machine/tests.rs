@@ -2,6 +2,7 @@
 
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream};
+use cronium_protocol::manifest::Refusal;
 
 use super::*;
 use crate::clock;
@@ -144,6 +145,54 @@ async fn a_good_run_from_hello_to_bye() {
             "done(succeeded)",
         ]
     );
+}
+
+#[tokio::test]
+async fn permission_is_asked_for_while_the_runner_unpacks_and_given_when_it_asks() {
+    let now = clock::now();
+    let unpacking = || {
+        let mut m = fresh(now);
+        assert_eq!(story(&m.on(hello(false), now)), ["runner payload", "ask"]);
+        let granted = m.on(Input::Mail(Mail::Grant { granted: true }), now);
+        assert_eq!(story(&granted), [""; 0], "it has not unpacked yet");
+        m
+    };
+    let asks = || Input::Frame(FromRunner::StartRequest);
+    let mut m = unpacking();
+    assert_eq!(
+        story(&m.on(Input::Up, now)),
+        ["phase Setup"],
+        "it is granted already"
+    );
+    assert_eq!(story(&m.on(asks(), now)), ["runner start true"]);
+    let mut late = unpacking();
+    assert_eq!(
+        story(&late.on(asks(), later(now, 20))),
+        [""; 0],
+        "the lease is over"
+    );
+    assert_eq!(
+        story(&late.on(Input::Mail(Mail::Renewed), later(now, 21))),
+        ["ask"]
+    );
+    let granted = late.on(Input::Mail(Mail::Grant { granted: true }), later(now, 21));
+    assert_eq!(story(&granted), ["runner start true"]);
+    // Whatever happens before it asks, nothing has started.
+    let refusal = Refusal::Signature;
+    let refused = Input::Frame(FromRunner::Refused { refusal });
+    assert_eq!(
+        story(&unpacking().on(refused, now)),
+        ["finish NotStarted", "kill"]
+    );
+    let gone = Input::Gone {
+        autopsy: Autopsy::default(),
+        stderr: String::new(),
+    };
+    assert_eq!(story(&unpacking().on(gone, now)), ["finish NotStarted"]);
+    let mut silent = unpacking();
+    silent.on(Input::Mail(Mail::Renewed), later(now, SETUP_LIMIT.as_secs() - 1));
+    let told = story(&silent.on(Input::Tick, later(now, SETUP_LIMIT.as_secs())));
+    assert_eq!(&told[told.len() - 2..], ["finish NotStarted", "kill"]);
 }
 
 #[tokio::test]
@@ -328,6 +377,13 @@ async fn an_adopted_runner_that_says_nothing_is_given_up() {
     silent.begin();
     assert!(!story(&silent.on(Input::Tick, later(now, 99))).contains(&"kill".to_owned()));
     assert!(story(&silent.on(Input::Tick, later(now, 100))).contains(&"kill".to_owned()));
+    // Whether it has started is not known, however long that takes: nothing says that it has not.
+    let mut facts = facts();
+    facts.timeout = 2 * SETUP_LIMIT;
+    let mut long = Machine::new(facts, origin(true), now);
+    long.begin();
+    let told = story(&long.on(Input::Tick, later(now, SETUP_LIMIT.as_secs() + 1)));
+    assert!(!told.contains(&"finish NotStarted".to_owned()), "{told:?}");
 }
 
 #[tokio::test]

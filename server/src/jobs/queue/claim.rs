@@ -29,8 +29,16 @@ pub struct Claimed {
     attempt: i32,
     priority: i16,
     queued_at: Timestamp,
+    event_version_id: Uuid,
     /// Bytes of source and input.
     size: i64,
+}
+
+/// The hashes of payloads that were handed out, and for which claims.
+#[derive(Debug, Default)]
+pub struct Receipts {
+    claims: Vec<Claim>,
+    hashes: Vec<Vec<u8>>,
 }
 
 /// Source and input of assignments that are made and sent together.
@@ -111,9 +119,9 @@ impl Queue {
                  RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority, e.queued_at
              ), moved AS (
                  UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
-                 RETURNING jobs.id, coalesce(octet_length(input::text), 0) + coalesce(
+                 RETURNING jobs.id, event_version_id, coalesce(octet_length(input::text), 0) + coalesce(
                      (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
-             ) SELECT claimed.*, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
+             ) SELECT claimed.*, moved.event_version_id, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
         );
         let take = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(lane.count)
@@ -167,16 +175,20 @@ impl Queue {
         Ok(Some(filled(config, &values)))
     }
 
-    /// What an orchestrator needs to run these; `runtime`: it carries runtime calls.
-    pub async fn assignments(&self, rows: Vec<Claimed>, runtime: bool) -> Result<Vec<Assignment>> {
-        let jobs = store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)).await?;
-        let versions = self
-            .events
-            .to_dispatch(jobs.iter().map(|job| job.event_version_id))
-            .await?;
+    /// What an orchestrator needs to run these, and what is to be kept of it; `runtime`: it carries runtime calls.
+    pub async fn assignments(
+        &self,
+        rows: Vec<Claimed>,
+        runtime: bool,
+    ) -> Result<(Vec<Assignment>, Receipts)> {
+        let (jobs, versions) = tokio::try_join!(
+            store::by_ids(&self.kernel.db, rows.iter().map(|row| row.job_id)),
+            self.events
+                .to_dispatch(rows.iter().map(|row| row.event_version_id)),
+        )?;
         let versions: HashMap<Uuid, _> = versions.into_iter().map(|v| (v.id, v)).collect();
         let jobs: HashMap<Uuid, _> = jobs.into_iter().map(|j| (j.id, j)).collect();
-        let (mut out, mut hashes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let (mut out, mut receipts) = (Vec::with_capacity(rows.len()), Receipts::default());
         for row in rows {
             let job = jobs
                 .get(&row.job_id)
@@ -198,12 +210,14 @@ impl Queue {
                 },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
-            hashes.push(payload.sha256.to_vec());
+            let claim = Claim {
+                execution_id: row.id,
+                epoch: row.epoch,
+            };
+            receipts.claims.push(claim);
+            receipts.hashes.push(payload.sha256.to_vec());
             out.push(Assignment {
-                claim: Claim {
-                    execution_id: row.id,
-                    epoch: row.epoch,
-                },
+                claim,
                 job_id: row.job_id,
                 attempt: row.attempt.unsigned_abs(),
                 container: ContainerSpec {
@@ -221,14 +235,25 @@ impl Queue {
             });
             self.kernel.signals.job_changed(JobId(row.job_id), false);
         }
+        Ok((out, receipts))
+    }
+
+    /// Keeps which payloads were handed out. After that, because their executions begin meanwhile.
+    pub async fn keep(&self, receipts: Receipts) -> Result<()> {
+        let claims = receipts.claims;
         sqlx::query(
-            "UPDATE executions e SET payload_sha256 = h.hash
-             FROM unnest($1::uuid[], $2::bytea[]) AS h(id, hash) WHERE e.id = h.id",
+            "WITH handed_out AS (
+                 SELECT e.id, h.hash FROM executions e
+                 JOIN unnest($1::uuid[], $2::int[], $3::bytea[]) AS h(id, epoch, hash)
+                     ON e.id = h.id AND e.claim_epoch = h.epoch
+                 ORDER BY e.id FOR UPDATE OF e
+             ) UPDATE executions e SET payload_sha256 = hash FROM handed_out WHERE e.id = handed_out.id",
         )
-        .bind(out.iter().map(|a| a.claim.execution_id).collect::<Vec<_>>())
-        .bind(hashes)
+        .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
+        .bind(claims.iter().map(|c| c.epoch).collect::<Vec<_>>())
+        .bind(receipts.hashes)
         .execute(&self.kernel.relaxed)
         .await?;
-        Ok(out)
+        Ok(())
     }
 }

@@ -37,16 +37,27 @@ struct Held {
     attempt: i32,
     max_starts: i32,
     gate: Option<Uuid>,
+    /// A start was granted to the claim that reports.
+    granted: bool,
 }
 
 impl Held {
-    fn ending(&self, cause: Cause) -> Ending {
+    /// Starts that were made use of: what was granted and reported not to have happened does not count.
+    fn starts_after(&self, kind: OutcomeKind) -> i32 {
+        self.starts - i32::from(self.unused(kind))
+    }
+
+    fn unused(&self, kind: OutcomeKind) -> bool {
+        kind == OutcomeKind::NotStarted && self.granted
+    }
+
+    fn ending(&self, kind: OutcomeKind, cause: Cause) -> Ending {
         Ending {
             execution: self.id,
             cause,
             past: Past {
                 attempt: self.attempt,
-                starts: self.starts,
+                starts: self.starts_after(kind),
                 max_starts: self.max_starts,
                 cancel_requested: self.cancel_requested,
             },
@@ -75,6 +86,8 @@ struct End<'a> {
     finished_at: Option<Timestamp>,
     log_truncated: bool,
     receipt: Option<Value>,
+    /// A start that was granted and not used.
+    unused: bool,
 }
 
 impl<'a> End<'a> {
@@ -82,7 +95,7 @@ impl<'a> End<'a> {
         let exit = outcome.exit.as_ref();
         let at = |us: Option<i64>| us.map(from_micros);
         let again = outcome.kind == OutcomeKind::NotStarted
-            && held.starts == 0
+            && held.starts_after(outcome.kind) == 0
             && !held.cancel_requested
             && held.dispatches < MAX_DISPATCHES;
         let status = match outcome.kind {
@@ -127,6 +140,7 @@ impl<'a> End<'a> {
             finished_at: (!again).then(|| from_micros(outcome.finished_at_us)),
             log_truncated: exit.is_some_and(|e| e.log_truncated),
             receipt,
+            unused: held.unused(outcome.kind),
         }
     }
 }
@@ -145,7 +159,8 @@ impl Queue {
         let outcomes: HashMap<Claim, &Outcome> = ends.iter().map(|(c, o)| (*c, o.as_ref())).collect();
         let mut tx = self.kernel.pool.begin().await?;
         let held: Vec<Held> = sqlx::query_as(
-            "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested, e.attempt, e.max_starts, e.gate
+            "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested, e.attempt, e.max_starts, e.gate,
+                 coalesce(e.starts > 0 AND e.start_epoch >= e.claim_epoch, false) AS granted
              FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
                  ON e.id = c.id AND e.epoch = c.epoch
              WHERE e.orchestrator_id = $3 AND e.status IN ('DISPATCHING', 'RUNNING')
@@ -170,7 +185,7 @@ impl Queue {
             if end.status != "QUEUED"
                 && let Some(cause) = Cause::of(outcome)
             {
-                endings.push(held.ending(cause));
+                endings.push(held.ending(outcome.kind, cause));
             }
             ends.push(end);
         }
@@ -237,12 +252,13 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
                  id uuid, job_id uuid, status text, reason text, job_status text, job_reason text, exit_code integer, cpu_us bigint,
                  peak_memory_bytes bigint, output jsonb, image_digest text, setup_at timestamptz,
                  started_at timestamptz, ended_at timestamptz, finished_at timestamptz, log_truncated boolean,
-                 receipt jsonb)
+                 receipt jsonb, unused boolean)
          ), ended AS (
              UPDATE executions e
              SET status = n.status, status_reason = n.reason, exit_code = n.exit_code, cpu_us = n.cpu_us,
                  peak_memory_bytes = n.peak_memory_bytes, output = n.output, image_digest = n.image_digest,
-                 setup_at = coalesce(n.setup_at, e.setup_at), started_at = coalesce(n.started_at, e.started_at),
+                 setup_at = coalesce(n.setup_at, e.setup_at), starts = e.starts - n.unused::int,
+                 started_at = CASE WHEN NOT n.unused THEN coalesce(n.started_at, e.started_at) END,
                  ended_at = coalesce(n.ended_at, e.ended_at), finished_at = n.finished_at,
                  log_truncated = n.log_truncated, lease_until = NULL,
                  orchestrator_id = CASE WHEN n.status = 'QUEUED' THEN NULL ELSE e.orchestrator_id END
@@ -257,7 +273,7 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
              status_reason = CASE WHEN n.status = 'CANCELLED'
                  THEN coalesce(j.cancel_receipt ->> 'note', n.job_reason) ELSE n.job_reason END,
              output = CASE WHEN n.job_status <> 'QUEUED' THEN n.output END,
-             started_at = CASE WHEN n.job_status <> 'QUEUED' THEN coalesce(n.started_at, j.started_at) END,
+             started_at = CASE WHEN n.job_status <> 'QUEUED' AND NOT n.unused THEN coalesce(n.started_at, j.started_at) END,
              finished_at = CASE WHEN n.job_status <> 'QUEUED' THEN n.finished_at END,
              -- Why it was asked to stop stays; what was done is added.
              cancel_receipt = CASE WHEN n.receipt IS NULL THEN j.cancel_receipt

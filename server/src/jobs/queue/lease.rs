@@ -102,8 +102,8 @@ impl Queue {
         Ok(claims.iter().filter(lost).copied().collect())
     }
 
-    /// A restarted orchestrator found these: those that are still its own go on under a new epoch. A claim
-    /// whose adoption was answered before, without the answer arriving, is adopted again.
+    /// A restarted orchestrator found these: those that are still its own go on under a new epoch. A question that comes
+    /// again has the same answer: the first may have been lost, or may have been acted on already.
     pub async fn adopt(&self, orchestrator: Uuid, claims: Vec<Claim>) -> Result<Vec<AdoptReply>> {
         let rows: Vec<(Uuid, i32, i32, Uuid, i32)> = sqlx::query_as(
             "WITH wanted AS (
@@ -113,7 +113,7 @@ impl Queue {
                    AND e.status IN ('DISPATCHING', 'RUNNING')
                  ORDER BY e.id FOR UPDATE OF e
              ), adopted AS (
-                 UPDATE executions e SET epoch = epoch + 1, lease_until = now() + make_interval(secs => $4),
+                 UPDATE executions e SET epoch = epoch + CASE WHEN asked = epoch THEN 1 ELSE 0 END, lease_until = now() + make_interval(secs => $4),
                      status_reason = nullif(status_reason, $5)
                  FROM wanted WHERE e.id = wanted.id RETURNING e.id, e.epoch, e.starts, e.job_id, wanted.asked
              ), told AS (

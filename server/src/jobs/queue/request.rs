@@ -21,6 +21,9 @@ pub struct Values<'a> {
     pub job: JobValues,
     variables: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    /// The first that is there and can't be read.
+    #[serde(skip)]
+    unreadable: Option<String>,
 }
 
 /// The event as templates see it.
@@ -46,6 +49,7 @@ impl<'a> Values<'a> {
             job,
             variables: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            unreadable: None,
         }
     }
 
@@ -63,6 +67,12 @@ impl<'a> Values<'a> {
                 Ok(found) => found,
                 // No such key can be: the template tells.
                 Err(Error::Invalid(_) | Error::Forbidden) => None,
+                // This request's matter alone: others were claimed with it.
+                Err(broken @ Error::Internal(_)) => {
+                    tracing::error!(problem = broken.private_text(), key, "a variable can't be read");
+                    self.unreadable.get_or_insert_with(|| key.to_owned());
+                    continue;
+                }
                 Err(other) => return Err(other),
             };
             let Some(value) = found else { continue };
@@ -79,7 +89,9 @@ impl<'a> Values<'a> {
 
 /// The request to make; with what is wrong instead, where a template can't be filled in.
 pub fn filled(config: &HttpConfig, values: &Values<'_>) -> HttpRequest {
-    let mut problem = None;
+    let mut problem = values.unreadable.as_ref().map(|key| {
+        format!("the variable {key} can't be read; the server's log says why. Set its value again, or give the server the key that it was sealed with")
+    });
     let mut fill = |field: &str, text: &str| {
         template::render(text, values).unwrap_or_else(|error| {
             problem.get_or_insert_with(|| format!("the template of {field} can't be filled in: {error}"));

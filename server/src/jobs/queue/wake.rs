@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::{Kernel, Result};
@@ -17,6 +18,9 @@ const CHANNEL: &str = "cronium_wake";
 const LOOK: Duration = Duration::from_secs(10);
 /// Signals within this time after a wake-up become one more.
 const GATHER: Duration = Duration::from_millis(4);
+/// Connected orchestrators hear at once and take what there is: a task is pushed for what is left by then, so that it
+/// is not in the way of the very start that it asks for.
+const LEFT: Duration = Duration::from_millis(25);
 
 /// Makes Apalis' schema. Its own trigger notifies inside the pusher's transaction, which takes a global
 /// lock at commit: it is removed, and we notify after the commit.
@@ -33,26 +37,31 @@ pub async fn setup(kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// Pushes wake-ups until the token is cancelled. A wake-up is pushed when none is pending; ended ones are
-/// removed on the way.
+/// Wakes orchestrators until the token is cancelled: those that are connected at once, all others by a wake-up for work
+/// that is still there a little later. One is pushed when none is pending; ended ones are removed on the way.
 pub async fn wake_orchestrators(kernel: Kernel, stop: CancellationToken) {
+    let (mut told, mut look_at) = (false, Instant::now() + LOOK);
     loop {
-        let told = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => return,
-            () = kernel.signals.work() => true,
-            () = tokio::time::sleep(LOOK) => false,
-        };
-        if told {
-            kernel.signals.wake_agents();
-        }
-        match push(&kernel).await {
-            Ok(true) if !told => kernel.signals.wake_agents(),
-            Ok(_) => {}
-            Err(problem) => {
-                tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
+            () = kernel.signals.work() => {
+                kernel.signals.wake_agents();
+                if !std::mem::replace(&mut told, true) {
+                    look_at = Instant::now() + LEFT;
+                }
+                tokio::time::sleep(GATHER).await;
+            }
+            () = tokio::time::sleep_until(look_at) => {
+                match push(&kernel).await {
+                    Ok(true) if !told => kernel.signals.wake_agents(),
+                    Ok(_) => {}
+                    Err(problem) => {
+                        tracing::warn!(problem = problem.private_text(), "a wake-up was not pushed");
+                    }
+                }
+                (told, look_at) = (false, Instant::now() + LOOK);
             }
         }
-        tokio::time::sleep(GATHER).await;
     }
 }
 

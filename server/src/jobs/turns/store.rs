@@ -33,12 +33,13 @@ pub struct Active {
     pub stopping: bool,
 }
 
-/// Oldest first. Those from before the event had a policy too, but no test runs.
+/// Oldest first. Those from before the event had a policy too, but no test runs, and none whose moment is to come.
 pub async fn active(tx: &DatabaseTransaction, event: Uuid, owner: Uuid) -> Result<Vec<Active>> {
     let sql = "SELECT j.id, j.cancel_requested_at IS NOT NULL AS stopping FROM jobs j
                WHERE j.id IN (
                    SELECT id FROM jobs
                    WHERE owner_id = $2 AND event_id = $1 AND NOT held AND finished_at IS NULL AND trigger <> 'TEST'
+                     AND NOT EXISTS (SELECT FROM executions e WHERE e.job_id = jobs.id AND e.due_at IS NOT NULL AND e.attempt = 1)
                    UNION
                    SELECT job_id FROM executions WHERE gate = $1 AND NOT held AND finished_at IS NULL)
                ORDER BY j.created_at, j.id LIMIT $3";

@@ -196,13 +196,15 @@ impl Connection {
         };
         this.send([welcome, ServerToAgent::Drain { draining }]).await?;
         this.cancel_wanted().await?;
+        let mut heard_at = Instant::now();
         loop {
             let note_at = this.note_at;
             tokio::select! {
                 () = until(note_at) => this.note().await?,
                 started = settled(&mut this.settling) => this.acknowledge(started?).await?,
-                message = tokio::time::timeout(SILENCE, stream.next()) => {
+                message = tokio::time::timeout_at(heard_at + SILENCE, stream.next()) => {
                     let Some(batch) = gather(message.ok().flatten(), &mut stream)? else { return Ok(()) };
+                    heard_at = Instant::now();
                     this.handle_all(batch).await?;
                 }
                 answer = this.calls.next() => this.send([answer?]).await?,
@@ -345,14 +347,26 @@ impl Connection {
                     .queue
                     .claim(self.orchestrator, &self.labels, free_slots)
                     .await?;
-                if groups.is_empty() {
+                let mut left = groups.len();
+                if left == 0 {
                     let assignments = Vec::new();
-                    return self.send([ServerToAgent::Claimed { assignments }]).await;
+                    let none = ServerToAgent::Claimed {
+                        assignments,
+                        more: false,
+                    };
+                    return self.send([none]).await;
                 }
                 for group in groups {
-                    let assignments = self.agents.queue.assignments(group, self.carries_calls).await?;
+                    left -= 1;
+                    let (assignments, receipts) =
+                        self.agents.queue.assignments(group, self.carries_calls).await?;
                     self.held.extend(assignments.iter().map(|a| (a.claim, 0)));
-                    self.send([ServerToAgent::Claimed { assignments }]).await?;
+                    let more = left > 0;
+                    self.send([ServerToAgent::Claimed { assignments, more }]).await?;
+                    if let Err(problem) = self.agents.queue.keep(receipts).await {
+                        let problem = problem.private_text();
+                        tracing::warn!(problem, "hashes of payloads were not kept");
+                    }
                 }
                 Ok(())
             }

@@ -19,9 +19,9 @@ use crate::kernel::{Actor, Error, Op};
 use super::auth::{self, Credentials};
 use super::documents::NOT_LISTED;
 use super::parameters::Parameters;
-use super::rate::Balance;
 use super::request::{self, Prepared, request_error};
 use super::{Gateway, json};
+use crate::rate::Balance;
 
 /// How long a query or mutation may take; `runEvent` may wait for a minute of it.
 const PATIENCE: Duration = Duration::from_secs(90);

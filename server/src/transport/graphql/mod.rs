@@ -15,7 +15,6 @@ pub mod limits;
 mod parameters;
 mod parsed;
 pub mod proxies;
-pub mod rate;
 mod request;
 mod shapes;
 mod sse;
@@ -30,6 +29,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::kernel::{Kernel, Result};
 
+use crate::rate::{Allowances, Buckets, LocalBuckets, Rates};
 use auth::{Authenticator, Origins};
 use documents::Documents;
 use engine::Engine;
@@ -37,7 +37,6 @@ use introspection::Introspection;
 use limits::Limits;
 use parsed::Parsed;
 use proxies::Proxies;
-use rate::{Allowances, Buckets, LocalBuckets, Rates};
 use shapes::Shapes;
 
 /// How a gateway is set up.

@@ -20,7 +20,7 @@ use super::completion::{Asked, complete};
 use super::introspection::without_suggestions;
 use super::limits::Refusal;
 use super::parameters::Parameters;
-use super::rate::{Balance, Principal};
+use crate::rate::{Balance, Principal};
 
 /// Ready to execute.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::{Assignment, Claim, OutcomeKind};
 use cronium_protocol::manifest::Manifest;
 use cronium_protocol::runtime::{Reply, Request};
+use cronium_server::rate::Quota;
 use cronium_server::runtime::{Caller, Runtime};
-use cronium_server::transport::graphql::rate::Quota;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -257,6 +257,16 @@ async fn what_was_answered_is_forgotten_and_everything_with_the_execution() {
         assert_eq!(test.app.runtime.answer(caller, &request).await.status, 200);
     }
     assert_eq!(kept().await, 4);
+    // One that stood still on its way, and comes when it was done and forgotten: done again, it would count twice.
+    let late = script.calls(
+        &test.app.runtime,
+        (3, 3),
+        "POST /variables/N/increment",
+        Value::Null,
+    );
+    assert_eq!(late.await.0, 500);
+    let (_, seen) = script.call(&test, "GET /variables/N", Value::Null).await;
+    assert_eq!(seen["value"], "20");
     test.app.runtime.tidy().await.unwrap();
     assert_eq!(kept().await, 4, "it still runs");
     script.ends(&test).await;

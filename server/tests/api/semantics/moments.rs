@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{cancel, job, release_due, run_one};
+use super::{cancel, change, job, release_due, run_one};
 use crate::jobs::{event, run, status};
 use crate::queue::claimed;
 use crate::support::TestApp;
@@ -137,6 +137,23 @@ async fn whether_it_overlaps_is_decided_at_its_moment() {
             assert_eq!(count(state), wanted, "{policy}: {seen:?}");
         }
         assert_eq!(claimed(&test, orchestrator, 9).await.len(), 1, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_planned_before_there_was_a_policy_takes_no_place_before_its_moment() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    let at = test.app.kernel.now() + TimeDelta::hours(1);
+    let planned = run(&test, &token, json!({ "eventId": id, "runAt": at })).await["job"]["id"].clone();
+    for (version, policy) in [(1, "SKIP"), (2, "REPLACE")] {
+        let input = json!({ "id": id, "expectedVersion": version, "overlap": policy });
+        change(&test, &token, input).await;
+        let now = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+        run_one(&test, Uuid::new_v4(), 0).await;
+        assert_eq!(status(&test, &token, &now).await, "SUCCEEDED", "{policy}");
+        assert_eq!(status(&test, &token, &planned).await, "QUEUED", "{policy}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use cronium_server::transport::graphql::rate::Valkey;
+use cronium_server::rate::Valkey;
 
 pub struct TestValkey {
     directory: tempfile::TempDir,

@@ -10,42 +10,35 @@ use super::definitions::{
 use crate::browser;
 use crate::i18n::{Locale, t, tf, tn};
 use crate::pages::forms::Choice;
+use crate::pages::import::{Fault, ImportDialog, Outcomes, Words};
 use crate::pages::runs::data::{Refusal, UserError};
 use crate::pages::runs::say;
-use crate::ui::{Dialog, Field, Icon, JobStatus, toast};
+use crate::ui::{Dialog, Icon, JobStatus, toast};
 
-/// What is wrong: its path into the document, and the words for it. The API's words are English.
-#[derive(Clone, Debug, PartialEq)]
-struct Fault {
-    path: String,
-    words: String,
-}
-
-impl Fault {
-    fn of(error: &UserError) -> Self {
-        let parts = error.field.as_deref().unwrap_or_default();
-        let within = match parts {
-            [first, within @ ..] if first == "content" => within,
-            other => other,
-        };
-        let words = match (place(&error.message), Locale::current()) {
-            (Some((line, column)), Locale::Es) => {
-                // Behind `events` and the number the names are those of the form of an event.
-                let names = within
-                    .iter()
-                    .skip(2)
-                    .filter(|part| part.parse::<usize>().is_err());
-                let names: Vec<_> = names.map(String::as_str).collect();
-                let wrong = error.words_at(&names.join("."));
-                tf("defs.place", &[("line", line), ("column", column)]) + &wrong
-            }
-            (_, Locale::Es) => error.words(),
-            (_, Locale::En) => error.message.clone(),
-        };
-        Self {
-            path: path(within),
-            words,
+/// What is wrong; the API's words are English.
+fn fault(error: &UserError) -> Fault {
+    let parts = error.field.as_deref().unwrap_or_default();
+    let within = match parts {
+        [first, within @ ..] if first == "content" => within,
+        other => other,
+    };
+    let words = match (place(&error.message), Locale::current()) {
+        (Some((line, column)), Locale::Es) => {
+            // Behind `events` and the number the names are those of the form of an event.
+            let names = within
+                .iter()
+                .skip(2)
+                .filter(|part| part.parse::<usize>().is_err());
+            let names: Vec<_> = names.map(String::as_str).collect();
+            let wrong = error.words_at(&names.join("."));
+            tf("defs.place", &[("line", line), ("column", column)]) + &wrong
         }
+        (_, Locale::Es) => error.words(),
+        (_, Locale::En) => error.message.clone(),
+    };
+    Fault {
+        path: path(within),
+        words,
     }
 }
 
@@ -71,13 +64,13 @@ fn path(parts: &[String]) -> String {
     path
 }
 
-fn counts(done: &Imported) -> Vec<(i32, DefinitionOutcome)> {
+fn counts(done: &Imported) -> Vec<(i32, String)> {
     use DefinitionOutcome::{Created, Skipped, Unchanged, Updated};
     vec![
-        (done.created, Created),
-        (done.updated, Updated),
-        (done.unchanged, Unchanged),
-        (done.skipped, Skipped),
+        (done.created, Created.words()),
+        (done.updated, Updated.words()),
+        (done.unchanged, Unchanged.words()),
+        (done.skipped, Skipped.words()),
     ]
 }
 
@@ -122,7 +115,7 @@ pub fn Import(onclose: EventHandler<bool>) -> Element {
             }
             Err(Refusal::Refused(errors)) => {
                 tried.set(None);
-                wrong.set(errors.iter().map(Fault::of).collect());
+                wrong.set(errors.iter().map(fault).collect());
                 browser::focus_invalid();
             }
             Err(refusal @ Refusal::Failed(_)) => say(t("defs.not_imported"), &refusal),
@@ -130,91 +123,53 @@ pub fn Import(onclose: EventHandler<bool>) -> Element {
         busy.set(false);
     };
     let conflicts = DefinitionConflict::ALL.map(|one| (one.name().to_owned(), one.words()));
-    let faults = wrong();
-    let plan = ready();
-    let planned = plan.is_some();
+    let words = Words {
+        title: t("defs.import_title"),
+        content: t("defs.content"),
+        hint: t("defs.content_hint"),
+        placeholder: "cronium: 1\nevents:\n  - name: …",
+        accept: ".yaml,.yml,.json,application/yaml,application/json,text/plain",
+        preview: t("defs.preview"),
+        import: t("defs.import"),
+        not_imported: t("defs.not_imported"),
+    };
+    let plan = ready().map(|done| rsx! { Plan { done } });
     rsx! {
-        Dialog { id: "import", title: t("defs.import_title"), onclose: move |()| onclose.call(false),
-            foot: rsx! {
-                button { class: "btn", r#type: "button", onclick: move |_| onclose.call(false), {t("dialog.cancel")} }
-                button { class: if planned { "btn" } else { "btn btn-primary" }, r#type: "submit", form: "import-form",
-                    "aria-busy": if busy() { "true" }, Icon { name: "eye" } {t("defs.preview")} }
-                if planned {
-                    button { class: "btn btn-primary", r#type: "button", "aria-busy": if busy() { "true" },
-                        onclick: move |_| send(false), {t("defs.import")} }
-                }
+        ImportDialog {
+            words,
+            busy: busy(),
+            content,
+            faults: wrong(),
+            plan,
+            ontext: move |text| content.set(text),
+            onsend: move |dry_run| {
+                spawn(send(dry_run));
             },
-            form { class: "form", id: "import-form", novalidate: true,
-                onsubmit: move |event: FormEvent| {
-                    event.prevent_default();
-                    send(true)
-                },
-                Field { id: "import-content", label: t("defs.content"), hint: t("defs.content_hint"),
-                    textarea {
-                        class: "textarea mono",
-                        id: "import-content",
-                        rows: "9",
-                        spellcheck: "false",
-                        autocomplete: "off",
-                        placeholder: "cronium: 1\nevents:\n  - name: …",
-                        "aria-invalid": (!faults.is_empty()).then_some("true"),
-                        "aria-describedby": if faults.is_empty() { "import-content-note" } else { "import-faults" },
-                        value: "{content}",
-                        oninput: move |event| content.set(event.value()),
-                    }
-                }
-                if !faults.is_empty() {
-                    div { class: "vars-scroll", id: "import-faults", role: "alert", tabindex: "0",
-                        ul { class: "vars-faults",
-                            for (at, fault) in (0_u64..).zip(faults) {
-                                li { key: "{at}", class: "error", Icon { name: "alert" }
-                                    span {
-                                        if !fault.path.is_empty() {
-                                            code { class: "mono", "{fault.path}" }
-                                            " "
-                                        }
-                                        "{fault.words}"
-                                    }
-                                }
+            onclose: move |()| onclose.call(false),
+            Choice { id: "import-conflict", label: t("defs.conflict"), value: conflict, choices: conflicts.to_vec() }
+        }
+    }
+}
+
+/// What becomes of each event.
+#[component]
+fn Plan(done: Imported) -> Element {
+    rsx! {
+        Outcomes { counts: counts(&done) }
+        div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("defs.preview"),
+            ul { class: "rows lined vars-entries",
+                for (at, one) in (0_u64..).zip(&done.definitions) {
+                    li { key: "{at}", class: "between",
+                        span {
+                            "{one.name}"
+                            if one.name != one.written_name {
+                                span { class: "sub", " " {tf("defs.instead_of", &[("name", &one.written_name)])} }
+                            }
+                            if !one.changes.is_empty() {
+                                span { class: "sub mono", " " {one.changes.join(", ")} }
                             }
                         }
-                    }
-                }
-                button { class: "btn btn-sm fit vars-up", r#type: "button", onclick: move |_| browser::press("import-file"), Icon { name: "download" } {t("vars.file")} }
-                input { id: "import-file", r#type: "file", hidden: true, accept: ".yaml,.yml,.json,application/yaml,application/json,text/plain",
-                    onchange: move |_| async move {
-                        match browser::chosen_text("import-file").await {
-                            Some(text) => content.set(text),
-                            None => toast(JobStatus::Failed, t("defs.not_imported"), t("vars.file_unread")),
-                        }
-                    },
-                }
-                Choice { id: "import-conflict", label: t("defs.conflict"), value: conflict, choices: conflicts.to_vec() }
-            }
-            if let Some(plan) = plan {
-                div { class: "vars-plan",
-                    p { class: "facts", role: "status",
-                        for (count, outcome) in counts(&plan).into_iter().filter(|(count, _)| *count > 0) {
-                            span { key: "{outcome:?}", b { "{count}" } " " {outcome.words()} }
-                        }
-                    }
-                    div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("defs.preview"),
-                        ul { class: "rows lined vars-entries",
-                            for (at, one) in (0_u64..).zip(&plan.definitions) {
-                                li { key: "{at}", class: "between",
-                                    span {
-                                        "{one.name}"
-                                        if one.name != one.written_name {
-                                            span { class: "sub", " " {tf("defs.instead_of", &[("name", &one.written_name)])} }
-                                        }
-                                        if !one.changes.is_empty() {
-                                            span { class: "sub mono", " " {one.changes.join(", ")} }
-                                        }
-                                    }
-                                    span { class: if matches!(one.outcome, DefinitionOutcome::Created | DefinitionOutcome::Updated) { "badge badge-accent" } else { "badge" }, {one.outcome.words()} }
-                                }
-                            }
-                        }
+                        span { class: if matches!(one.outcome, DefinitionOutcome::Created | DefinitionOutcome::Updated) { "badge badge-accent" } else { "badge" }, {one.outcome.words()} }
                     }
                 }
             }

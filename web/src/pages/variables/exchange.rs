@@ -10,10 +10,11 @@ use super::{choices, places};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::pages::forms::{Choice, Tick};
+use crate::pages::import::{Fault, ImportDialog, Outcomes, Words};
 use crate::pages::runs::data::{Refusal, UserError};
 use crate::pages::runs::say;
 use crate::session::{self, Scope};
-use crate::ui::{Dialog, Field, Icon, JobStatus, toast};
+use crate::ui::{Dialog, Icon, JobStatus, toast};
 
 fn formats() -> Vec<(String, String)> {
     let both = |format: VariableFormat| (format.name().to_owned(), format.words().to_owned());
@@ -21,25 +22,29 @@ fn formats() -> Vec<(String, String)> {
 }
 
 /// What is wrong with a line; the API's words are English.
-fn words(error: &UserError) -> String {
+fn fault(error: &UserError) -> Fault {
     let line = error
         .message
         .strip_prefix("Line ")
         .and_then(|rest| rest.split_once(':'));
-    match (line, Locale::current()) {
+    let words = match (line, Locale::current()) {
         (Some((line, _)), Locale::Es) if error.path() == "content" => tf("vars.line_wrong", &[("n", line)]),
         (Some(_), Locale::En) => error.message.clone(),
         _ => error.words(),
+    };
+    Fault {
+        path: String::new(),
+        words,
     }
 }
 
-fn counts(done: &Imported) -> Vec<(i32, VariableImportOutcome)> {
+fn counts(done: &Imported) -> Vec<(i32, String)> {
     use VariableImportOutcome::{Created, Skipped, Unchanged, Updated};
     vec![
-        (done.created, Created),
-        (done.updated, Updated),
-        (done.unchanged, Unchanged),
-        (done.skipped, Skipped),
+        (done.created, Created.words()),
+        (done.updated, Updated.words()),
+        (done.unchanged, Unchanged.words()),
+        (done.skipped, Skipped.words()),
     ]
 }
 
@@ -51,7 +56,7 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
     let scope = use_signal(|| VariableScope::Own.name().to_owned());
     let mut overwrite = use_signal(|| false);
     let mut secret = use_signal(|| false);
-    let mut wrong = use_signal(Vec::<String>::new);
+    let mut wrong = use_signal(Vec::<Fault>::new);
     let mut busy = use_signal(|| false);
     let mut tried = use_signal(|| None::<(ImportVariablesInput, Imported)>);
     let input = move |dry_run| ImportVariablesInput {
@@ -90,93 +95,62 @@ pub(super) fn Import(onclose: EventHandler<bool>) -> Element {
             }
             Err(Refusal::Refused(errors)) => {
                 tried.set(None);
-                wrong.set(errors.iter().map(words).collect());
+                wrong.set(errors.iter().map(fault).collect());
                 browser::focus_invalid();
             }
             Err(refusal @ Refusal::Failed(_)) => say(t("vars.not_imported"), &refusal),
         }
         busy.set(false);
     };
-    let mut take = move |text: String| {
-        format.set(VariableFormat::of(&text).name().to_owned());
-        content.set(text);
+    let words = Words {
+        title: t("vars.import_title"),
+        content: t("vars.content"),
+        hint: t("vars.content_hint"),
+        placeholder: "API_URL=https://…",
+        accept: ".env,.json,.txt,application/json,text/plain",
+        preview: t("vars.preview"),
+        import: t("vars.import"),
+        not_imported: t("vars.not_imported"),
     };
-    let faults = wrong();
-    let plan = ready();
-    let planned = plan.is_some();
+    let plan = ready().map(|done| rsx! { Plan { done } });
     rsx! {
-        Dialog { id: "import", title: t("vars.import_title"), onclose: move |()| onclose.call(false),
-            foot: rsx! {
-                button { class: "btn", r#type: "button", onclick: move |_| onclose.call(false), {t("dialog.cancel")} }
-                button { class: if planned { "btn" } else { "btn btn-primary" }, r#type: "submit", form: "import-form",
-                    "aria-busy": if busy() { "true" }, Icon { name: "eye" } {t("vars.preview")} }
-                if planned {
-                    button { class: "btn btn-primary", r#type: "button", "aria-busy": if busy() { "true" },
-                        onclick: move |_| send(false), {t("vars.import")} }
-                }
+        ImportDialog {
+            words,
+            busy: busy(),
+            content,
+            faults: wrong(),
+            plan,
+            ontext: move |text: String| {
+                format.set(VariableFormat::of(&text).name().to_owned());
+                content.set(text);
             },
-            form { class: "form", id: "import-form", novalidate: true,
-                onsubmit: move |event: FormEvent| {
-                    event.prevent_default();
-                    send(true)
-                },
-                Field { id: "import-content", label: t("vars.content"), hint: t("vars.content_hint"),
-                    textarea {
-                        class: "textarea mono",
-                        id: "import-content",
-                        rows: "7",
-                        spellcheck: "false",
-                        autocomplete: "off",
-                        placeholder: "API_URL=https://…",
-                        "aria-invalid": (!faults.is_empty()).then_some("true"),
-                        "aria-describedby": if faults.is_empty() { "import-content-note" } else { "import-faults" },
-                        value: "{content}",
-                        oninput: move |event| take(event.value()),
-                    }
-                }
-                if !faults.is_empty() {
-                    div { class: "vars-scroll", id: "import-faults", role: "alert", tabindex: "0",
-                        ul { class: "vars-faults",
-                            for (at, fault) in faults.into_iter().enumerate() {
-                                li { key: "{at}", class: "error", Icon { name: "alert" } "{fault}" }
-                            }
-                        }
-                    }
-                }
-                button { class: "btn btn-sm fit vars-up", r#type: "button", onclick: move |_| browser::press("import-file"), Icon { name: "download" } {t("vars.file")} }
-                input { id: "import-file", r#type: "file", hidden: true, accept: ".env,.json,.txt,application/json,text/plain",
-                    onchange: move |_| async move {
-                        match browser::chosen_text("import-file").await {
-                            Some(text) => take(text),
-                            None => toast(JobStatus::Failed, t("vars.not_imported"), t("vars.file_unread")),
-                        }
-                    },
-                }
-                div { class: "form-2",
-                    Choice { id: "import-format", label: t("vars.format"), value: format, choices: formats() }
-                    Choice { id: "import-scope", label: t("vars.scope"), value: scope, choices: choices(&places()) }
-                }
-                Tick { on: overwrite(), label: t("vars.overwrite"), onchange: move |on| overwrite.set(on) }
-                Tick { on: secret(), label: t("vars.all_secret"), onchange: move |on| secret.set(on) }
+            onsend: move |dry_run| {
+                spawn(send(dry_run));
+            },
+            onclose: move |()| onclose.call(false),
+            div { class: "form-2",
+                Choice { id: "import-format", label: t("vars.format"), value: format, choices: formats() }
+                Choice { id: "import-scope", label: t("vars.scope"), value: scope, choices: choices(&places()) }
             }
-            if let Some(plan) = plan {
-                div { class: "vars-plan",
-                    p { class: "facts", role: "status",
-                        for (count, outcome) in counts(&plan).into_iter().filter(|(count, _)| *count > 0) {
-                            span { key: "{outcome:?}", b { "{count}" } " " {outcome.words()} }
-                        }
-                    }
-                    div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("vars.preview"),
-                        ul { class: "rows lined vars-entries",
-                            for entry in plan.entries.iter() {
-                                li { key: "{entry.key}", class: "between",
-                                    span { class: "mono", "{entry.key}" }
-                                    span { class: "cell-main",
-                                        if entry.secret { Icon { name: "lock" } span { class: "sr", {t("vars.secret")} } }
-                                        span { class: if matches!(entry.outcome, VariableImportOutcome::Created | VariableImportOutcome::Updated) { "badge badge-accent" } else { "badge" }, {entry.outcome.words()} }
-                                    }
-                                }
-                            }
+            Tick { on: overwrite(), label: t("vars.overwrite"), onchange: move |on| overwrite.set(on) }
+            Tick { on: secret(), label: t("vars.all_secret"), onchange: move |on| secret.set(on) }
+        }
+    }
+}
+
+/// What becomes of each variable.
+#[component]
+fn Plan(done: Imported) -> Element {
+    rsx! {
+        Outcomes { counts: counts(&done) }
+        div { class: "vars-scroll", tabindex: "0", role: "region", "aria-label": t("vars.preview"),
+            ul { class: "rows lined vars-entries",
+                for entry in done.entries.iter() {
+                    li { key: "{entry.key}", class: "between",
+                        span { class: "mono", "{entry.key}" }
+                        span { class: "cell-main",
+                            if entry.secret { Icon { name: "lock" } span { class: "sr", {t("vars.secret")} } }
+                            span { class: if matches!(entry.outcome, VariableImportOutcome::Created | VariableImportOutcome::Updated) { "badge badge-accent" } else { "badge" }, {entry.outcome.words()} }
                         }
                     }
                 }

@@ -1,0 +1,99 @@
+//! What counts as a start: what was granted and made use of.
+
+use cronium_entity::enums::UserRole;
+use cronium_protocol::agent::{Claim, OutcomeKind};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::jobs::{event, run, status};
+use crate::queue::{claimed, granted, outcome};
+use crate::support::TestApp;
+
+async fn finish(test: &TestApp, orchestrator: Uuid, claim: Claim, kind: OutcomeKind) {
+    let end = Box::new(outcome(test, kind));
+    test.app
+        .queue
+        .finish(orchestrator, &[(claim, end)])
+        .await
+        .unwrap();
+}
+
+/// Starts that count, and whether the row says when it began.
+async fn counted(test: &TestApp) -> (i32, bool) {
+    sqlx::query_as("SELECT starts, started_at IS NOT NULL FROM executions ORDER BY attempt DESC LIMIT 1")
+        .fetch_one(&test.app.kernel.pool)
+        .await
+        .unwrap()
+}
+
+async fn queued(test: &TestApp, token: &str, orchestrator: Uuid) -> (Value, Claim) {
+    let id = event(test, token, json!({})).await;
+    let job = run(test, token, json!({ "eventId": id })).await["job"]["id"].clone();
+    let claim = claimed(test, orchestrator, 1).await[0].claim;
+    assert!(granted(test, orchestrator, claim).await);
+    assert_eq!(status(test, token, &job).await, "RUNNING");
+    (job, claim)
+}
+
+/// Permission is asked for while the payload is unpacked: where nothing came of it, the work is as it was.
+#[tokio::test]
+async fn one_that_was_granted_and_not_used_is_given_back() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (job, claim) = queued(&test, &token, orchestrator).await;
+    assert_eq!(counted(&test).await, (1, true));
+    finish(&test, orchestrator, claim, OutcomeKind::NotStarted).await;
+    assert_eq!(status(&test, &token, &job).await, "QUEUED");
+    assert_eq!(counted(&test).await, (0, false));
+    assert!(!granted(&test, orchestrator, claim).await, "it was handed back");
+
+    // The same after an adoption, by whoever went on.
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
+    assert!(granted(&test, orchestrator, claim).await);
+    let adopted = test.app.queue.adopt(orchestrator, vec![claim]).await.unwrap();
+    let claim = adopted[0].go_on.as_ref().unwrap().claim;
+    finish(&test, orchestrator, claim, OutcomeKind::NotStarted).await;
+    assert_eq!(counted(&test).await, (0, false));
+
+    let claim = claimed(&test, orchestrator, 1).await[0].claim;
+    assert!(granted(&test, orchestrator, claim).await);
+    finish(&test, orchestrator, claim, OutcomeKind::Succeeded).await;
+    assert_eq!(status(&test, &token, &job).await, "SUCCEEDED");
+    assert_eq!(counted(&test).await, (1, true));
+}
+
+#[tokio::test]
+async fn targets_that_are_never_ready_use_up_their_tries_and_no_start() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (job, mut claim) = queued(&test, &token, orchestrator).await;
+    for _ in 0..2 {
+        finish(&test, orchestrator, claim, OutcomeKind::NotStarted).await;
+        claim = claimed(&test, orchestrator, 1).await[0].claim;
+        assert!(granted(&test, orchestrator, claim).await);
+    }
+    finish(&test, orchestrator, claim, OutcomeKind::NotStarted).await;
+    assert_eq!(status(&test, &token, &job).await, "FAILED");
+    assert_eq!(counted(&test).await, (0, false));
+    let seen = test
+        .graphql(
+            &token,
+            "query ($id: ID!) { job(id: $id) { startedAt } }",
+            json!({ "id": job }),
+        )
+        .await;
+    assert_eq!(seen["data"]["job"]["startedAt"], Value::Null);
+}
+
+#[tokio::test]
+async fn one_that_may_have_been_used_counts() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (job, claim) = queued(&test, &token, orchestrator).await;
+    finish(&test, orchestrator, claim, OutcomeKind::Lost).await;
+    assert_eq!(status(&test, &token, &job).await, "LOST");
+    assert_eq!(counted(&test).await, (1, true));
+}
