@@ -58,6 +58,7 @@ pub fn run(args: Args) -> io::Result<()> {
     };
     let readers = [reader(Stream::Stdout)?, reader(Stream::Stderr)?];
     io_threads::read_frames(to)?;
+    let callers = runtime::Workers::hire()?;
     let clock = Clock::start();
     Runner {
         machine: Machine::new(clock.millis()),
@@ -65,6 +66,7 @@ pub fn run(args: Args) -> io::Result<()> {
         args,
         path,
         masks,
+        callers,
         hub: Arc::clone(&hub),
         stop,
         readers,
@@ -89,6 +91,7 @@ struct Runner {
     /// Of the runner itself.
     path: PathBuf,
     masks: Arc<Masks>,
+    callers: runtime::Workers,
     hub: Arc<Hub>,
     stop: Arc<AtomicBool>,
     readers: [Sender<Pipe>; 2],
@@ -235,7 +238,8 @@ impl Runner {
             work: self.args.work.clone(),
             line_bytes: line_bytes(manifest),
         };
-        runtime::open(desk)
+        self.callers
+            .open(desk)
             .map_err(|error| Refusal::Malformed(format!("the runtime socket can't be opened: {error}")))
     }
 

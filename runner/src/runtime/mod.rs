@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -37,18 +38,23 @@ pub struct Desk {
     pub line_bytes: usize,
 }
 
-/// Serves calls at the socket in the work directory.
-pub fn open(desk: Desk) -> io::Result<()> {
-    let path = desk.work.join(SOCKET_FILE);
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    let (desk, room) = (Arc::new(desk), Arc::new(Room::new(MEMORY)));
-    for _ in 0..WORKERS {
-        let (listener, desk, room) = (listener.try_clone()?, Arc::clone(&desk), Arc::clone(&room));
-        thread::Builder::new()
-            .name("calls".into())
-            .stack_size(256 << 10)
-            .spawn(move || {
+/// The threads that serve calls: they wait for a desk.
+#[derive(Debug)]
+pub struct Workers(Vec<Sender<Place>>);
+
+/// Where a thread serves, for whom, and what all of them hold together.
+type Place = (UnixListener, Arc<Desk>, Arc<Room>);
+
+impl Workers {
+    /// Made before there is a payload, whose start would wait for them.
+    pub fn hire() -> io::Result<Self> {
+        let hire = |_| {
+            let (give, take) = channel::<Place>();
+            let worker = thread::Builder::new().name("calls".into()).stack_size(256 << 10);
+            worker.spawn(move || {
+                let Ok((listener, desk, room)) = take.recv() else {
+                    return;
+                };
                 loop {
                     match listener.accept() {
                         Ok((stream, _)) => desk.serve(stream, &room),
@@ -57,8 +63,25 @@ pub fn open(desk: Desk) -> io::Result<()> {
                     }
                 }
             })?;
+            Ok(give)
+        };
+        (0..WORKERS).map(hire).collect::<io::Result<_>>().map(Self)
     }
-    Ok(())
+
+    /// Serves calls at the socket in the work directory.
+    pub fn open(&self, desk: Desk) -> io::Result<()> {
+        let path = desk.work.join(SOCKET_FILE);
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let (desk, room) = (Arc::new(desk), Arc::new(Room::new(MEMORY)));
+        for worker in &self.0 {
+            let place = (listener.try_clone()?, Arc::clone(&desk), Arc::clone(&room));
+            worker
+                .send(place)
+                .map_err(|_| io::Error::other("a worker is gone"))?;
+        }
+        Ok(())
+    }
 }
 
 impl Desk {
@@ -116,6 +139,7 @@ impl Desk {
 }
 
 /// Bytes that may be held at a time: who finds no room waits.
+#[derive(Debug)]
 struct Room {
     free: Mutex<usize>,
     freed: Condvar,
