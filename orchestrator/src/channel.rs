@@ -65,6 +65,8 @@ pub struct Session {
     pub renew: Duration,
     /// The server answers runtime calls.
     pub runtime: bool,
+    /// The server takes back a start that was not used.
+    pub takes_back: bool,
     queue: mpsc::Sender<AgentToServer>,
 }
 
@@ -174,6 +176,7 @@ impl Channel {
             lease_secs,
             renew_secs,
             runtime,
+            takes_back,
         }) = welcome
         else {
             return Err(ChannelError::NoWelcome);
@@ -186,6 +189,7 @@ impl Channel {
             lease: Duration::from_secs(u64::from(lease_secs.max(1))),
             renew: Duration::from_secs(u64::from(renew_secs.max(1))),
             runtime,
+            takes_back,
             queue,
         })));
         // Both directions at once: neither waits for the other, so full buffers can't lock both ends.

@@ -192,7 +192,7 @@ impl Machine {
                 }
             }
             // A second payload would be refused too, and that would say nothing of the first one.
-            FromRunner::Refused { refusal } if self.stage < Stage::Granted => {
+            FromRunner::Refused { refusal } if !self.may_have_started() => {
                 let reason = format!("the runner refused the payload: {refusal}");
                 self.end(OutcomeKind::NotStarted, Some(reason), now, out);
             }
@@ -213,7 +213,10 @@ impl Machine {
                 // The server is asked while the runner verifies and unpacks.
                 self.stage = Stage::Verifying;
                 let payload = std::mem::replace(payload.as_mut(), ToRunner::Ping);
-                out.extend([Action::Runner(payload), self.start_request()]);
+                out.push(Action::Runner(payload));
+                if self.facts.takes_back {
+                    out.push(self.start_request());
+                }
             }
             Origin::Adopted { .. } if started => {
                 self.stage = Stage::Running;
@@ -405,7 +408,9 @@ impl Machine {
         }
         if !self.may_have_started() {
             if self.lease.is_over(now.at) {
-                return out.push(Action::Abandon);
+                // It may be granted by now. The server hears it when it can, and takes it if nobody else has it then.
+                let reason = "contact with the server was lost before the start";
+                return self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
             }
             if now.at >= self.setup_until {
                 let reason = match self.origin {
@@ -425,10 +430,11 @@ impl Machine {
         }
     }
 
-    /// Ends without the runner's own report, and stops the runner.
+    /// Ends what has not started, and stops the runner.
     fn end(&mut self, kind: OutcomeKind, reason: Option<String>, now: Now, out: &mut Vec<Action>) {
         if self.ending.is_none() {
-            let outcome = self.outcome(kind, reason, now);
+            let mut outcome = self.outcome(kind, reason, now);
+            outcome.unstarted = true;
             self.conclude(outcome, false, now, out);
             if !self.gone {
                 out.push(Action::Kill);

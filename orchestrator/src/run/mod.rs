@@ -80,7 +80,7 @@ pub async fn fresh<E: Executor>(
         archive: assignment.archive,
     };
     let machine = Machine::new(
-        facts(&record, session.lease),
+        facts(&record, &session),
         Origin::Fresh(Box::new(payload)),
         claimed,
     );
@@ -111,14 +111,14 @@ pub async fn adopted<E: Executor>(
 ) {
     let now = clock::now();
     context.state.keep(target.name(), &record).await;
-    let machine = Machine::new(facts(&record, session.lease), origin, now);
+    let machine = Machine::new(facts(&record, &session), origin, now);
     let mut drive = Drive::new(context, target, record, machine, session, now);
     let attached = drive.reattach().await;
     drive.run(&mut slot, attached).await;
     drive.clean_up().await;
 }
 
-fn facts(record: &RunRecord, lease: Duration) -> Facts {
+fn facts(record: &RunRecord, session: &Session) -> Facts {
     Facts {
         claim: record.claim,
         timeout: Duration::from_millis(record.timeout_ms),
@@ -127,7 +127,8 @@ fn facts(record: &RunRecord, lease: Duration) -> Facts {
         image_digest: record.image_digest.clone(),
         setup_at_us: record.setup_at_us,
         started_at_us: record.started_at_us,
-        lease,
+        lease: session.lease,
+        takes_back: session.takes_back,
     }
 }
 

@@ -150,6 +150,7 @@ impl Agent {
                     lease_secs: 15,
                     renew_secs: 1,
                     runtime: !kept.no_runtime,
+                    takes_back: !kept.no_runtime,
                 }]
             }
             AgentToServer::Claim { .. } if kept.mute_claims => {

@@ -97,6 +97,9 @@ pub enum ServerToAgent {
         /// Answers runtime calls.
         #[serde(default)]
         runtime: bool,
+        /// Takes back a start that was granted and not used: it may be asked for before it is needed.
+        #[serde(default)]
+        takes_back: bool,
     },
     Claimed {
         assignments: Vec<Assignment>,
@@ -217,6 +220,9 @@ pub struct Outcome {
     pub finished_at_us: i64,
     /// Last log sequence that was sent (0: none).
     pub last_seq: u64,
+    /// No permission to start has reached the runner in this claim: what was granted to it is given back.
+    #[serde(default)]
+    pub unstarted: bool,
 }
 
 /// The kinds of end that an executor can tell apart.

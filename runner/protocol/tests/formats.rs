@@ -217,6 +217,7 @@ fn agent_messages() {
                 ended_at_us: Some(3),
                 finished_at_us: 4,
                 last_seq: 5,
+                unstarted: true,
             }),
         },
         AgentToServer::Adopt {
@@ -238,6 +239,7 @@ fn agent_messages() {
             lease_secs: 30,
             renew_secs: 5,
             runtime: true,
+            takes_back: true,
         },
         ServerToAgent::Claimed {
             assignments: vec![Assignment {

@@ -31,6 +31,7 @@ pub fn outcome(test: &TestApp, kind: OutcomeKind) -> Outcome {
         ended_at_us: None,
         finished_at_us: test.app.kernel.now().timestamp_micros(),
         last_seq: 0,
+        unstarted: kind == OutcomeKind::NotStarted,
     }
 }
 

@@ -87,6 +87,35 @@ async fn targets_that_are_never_ready_use_up_their_tries_and_no_start() {
     assert_eq!(seen["data"]["job"]["startedAt"], Value::Null);
 }
 
+/// An orchestrator of before says of what may have started that it did not.
+#[tokio::test]
+async fn nothing_is_taken_back_from_who_does_not_give_it() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (job, claim) = queued(&test, &token, orchestrator).await;
+    let mut end = outcome(&test, OutcomeKind::NotStarted);
+    end.unstarted = false;
+    let ends = [(claim, Box::new(end))];
+    test.app.queue.finish(orchestrator, &ends).await.unwrap();
+    assert_eq!(status(&test, &token, &job).await, "FAILED");
+    assert_eq!(counted(&test).await, (1, true));
+}
+
+#[tokio::test]
+async fn a_stop_before_the_start_leaves_none() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (job, claim) = queued(&test, &token, orchestrator).await;
+    let mut end = outcome(&test, OutcomeKind::Cancelled);
+    end.unstarted = true;
+    let ends = [(claim, Box::new(end))];
+    test.app.queue.finish(orchestrator, &ends).await.unwrap();
+    assert_eq!(status(&test, &token, &job).await, "CANCELLED");
+    assert_eq!(counted(&test).await, (0, false));
+}
+
 #[tokio::test]
 async fn one_that_may_have_been_used_counts() {
     let test = TestApp::start().await;

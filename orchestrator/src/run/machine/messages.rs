@@ -44,6 +44,7 @@ impl Machine {
             ended_at_us: None,
             finished_at_us: now.us,
             last_seq: self.sent_seq,
+            unstarted: false,
         }
     }
 

@@ -18,7 +18,7 @@ impl Machine {
     /// The server was asked, and its answer does not count yet. Of an adopted runner it is asked when that asks.
     pub(super) fn is_waiting_for_grant(&self) -> bool {
         let asked = match self.stage {
-            Stage::Verifying => matches!(self.origin, Origin::Fresh(_)),
+            Stage::Verifying => self.facts.takes_back && matches!(self.origin, Origin::Fresh(_)),
             stage => stage == Stage::Asking,
         };
         asked && !self.permitted && self.ending.is_none()

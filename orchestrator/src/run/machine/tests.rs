@@ -24,6 +24,7 @@ fn facts() -> Facts {
         setup_at_us: Some(1),
         started_at_us: None,
         lease: Duration::from_secs(15),
+        takes_back: true,
     }
 }
 
@@ -189,6 +190,13 @@ async fn permission_is_asked_for_while_the_runner_unpacks_and_given_when_it_asks
         stderr: String::new(),
     };
     assert_eq!(story(&unpacking().on(gone, now)), ["finish NotStarted"]);
+    // An older server would not take it back: it is asked when the runner asks.
+    let mut facts = facts();
+    facts.takes_back = false;
+    let mut older = Machine::new(facts, fresh(now).origin, now);
+    assert_eq!(story(&older.on(hello(false), now)), ["runner payload"]);
+    assert_eq!(story(&older.on(Input::Up, now)), ["phase Setup"]);
+    assert_eq!(story(&older.on(asks(), now)), ["ask"]);
     let mut silent = unpacking();
     silent.on(Input::Mail(Mail::Renewed), later(now, SETUP_LIMIT.as_secs() - 1));
     let told = story(&silent.on(Input::Tick, later(now, SETUP_LIMIT.as_secs())));
@@ -254,7 +262,12 @@ async fn a_lease_that_ran_out_drops_what_has_not_started_and_nothing_else() {
     // The server's word is waited for from when it was seen to be over.
     assert_eq!(story(&waiting.on(Input::Tick, later(now, 26))), ["runner ping"]);
     assert_eq!(story(&waiting.on(Input::Tick, later(now, 35))), ["runner ping"]);
-    assert!(waiting.on(Input::Tick, later(now, 36)).contains(&Action::Abandon));
+    assert_eq!(
+        story(&waiting.on(Input::Tick, later(now, 36))),
+        ["runner ping", "finish NotStarted", "kill"]
+    );
+    let lost = waiting.on(Input::Mail(Mail::Lost), later(now, 50));
+    assert_eq!(story(&lost), ["abandon"], "somebody else has it");
     let mut started = running(now);
     assert_eq!(story(&started.on(Input::Tick, later(now, 25))), ["runner ping"]);
 }

@@ -19,6 +19,8 @@ pub struct Facts {
     pub setup_at_us: Option<i64>,
     pub started_at_us: Option<i64>,
     pub lease: Duration,
+    /// The server takes back a start that was not used: it is asked before the runner asks.
+    pub takes_back: bool,
 }
 
 /// Where the runner comes from.

@@ -42,22 +42,22 @@ struct Held {
 }
 
 impl Held {
-    /// Starts that were made use of: what was granted and reported not to have happened does not count.
-    fn starts_after(&self, kind: OutcomeKind) -> i32 {
-        self.starts - i32::from(self.unused(kind))
+    /// Starts that were made use of: what was granted and reported not to have been used does not count.
+    fn starts_after(&self, outcome: &Outcome) -> i32 {
+        self.starts - i32::from(self.gives_back(outcome))
     }
 
-    fn unused(&self, kind: OutcomeKind) -> bool {
-        kind == OutcomeKind::NotStarted && self.granted
+    fn gives_back(&self, outcome: &Outcome) -> bool {
+        outcome.unstarted && self.granted
     }
 
-    fn ending(&self, kind: OutcomeKind, cause: Cause) -> Ending {
+    fn ending(&self, outcome: &Outcome, cause: Cause) -> Ending {
         Ending {
             execution: self.id,
             cause,
             past: Past {
                 attempt: self.attempt,
-                starts: self.starts_after(kind),
+                starts: self.starts_after(outcome),
                 max_starts: self.max_starts,
                 cancel_requested: self.cancel_requested,
             },
@@ -95,7 +95,7 @@ impl<'a> End<'a> {
         let exit = outcome.exit.as_ref();
         let at = |us: Option<i64>| us.map(from_micros);
         let again = outcome.kind == OutcomeKind::NotStarted
-            && held.starts_after(outcome.kind) == 0
+            && held.starts_after(outcome) == 0
             && !held.cancel_requested
             && held.dispatches < MAX_DISPATCHES;
         let status = match outcome.kind {
@@ -140,7 +140,7 @@ impl<'a> End<'a> {
             finished_at: (!again).then(|| from_micros(outcome.finished_at_us)),
             log_truncated: exit.is_some_and(|e| e.log_truncated),
             receipt,
-            unused: held.unused(outcome.kind),
+            unused: held.gives_back(outcome),
         }
     }
 }
@@ -185,7 +185,7 @@ impl Queue {
             if end.status != "QUEUED"
                 && let Some(cause) = Cause::of(outcome)
             {
-                endings.push(held.ending(outcome.kind, cause));
+                endings.push(held.ending(outcome, cause));
             }
             ends.push(end);
         }

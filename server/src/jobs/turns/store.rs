@@ -33,7 +33,8 @@ pub struct Active {
     pub stopping: bool,
 }
 
-/// Oldest first. Those from before the event had a policy too, but no test runs, and none whose moment is to come.
+/// Oldest first. Those from before the event had a policy too, but no test runs, and none whose moment is to come:
+/// one that was planned without a policy runs beside others then.
 pub async fn active(tx: &DatabaseTransaction, event: Uuid, owner: Uuid) -> Result<Vec<Active>> {
     let sql = "SELECT j.id, j.cancel_requested_at IS NOT NULL AS stopping FROM jobs j
                WHERE j.id IN (

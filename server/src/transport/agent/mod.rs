@@ -176,6 +176,7 @@ impl Connection {
             lease_secs: LEASE.as_secs() as u32,
             renew_secs: RENEW.as_secs() as u32,
             runtime: true,
+            takes_back: true,
         };
         let postgres_started = agents.logs.settle().await?;
         let calls = Calls::new(agents.runtime.clone(), orchestrator_id);
