@@ -264,7 +264,7 @@ async fn a_lease_that_ran_out_drops_what_has_not_started_and_nothing_else() {
     assert_eq!(story(&waiting.on(Input::Tick, later(now, 35))), ["runner ping"]);
     assert_eq!(
         story(&waiting.on(Input::Tick, later(now, 36))),
-        ["runner ping", "finish NotStarted", "kill"]
+        ["finish NotStarted", "kill"]
     );
     let lost = waiting.on(Input::Mail(Mail::Lost), later(now, 50));
     assert_eq!(story(&lost), ["abandon"], "somebody else has it");
