@@ -413,6 +413,16 @@ describe("a provider that comes and goes", () => {
     await certified.start(callback);
   });
 
+  test("that closes its connections is asked on new ones", async () => {
+    await save({ issuer: liar.issuer });
+    liar.closes = true;
+    const { data } = await product.gql("mutation { testOidcProvider { usable userErrors { message } } }");
+    assert.deepEqual(data.testOidcProvider, { usable: true, userErrors: [] });
+    assert.equal((await signIn("mallory")).error, null);
+    liar.closes = false;
+    await save();
+  });
+
   test("that is removed lets nobody in, and those who are in stay", async () => {
     const { jar } = await signIn("ana");
     const { data } = await product.gql("mutation { removeOidcProvider(input: {}) { removed userErrors { message } } }");

@@ -67,8 +67,13 @@ export class Person {
     return within.getByText(words, { exact: typeof words === "string" }).first();
   }
 
-  toast(words) {
-    return this.page.locator(".toast", { hasText: words }).first().waitFor();
+  async toast(words) {
+    try {
+      await this.page.locator(".toast", { hasText: words }).first().waitFor();
+    } catch (error) {
+      const said = await this.page.locator(".toast, [role=alert]").allInnerTexts();
+      assert.fail(`${error.message}\nThe page says ${JSON.stringify(said)}, and the focus is at ${await this.keys.at()}`);
+    }
   }
 
   alert(words) {

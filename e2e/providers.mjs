@@ -60,6 +60,9 @@ export class Liar {
   document = {};
   /** How often its document was read. */
   asked = 0;
+  /** Whether it closes a connection on which it has answered already, as any server may. */
+  closes = false;
+  #answered = new WeakSet();
 
   async start(clientId) {
     this.clientId = clientId;
@@ -93,6 +96,8 @@ export class Liar {
   }
 
   async answer(request, response) {
+    if (this.closes && this.#answered.has(request.socket)) return request.socket.destroy();
+    this.#answered.add(request.socket);
     const url = new URL(request.url, this.issuer);
     const json = (value, status = 200) => {
       response.writeHead(status, { "content-type": "application/json" });

@@ -19,4 +19,5 @@ mod network;
 mod outcomes;
 mod reasons;
 mod requests;
+mod wakes;
 mod world;

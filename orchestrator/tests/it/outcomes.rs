@@ -113,7 +113,7 @@ async fn a_payload_that_somebody_else_signed_is_refused() {
         outcome.reason.as_deref(),
         Some("the runner refused the payload: the payload's signature is missing or wrong")
     );
-    // It was permitted meanwhile, and that is not enough.
+    // Permission was asked for meanwhile, and none helps it.
     let kept = world.agent.kept();
     assert_eq!((kept.start_requests, kept.lines.len()), (1, 0));
     assert!(kept.phases.iter().all(|(_, p)| *p == Phase::Setup));

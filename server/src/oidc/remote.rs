@@ -141,7 +141,10 @@ impl Remote {
                 .with_provider_and_webpki_roots(provider())
                 .map_err(Error::internal)?,
         };
+        // A connection that was kept may be closed by the provider in the moment in which it is used again, and
+        // a code can't be exchanged twice to try again. Each request has a connection of its own.
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
             .build(tls.https_or_http().enable_http1().build());
         Ok(Self {
             http,

@@ -187,6 +187,34 @@ async fn one_gets_the_work_whose_labels_it_has_said_that_it_has() {
     }
 }
 
+/// Until the last part an orchestrator's question is open: it asks for no more than it has room for.
+#[tokio::test]
+async fn what_is_too_large_for_one_message_comes_in_parts_and_each_but_the_last_says_so() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let address = serve(&test).await;
+    let source = format!("# {}", "x".repeat(1_000_000));
+    let id = event(&test, &token, json!({ "source": source })).await;
+    for _ in 0..6 {
+        run(&test, &token, json!({ "eventId": id })).await;
+    }
+    let mut host = Host::with_labels(address, Uuid::new_v4(), &[]).await;
+    assert_eq!(host.hear().await, draining(false));
+    host.say(&AgentToServer::Claim { free_slots: 5 }).await;
+    let mut parts = Vec::new();
+    loop {
+        let ServerToAgent::Claimed { assignments, more } = host.hear().await else {
+            panic!("not an answer");
+        };
+        parts.push((assignments.len(), more));
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(parts, [(4, true), (1, false)]);
+    assert_eq!(host.claims().await, 1);
+}
+
 #[tokio::test]
 async fn without_the_key_or_with_another_protocol_nobody_is_one() {
     let test = TestApp::start().await;

@@ -126,3 +126,34 @@ async fn one_that_may_have_been_used_counts() {
     assert_eq!(status(&test, &token, &job).await, "LOST");
     assert_eq!(counted(&test).await, (1, true));
 }
+
+/// Hashes are kept after the payloads have left: by then they may be another claim's.
+#[tokio::test]
+async fn a_hash_that_is_kept_late_is_not_a_later_claims() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let id = event(&test, &token, json!({})).await;
+    run(&test, &token, json!({ "eventId": id })).await;
+    let queue = &test.app.queue;
+    let mut receipts = Vec::new();
+    for orchestrator in [Uuid::new_v4(), Uuid::new_v4()] {
+        let mut groups = queue.claim(orchestrator, &[], 1).await.unwrap();
+        receipts.push(queue.assignments(groups.remove(0), true).await.unwrap().1);
+        sqlx::query("UPDATE executions SET lease_until = now() - interval '2 minutes'")
+            .execute(&test.app.kernel.pool)
+            .await
+            .unwrap();
+        assert_eq!(queue.sweep().await.unwrap(), 1);
+    }
+    let kept = || async {
+        sqlx::query_scalar::<_, Option<Vec<u8>>>("SELECT payload_sha256 FROM executions")
+            .fetch_one(&test.app.kernel.pool)
+            .await
+            .unwrap()
+    };
+    let late = receipts.remove(0);
+    queue.keep(late).await.unwrap();
+    assert_eq!(kept().await, None);
+    queue.keep(receipts.remove(0)).await.unwrap();
+    assert!(kept().await.is_some());
+}

@@ -337,6 +337,8 @@ async fn work_with_labels_calls_orchestrators_as_any_other_does() {
     };
     assert_eq!(pending().await, 0);
     ready(&test, &token, "gpu").await;
+    let mut connected = test.app.kernel.signals.agents();
+    connected.mark_unchanged();
     let stop = CancellationToken::new();
     let calling = tokio::spawn(queue::wake_orchestrators(test.app.kernel.clone(), stop.clone()));
     let called = async {
@@ -347,6 +349,10 @@ async fn work_with_labels_calls_orchestrators_as_any_other_does() {
     tokio::time::timeout(Duration::from_secs(10), called)
         .await
         .expect("a call");
+    assert!(
+        connected.has_changed().unwrap(),
+        "those that are connected hear without it"
+    );
     stop.cancel();
     calling.await.unwrap();
 }
