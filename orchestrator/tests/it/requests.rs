@@ -46,6 +46,11 @@ async fn echo(State(hits): State<Arc<AtomicUsize>>, request: Request) -> Respons
     axum::Json(json!({ "method": parts.method.as_str(), "headers": headers, "body": body })).into_response()
 }
 
+async fn again(State(hits): State<Arc<AtomicUsize>>) -> Response {
+    hits.fetch_add(1, Ordering::SeqCst);
+    (StatusCode::FOUND, [(header::LOCATION, "/again")]).into_response()
+}
+
 async fn redirect(Query(To { to, status }): Query<To>) -> Response {
     let status = StatusCode::from_u16(status.unwrap_or(302)).unwrap();
     (status, [(header::LOCATION, to)]).into_response()
@@ -63,10 +68,7 @@ impl Site {
         let router = Router::new()
             .route("/echo", any(echo))
             .route("/to", any(redirect))
-            .route(
-                "/again",
-                get(|| async { (StatusCode::FOUND, [(header::LOCATION, "/again")]) }),
-            )
+            .route("/again", get(again))
             .route(
                 "/busy",
                 get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "come back later") }),
@@ -275,6 +277,7 @@ async fn redirects_sizes_and_times_have_limits() {
     let (world, site) = (world().await, Site::start().await);
     let reason = refused(&world, &to(&site.url("/again"))).await;
     assert_eq!(reason, "it was redirected more than 3 times");
+    assert_eq!(site.hits(), 4, "asked once, and followed three times");
     let none = HttpRequest {
         max_redirects: 0,
         expected: vec![StatusRange {
