@@ -30,6 +30,15 @@ cronium.output({"key": key, "n": 20})
   await cronium.output({ key, n: 20 });
 })();
 `,
+  MODULE: `import { event, getVariable, incrementVariable, input, log, output, setCondition, setVariable } from "cronium";
+await setVariable("KEY_MODULE", "${SECRET}".replace("correct", "Correct"), { secret: true });
+const key = await getVariable("KEY_MODULE");
+console.log((await input()).n, (await event()).eventName, await incrementVariable("ALL"));
+console.log("the key is", key, encodeURIComponent(key));
+await log("used", { key });
+await setCondition(true);
+await output({ key, n: 20 });
+`,
   BASH: `set -euo pipefail
 words="${SECRET}"
 cronium_set_variable KEY_BASH "C\${words:1}" --secret
@@ -44,21 +53,22 @@ cronium_output "{\\"key\\":\\"$key\\",\\"n\\":20}"
 
 test("each language calls without a network, and its secret stays its own", async () => {
   let count = 0;
-  for (const [type, source] of Object.entries(scripts)) {
-    const event = await product.createEvent({ name: `of ${type}`, type, source });
+  for (const [name, source] of Object.entries(scripts)) {
+    const type = name === "MODULE" ? "NODEJS" : name;
+    const event = await product.createEvent({ name: `of ${name}`, type, source });
     const { id } = await product.run({ eventId: event.id, input: { n: 20 } });
     const job = await product.finished(id);
     const lines = job.executions[0].log.lines;
-    assert.equal(job.status, "SUCCEEDED", `${type}: ${JSON.stringify(lines)}`);
+    assert.equal(job.status, "SUCCEEDED", `${name}: ${JSON.stringify(lines)}`);
     count += 1;
     const texts = lines.map((line) => line.text).sort();
     assert.deepEqual(texts, [
-      `20 of ${type} ${count}`,
+      `20 of ${name} ${count}`,
       'INFO used {"key":"***"}',
       "the key is *** ***",
-    ].sort(), type);
+    ].sort(), name);
     const told = await product.gql("query ($id: ID!) { job(id: $id) { output condition } }", { id });
-    assert.deepEqual(told.data.job, { output: { key: "***", n: 20 }, condition: true }, type);
+    assert.deepEqual(told.data.job, { output: { key: "***", n: 20 }, condition: true }, name);
   }
 });
 

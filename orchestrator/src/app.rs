@@ -184,6 +184,10 @@ pub async fn run<E: Executor>(
                     return Err(Error::PartEnded);
                 }
             }
+            () = executor.failed() => {
+                tracing::error!("a part of the executor failed");
+                return Err(Error::PartEnded);
+            }
         }
     }
     // Side by side: both have the same few seconds.

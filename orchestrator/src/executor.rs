@@ -138,6 +138,11 @@ pub trait Executor: Send + Sync + 'static {
     /// taken by one of this process.
     fn find(&self) -> impl Future<Output = Result<Vec<Found>, ExecutorError>> + Send;
 
+    /// Ends when something has failed without which this process should not go on; else never.
+    fn failed(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// The end is near: what waits for executions is removed.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }

@@ -85,6 +85,10 @@ impl Executor for Executors {
         self.docker.find().await
     }
 
+    async fn failed(&self) {
+        self.docker.failed().await;
+    }
+
     async fn close(&self) {
         self.docker.close().await;
     }

@@ -201,7 +201,12 @@ fn refused(body: &[u8]) -> Problem {
 /// A field of the answer: text as it is, everything else as JSON.
 fn printed(body: &[u8], name: &str) -> Result<Vec<u8>, Problem> {
     let told: Value = serde_json::from_slice(body).map_err(|_| Problem::Answer)?;
-    let text = match told.get(name).ok_or(Problem::Answer)? {
+    let absent = || Problem::Refused {
+        code: "INVALID".into(),
+        message: format!("the answer has no field {name}"),
+        retry_after: None,
+    };
+    let text = match told.get(name).ok_or_else(absent)? {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, Feed, Timestamp, schema};
 use crate::browser;
+use crate::i18n::t;
 use crate::session::{self, Permission};
 
 /// The state of the installation at a moment.
@@ -27,8 +28,18 @@ pub struct SystemStatus {
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct ComponentStatus {
     pub ok: bool,
-    pub detail: String,
     pub latency_ms: Option<f64>,
+}
+
+impl ComponentStatus {
+    /// What the database is told to be.
+    pub fn words(&self) -> String {
+        t(if self.ok {
+            "status.database_ok"
+        } else {
+            "status.database_away"
+        })
+    }
 }
 
 /// A process that runs executions.

@@ -5,6 +5,7 @@ mod error;
 mod fence;
 mod image;
 mod io;
+mod keepers;
 mod oneshot;
 mod pool;
 mod spec;
@@ -35,6 +36,7 @@ use crate::problem::ExecutorError;
 use error::is_status;
 use fence::Fence;
 use image::Image;
+use keepers::Keepers;
 use pool::Class;
 use volume::RunnerVolume;
 
@@ -62,6 +64,7 @@ pub struct DockerExecutor {
     default_image: String,
     volume: Arc<RunnerVolume>,
     fence: Arc<Fence>,
+    keepers: Keepers,
     _fence_keeper: AbortOnDropHandle<()>,
     /// Containers of this process without a network of their own.
     alone: std::sync::Mutex<HashSet<Target>>,
@@ -179,17 +182,19 @@ impl DockerExecutor {
             orchestrator,
             volume: volume.clone(),
         };
-        let keeper = AbortOnDropHandle::new(tokio::spawn(pool.clone().keep(maker)));
+        let keepers = Keepers::default();
+        let pool_keeper = keepers.spawn(pool.clone().keep(maker));
         Ok(Self {
             docker,
             orchestrator,
             default_image: config.exec_image.clone(),
             volume,
-            _fence_keeper: AbortOnDropHandle::new(tokio::spawn(fence.clone().keep())),
+            _fence_keeper: keepers.spawn(fence.clone().keep()),
+            keepers,
             fence,
             alone: std::sync::Mutex::default(),
             pool,
-            pool_keeper: Mutex::new(Some(keeper)),
+            pool_keeper: Mutex::new(Some(pool_keeper)),
         })
     }
 
@@ -377,6 +382,10 @@ impl Executor for DockerExecutor {
             }
         }
         Ok(found)
+    }
+
+    async fn failed(&self) {
+        self.keepers.failed().await;
     }
 
     async fn close(&self) {

@@ -189,6 +189,8 @@ impl Pool {
                         if let Err(late) = self.put(class, target, attached) {
                             self.dispose(&maker, late).await;
                         }
+                        // What is wanted may be another class by now.
+                        self.remove_surplus(&maker).await;
                         continue;
                     }
                     Ok(Err(error)) => Some(error),
@@ -218,7 +220,7 @@ impl Pool {
         let wanted = state.demand.wanted(self.most, Instant::now());
         let lacking = |(class, wanted): (Class, usize)| {
             let there = state.waiting.get(&class).map_or(0, VecDeque::len);
-            (there < wanted).then_some((wanted - there, class))
+            (there < wanted).then(|| (wanted - there, class))
         };
         let (_, class) = wanted
             .into_iter()

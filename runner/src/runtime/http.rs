@@ -30,7 +30,12 @@ pub struct Answer {
 impl Answer {
     /// In the API's own form.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        let body: Value = json!({ "error": { "code": code, "message": message, "field": null } });
+        Self::error_at(status, code, None, message)
+    }
+
+    /// The same about one field of the body.
+    pub fn error_at(status: u16, code: &str, field: Option<&str>, message: &str) -> Self {
+        let body: Value = json!({ "error": { "code": code, "message": message, "field": field } });
         Self {
             status,
             body: body.to_string().into_bytes(),

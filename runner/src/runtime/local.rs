@@ -15,27 +15,47 @@ use crate::lines::LineCutter;
 
 use super::{Answer, Desk};
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 struct Entry {
-    #[serde(default)]
     level: Level,
     message: String,
-    #[serde(default)]
     fields: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Debug,
-    #[default]
     Info,
     Warn,
     Error,
 }
 
 impl Entry {
+    /// Reads a body; otherwise what is wrong with it, and at which field.
+    fn read(body: &[u8]) -> Result<Self, (Option<&'static str>, &'static str)> {
+        let whole = (None, "A line is an object with `level`, `message` and `fields`.");
+        let mut given: Map<String, Value> = serde_json::from_slice(body).map_err(|_| whole)?;
+        let level = given.remove("level").map_or(Ok(Level::Info), Level::deserialize);
+        let level = level.map_err(|_| (Some("level"), "A level is debug, info, warn or error."))?;
+        let Some(Value::String(message)) = given.remove("message") else {
+            return Err((Some("message"), "A message is a text."));
+        };
+        let fields = match given.remove("fields") {
+            None => Map::new(),
+            Some(Value::Object(fields)) => fields,
+            Some(_) => return Err((Some("fields"), "Fields are an object.")),
+        };
+        if !given.is_empty() {
+            return Err(whole);
+        }
+        Ok(Self {
+            level,
+            message,
+            fields,
+        })
+    }
+
     /// One line: `WARN the message {"field":1}`.
     fn line(&self) -> String {
         let level = match self.level {
@@ -55,12 +75,9 @@ impl Entry {
 
 /// A line of the system's stream, in the same sequence as all others, under the same limits.
 pub fn log(desk: &Desk, body: &[u8]) -> Answer {
-    let entry: Entry = match serde_json::from_slice(body) {
+    let entry = match Entry::read(body) {
         Ok(entry) => entry,
-        Err(error) => {
-            let message = format!("a line is {{\"level\", \"message\", \"fields\"}}: {error}");
-            return Answer::error(400, "INVALID", &message);
-        }
+        Err((field, message)) => return Answer::error_at(400, "INVALID", field, message),
     };
     let mut cutter = LineCutter::new(desk.line_bytes);
     cutter.mask(desk.masks.masker());

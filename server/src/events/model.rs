@@ -2,6 +2,8 @@
 
 use cronium_entity::enums::EventKind;
 use cronium_protocol::agent::{MAX_LABELS, is_label};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::LocationSegment;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -207,19 +209,34 @@ impl Definition {
         }
     }
 
-    /// Checks a job's input against the schema; every violation at the field `input`.
+    /// Checks a job's input against the schema; every violation at its path within `input`, of a property that is
+    /// missing or should not be there at that property's.
     pub fn check_input(&self, input: Option<&Value>, checks: &mut Checks) {
         let Some(schema) = &self.input_schema else { return };
         let Ok(validator) = jsonschema::validator_for(schema) else {
             return;
         };
         for problem in validator.iter_errors(input.unwrap_or(&Value::Null)).take(20) {
-            let path = problem.instance_path().to_string().replace('/', ".");
-            checks.add(
-                UserErrorCode::Invalid,
-                &format!("input{path}"),
-                problem.to_string(),
-            );
+            let steps = problem.instance_path().iter().map(|step| match step {
+                LocationSegment::Property(name) => name.into_owned(),
+                LocationSegment::Index(index) => index.to_string(),
+            });
+            let mut field: Vec<String> = std::iter::once("input".to_owned()).chain(steps).collect();
+            let mut message = problem.to_string();
+            let code = match problem.kind() {
+                ValidationErrorKind::Required { property } => {
+                    field.extend(property.as_str().map(str::to_owned));
+                    message = "This property is needed.".into();
+                    UserErrorCode::Required
+                }
+                ValidationErrorKind::AdditionalProperties { unexpected }
+                | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                    field.extend(unexpected.first().cloned());
+                    UserErrorCode::Invalid
+                }
+                _ => UserErrorCode::Invalid,
+            };
+            checks.add_at(code, field, message);
         }
     }
 }
@@ -392,6 +409,6 @@ mod tests {
         };
         assert!(errors(json!({ "n": 1 })).is_empty());
         assert_eq!(errors(json!({ "n": "one" })), ["input.n"]);
-        assert_eq!(errors(json!({})), ["input"]);
+        assert_eq!(errors(json!({})), ["input.n"]);
     }
 }

@@ -153,7 +153,7 @@ impl Job {
         self.0.output.as_ref()
     }
 
-    /// What the script set by `setCondition`; null: nothing.
+    /// What the script set by `setCondition` in the last attempt; null: nothing.
     async fn condition(&self) -> Option<bool> {
         self.0.condition
     }
@@ -163,7 +163,7 @@ impl Job {
         self.0.created_at
     }
 
-    /// When user code began.
+    /// When user code began; of the last attempt.
     async fn started_at(&self) -> Option<Timestamp> {
         self.0.started_at
     }

@@ -125,6 +125,12 @@ impl Checks {
         self.0.push(FieldError::new(code, field, message));
     }
 
+    /// The same at a path whose steps may hold any character.
+    pub fn add_at(&mut self, code: UserErrorCode, field: Vec<String>, message: impl Into<String>) {
+        let message = message.into();
+        self.0.push(FieldError { code, message, field });
+    }
+
     pub fn require(&mut self, holds: bool, code: UserErrorCode, field: &str, message: &str) {
         if !holds {
             self.add(code, field, message);

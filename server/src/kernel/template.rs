@@ -48,6 +48,10 @@ fn environment() -> Environment<'static> {
     // A value that is not there is a mistake, and half a request is worse than none.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // Jinja's own leaves `/`, so that a value could be several segments of a path.
+    environment.add_filter("urlencode", |value: &Value| {
+        minijinja::filters::urlencode(value).map(|text| text.replace('/', "%2F"))
+    });
     environment
 }
 
@@ -110,7 +114,7 @@ mod tests {
         assert_eq!(rendered("plain {text}"), Ok("plain {text}".into()));
         assert_eq!(rendered("Hi {{ input.name }}!"), Ok("Hi <Ann>!".into()));
         assert_eq!(rendered("{{ input.list | tojson }}"), Ok("[1, 2]".into()));
-        assert_eq!(rendered("{{ input.path | urlencode }}"), Ok("a%20b/c".into()));
+        assert_eq!(rendered("{{ input.path | urlencode }}"), Ok("a%20b%2Fc".into()));
         assert_eq!(
             rendered("{% for x in input.list %}{{ x }};{% endfor %}"),
             Ok("1;2;".into())

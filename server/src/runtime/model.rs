@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use serde_path_to_error::Segment;
 
 use crate::kernel::Error;
 use crate::kernel::error::{FieldError, UserErrorCode};
@@ -181,14 +182,28 @@ fn one() -> i64 {
 /// Reads a body; an empty one is an object without fields.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|e| Failure::Invalid {
-        // Nothing of the body itself: it may hold a secret.
-        message: match e.classify() {
-            serde_json::error::Category::Data => "The body has not the fields that this call takes.".into(),
-            _ => "The body is not JSON.".into(),
-        },
+    // Nothing of the body itself is told: it may hold a secret.
+    let not_json = || Failure::Invalid {
+        message: "The body is not JSON.".into(),
         field: None,
-    })
+    };
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|wrong| {
+        if !wrong.inner().is_data() {
+            return not_json();
+        }
+        match wrong.path().iter().next() {
+            Some(Segment::Map { key }) if !wrong.inner().to_string().starts_with("unknown field") => {
+                Failure::invalid(key, "This is not of the type that the call takes here.")
+            }
+            _ => Failure::Invalid {
+                message: "The body has not the fields that this call takes.".into(),
+                field: None,
+            },
+        }
+    })?;
+    reader.end().map_err(|_| not_json())?;
+    Ok(read)
 }
 
 /// Why a call was not done.

@@ -137,13 +137,32 @@ async fn one_key_gives_one_job_even_at_the_same_time() {
 async fn input_must_satisfy_the_schema() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
-    let schema = json!({ "inputSchema": { "type": "object", "required": ["n"] } });
-    let id = event(&test, &token, schema).await;
-    let refused = run(&test, &token, json!({ "eventId": id, "input": {} })).await;
-    assert_eq!(
-        refused["userErrors"],
-        json!([{ "code": "INVALID", "field": ["input"] }])
-    );
+    let schema = json!({ "type": "object", "required": ["n"], "additionalProperties": false, "properties": {
+        "n": {}, "a/b~c.d": { "type": "number" },
+        "list": { "items": { "type": "object", "required": ["k"] } } } });
+    let id = event(&test, &token, json!({ "inputSchema": schema })).await;
+    for (input, code, field) in [
+        (json!([]), "INVALID", json!(["input"])),
+        (json!({}), "REQUIRED", json!(["input", "n"])),
+        (json!({ "n": 1, "x": 1 }), "INVALID", json!(["input", "x"])),
+        (
+            json!({ "n": 1, "a/b~c.d": "s" }),
+            "INVALID",
+            json!(["input", "a/b~c.d"]),
+        ),
+        (
+            json!({ "n": 1, "list": [{ "k": 1 }, {}] }),
+            "REQUIRED",
+            json!(["input", "list", "1", "k"]),
+        ),
+    ] {
+        let refused = run(&test, &token, json!({ "eventId": id, "input": input })).await;
+        assert_eq!(
+            refused["userErrors"],
+            json!([{ "code": code, "field": field }]),
+            "{input}"
+        );
+    }
     assert!(run(&test, &token, json!({ "eventId": id, "input": { "n": 1 } })).await["job"]["id"].is_string());
 }
 

@@ -120,6 +120,32 @@ async fn what_cannot_be_filled_in_is_told_and_a_secret_is_no_variable() {
     }
 }
 
+/// Whoever gives the input does not choose where a request goes.
+#[tokio::test]
+async fn a_value_stays_one_segment_of_the_path() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let url = "https://a.test/items/{{ input.id | urlencode }}";
+    let made = create(&test, &token, json!({ "http": { "url": url } })).await;
+    for (id, expected) in [
+        ("a/b", Some("https://a.test/items/a%2Fb")),
+        ("../admin", Some("https://a.test/items/..%2Fadmin")),
+        ("..", None),
+        (".", None),
+    ] {
+        let wanted = json!({ "eventId": made["event"]["id"], "input": { "id": id } });
+        run(&test, &token, wanted).await;
+        let request = sent(&test).await;
+        match expected {
+            Some(url) => assert_eq!((request.url.as_str(), &request.problem), (url, &None)),
+            None => assert!(
+                request.problem.unwrap().contains("in the path of the address"),
+                "{id}"
+            ),
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_at_its_field() {
     let test = TestApp::start().await;

@@ -193,6 +193,29 @@ async fn a_class_that_cannot_be_made_keeps_no_other_from_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn classes_that_come_while_one_is_made_get_their_share_of_the_places() {
+    let world = world(3, 2);
+    for _ in 0..3 {
+        world.ask("a");
+    }
+    world.waiting(2).await;
+    // The third is being made and can't go on.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.ask("b");
+    world.ask("c");
+    world.fake.room.add_permits(9);
+    while world.fake.shared.runners.lock().unwrap().len() < 5 {
+        assert!(!world.keeper.is_finished(), "the keeper goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.waiting(3).await;
+    assert_eq!(world.removed().len(), 2);
+    for image in ["a", "b", "c"] {
+        assert!(world.ask(image).is_some(), "one of {image} waits");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_removes_what_waits_and_what_is_just_being_made() {
     let world = world(2, 1);
     world.ask("a");

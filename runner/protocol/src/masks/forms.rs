@@ -10,39 +10,64 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 pub const SHORTEST: usize = 4;
 /// From here on also inside of a longer encoded text.
 const ALIGNED: usize = 6;
-/// Widths at which programs break base64 into lines: of `base64`, and of PEM.
-const WIDTHS: [usize; 2] = [76, 64];
+/// Programs break base64 into lines at a multiple of its groups of so many letters.
+const GROUP: usize = 4;
+/// Groups that are certain to be of the value when they stand together in the base64 of a longer text.
+const TOGETHER: usize = 3;
+/// Of longer values, base64 of a longer text is not found when it is broken into lines: the forms would be too many.
+const LONGEST_BROKEN: usize = 4096;
+/// What [the URL standard](https://url.spec.whatwg.org/#percent-encoded-bytes) encodes of ASCII, besides the control
+/// characters, in a path, in a query of http and https, and in a fragment.
+const PATH: &str = " \"#<>?^`{}";
+const QUERY: &str = " \"#<>'";
+const FRAGMENT: &str = " \"<>`";
 
 /// All forms of a value, none shorter than [`SHORTEST`].
 pub fn of(value: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     let lines = value.split('\n').map(|line| line.trim_end_matches('\r'));
-    for part in lines.chain([value, value.trim()]) {
+    for (part, whole) in lines
+        .map(|line| (line, false))
+        .chain([(value, true), (value.trim(), true)])
+    {
         if part.len() >= SHORTEST {
-            add(part, &mut forms);
+            add(part, whole, &mut forms);
         }
     }
     forms.retain(|form| form.len() >= SHORTEST);
     forms
 }
 
-fn add(part: &str, forms: &mut BTreeSet<Vec<u8>>) {
+fn add(part: &str, whole: bool, forms: &mut BTreeSet<Vec<u8>>) {
     forms.insert(part.as_bytes().to_vec());
     for upper in [true, false] {
         forms.insert(hex(part.as_bytes(), upper));
-        // RFC 3986, encodeURIComponent, Python's quote, and forms.
-        for (kept, plus) in [
-            ("-_.~", false),
-            ("-_.~!'()*", false),
-            ("-_.~/", false),
-            ("-_.*", true),
+        // RFC 3986, encodeURIComponent, encodeURI, Python's quote, and the same with an encoded tilde.
+        for kept in [
+            "-_.~",
+            "-_.~!'()*",
+            "-_.~!'()*;/?:@&=+$,#",
+            "-_.~/",
+            "-_.",
+            "-_./",
         ] {
-            forms.insert(percent(part, kept, plus, upper));
+            forms.insert(percent(part, kept, false, upper));
+        }
+        // Forms: by the URL standard and Java, Python and Go, PHP.
+        for kept in ["-_.*", "-_.~", "-_."] {
+            forms.insert(percent(part, kept, true, upper));
         }
         forms.insert(json(part, Some(upper)));
     }
+    // As it is in a URL that somebody then parsed: in its path, its query or its fragment. Older parsers keep `^` and
+    // encode `|`; those of requests that are not http keep `'` in a query.
+    for (path, query) in [(PATH, QUERY), (" \"#<>?`{}", " \"#<>"), (" \"#<>?`{|}", QUERY)] {
+        for sets in [&[path, query, FRAGMENT][..], &[query, FRAGMENT], &[FRAGMENT]] {
+            forms.insert(in_url(part, sets));
+        }
+    }
     forms.insert(json(part, None));
-    base64(part.as_bytes(), forms);
+    base64(part.as_bytes(), whole && part.len() <= LONGEST_BROKEN, forms);
 }
 
 fn hex(bytes: &[u8], upper: bool) -> Vec<u8> {
@@ -72,6 +97,29 @@ fn percent(text: &str, kept: &str, plus: bool, upper: bool) -> Vec<u8> {
     out
 }
 
+/// As it stands in a URL whose parts, from where the value begins, encode these characters; `?` ends a path and `#` a
+/// query.
+fn in_url(text: &str, sets: &[&str]) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(text.len()), 0);
+    for byte in text.bytes() {
+        let next = match byte {
+            b'?' if sets.len() - at == 3 => Some(1),
+            b'#' if sets.len() - at > 1 => Some(sets.len() - 1 - at),
+            _ => None,
+        };
+        if let Some(parts) = next {
+            out.push(byte);
+            at += parts;
+        } else if !(0x20..0x7f).contains(&byte) || sets[at].as_bytes().contains(&byte) {
+            out.push(b'%');
+            out.extend(hex(&[byte], true));
+        } else {
+            out.push(byte);
+        }
+    }
+    out
+}
+
 /// As inside of a JSON string; `ascii`: letters beyond ASCII as `\u` in upper or lower hex.
 fn json(text: &str, ascii: Option<bool>) -> Vec<u8> {
     let quoted = serde_json::Value::from(text).to_string();
@@ -96,9 +144,10 @@ fn json(text: &str, ascii: Option<bool>) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The value by itself, padded or not and broken into lines, and what is certain of it inside of a longer text, which
-/// may begin at any of three places of a group.
-fn base64(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
+/// The value by itself, padded or not, and what is certain of it inside of a longer text, which may begin at any of
+/// three places of a group. Broken into lines: groups that follow each other overlap, so what of them stands on one
+/// line is masked to its end.
+fn base64(bytes: &[u8], broken: bool, forms: &mut BTreeSet<Vec<u8>>) {
     for engine in [&STANDARD, &URL_SAFE] {
         let whole = engine.encode(bytes);
         if bytes.len() < ALIGNED {
@@ -110,10 +159,28 @@ fn base64(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
             let mut longer = vec![0; before];
             longer.extend_from_slice(bytes);
             let encoded = engine.encode(&longer);
-            let certain = (longer.len() * 8 / 6).min(encoded.len());
-            forms.insert(encoded.as_bytes()[(before * 8).div_ceil(6)..certain].to_vec());
+            let (from, to) = (
+                (before * 8).div_ceil(6),
+                (longer.len() * 8 / 6).min(encoded.len()),
+            );
+            forms.insert(encoded.as_bytes()[from..to].to_vec());
+            if !broken {
+                continue;
+            }
+            for at in (0..to).step_by(GROUP) {
+                let piece = from.max(at)..to.min(at + TOGETHER * GROUP);
+                // The last one holds all to the end.
+                if to < at + TOGETHER * GROUP && at > 0 {
+                    break;
+                }
+                forms.insert(encoded.as_bytes()[piece].to_vec());
+            }
+            let tail = to.saturating_sub(1) / GROUP * GROUP;
+            let tail = tail.saturating_sub((TOGETHER - 1) * GROUP).max(from);
+            forms.insert(encoded.as_bytes()[tail..to].to_vec());
         }
-        for width in WIDTHS.into_iter().filter(|width| whole.len() > *width) {
+        // By itself it begins on a line of its own.
+        for width in [76, 64].into_iter().filter(|width| whole.len() > *width) {
             forms.extend(whole.as_bytes().chunks(width).map(<[u8]>::to_vec));
         }
         forms.insert(whole.trim_end_matches('=').into());
@@ -174,15 +241,74 @@ mod tests {
     }
 
     #[test]
-    fn long_base64_is_found_line_by_line() {
-        let value = "0123456789abcdef".repeat(10);
-        let whole = STANDARD.encode(&value);
-        for width in WIDTHS {
+    fn what_urls_and_forms_make_of_a_value_are_forms() {
+        let value = "p@ss w0rd/+&?=ü\"Zz~9";
+        for form in [
+            // Of a template's `urlencode`, of Python's quote_plus, and of Go.
+            "p%40ss%20w0rd%2F%2B%26%3F%3D%C3%BC%22Zz~9",
+            "p%40ss%20w0rd/%2B%26%3F%3D%C3%BC%22Zz%7E9",
+            "p%40ss+w0rd%2F%2B%26%3F%3D%C3%BC%22Zz~9",
+            // `new URL("http://x/" + value).href`, and after a `?`.
+            "p@ss%20w0rd/+&?=%C3%BC%22Zz~9",
+            // `encodeURI`.
+            "p@ss%20w0rd/+&?=%C3%BC%22Zz~9",
+        ] {
+            assert!(has(value, form), "{form}");
+        }
+        // In a path, a query and a fragment: by what a parser of URLs makes of them.
+        let value = "a b^c|d{e}?f'g{#h`i";
+        for form in [
+            "a%20b%5Ec|d%7Be%7D?f%27g{#h%60i",
+            "a%20b^c|d{e}?f%27g{#h%60i",
+            "a%20b^c|d{e}?f'g{#h%60i",
+        ] {
+            assert!(has(value, form), "{form}");
+        }
+    }
+
+    /// How many letters of a broken piece may be too few to be known.
+    const FEW: usize = TOGETHER * GROUP + GROUP - 1;
+
+    #[test]
+    fn base64_of_a_longer_text_is_found_line_by_line() {
+        let value: String = (0..100).map(|n| char::from(b'!' + (n * 37 % 90) as u8)).collect();
+        let masks = super::super::Masks::default();
+        masks.learn([value.as_str()]).unwrap();
+        for (width, prefix) in [64, 76]
+            .into_iter()
+            .flat_map(|width| (1..90).map(move |prefix| (width, prefix)))
+        {
+            let text = format!("{}{value}{}", "p".repeat(prefix), "s".repeat(1 + prefix % 7));
+            let encoded = STANDARD.encode(&text);
+            let (from, to) = ((prefix * 8).div_ceil(6), (prefix + value.len()) * 8 / 6);
+            for (at, line) in encoded.as_bytes().chunks(width).enumerate() {
+                let line = std::str::from_utf8(line).unwrap();
+                let within = |place: usize| place.saturating_sub(at * width).min(line.len());
+                let (before, piece, after) = (
+                    &line[..within(from)],
+                    &line[within(from)..within(to)],
+                    &line[within(to)..],
+                );
+                let masked = masks.text(line.to_owned());
+                if piece.len() > FEW {
+                    assert_eq!(masked, format!("{before}***{after}"), "{width}, {prefix}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn longer_values_have_few_forms() {
+        let value = |length: usize| {
+            (0..length)
+                .map(|n| char::from(b'!' + (n * 37 % 90) as u8))
+                .collect::<String>()
+        };
+        for (length, most) in [(40, 120), (2000, 2600), (64 << 10, 3000)] {
             assert!(
-                whole
-                    .as_bytes()
-                    .chunks(width)
-                    .all(|line| of(&value).contains(line))
+                of(&value(length)).len() < most,
+                "{length}: {}",
+                of(&value(length)).len()
             );
         }
     }

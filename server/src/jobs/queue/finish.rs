@@ -272,7 +272,9 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
          SET status = n.job_status,
              status_reason = CASE WHEN n.status = 'CANCELLED'
                  THEN coalesce(j.cancel_receipt ->> 'note', n.job_reason) ELSE n.job_reason END,
+             -- What an attempt said counts for the job when it is the last.
              output = CASE WHEN n.job_status <> 'QUEUED' THEN n.output END,
+             condition = CASE WHEN n.job_status <> 'QUEUED' THEN j.condition END,
              started_at = CASE WHEN n.job_status <> 'QUEUED' AND NOT n.unused THEN coalesce(n.started_at, j.started_at) END,
              finished_at = CASE WHEN n.job_status <> 'QUEUED' THEN n.finished_at END,
              -- Why it was asked to stop stays; what was done is added.

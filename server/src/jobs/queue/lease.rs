@@ -245,6 +245,7 @@ impl Queue {
         sqlx::query(
             "UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4,
                  started_at = CASE WHEN $2 <> 'QUEUED' THEN started_at END,
+                 condition = CASE WHEN $2 <> 'QUEUED' THEN condition END,
                  cancel_receipt = CASE WHEN $4 IS NULL OR $5::jsonb IS NULL THEN cancel_receipt
                      ELSE $5::jsonb || coalesce(cancel_receipt, '{}') END
              WHERE id = $1",

@@ -103,12 +103,26 @@ pub struct Payload {
     pub sha256: [u8; 32],
 }
 
+/// Whether Node.js is to take a script for an ES module, which older ones do by the file's name alone: it imports or
+/// exports at the beginning of a line, and does not use the `require` that CommonJS has.
+fn is_module(source: &str) -> bool {
+    let declares = |line: &str| {
+        let after = line
+            .strip_prefix("import")
+            .or_else(|| line.strip_prefix("export"));
+        after.is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*', '"', '\'']))
+    };
+    let requires = source.contains("require(") && !source.contains("createRequire");
+    !requires && source.lines().any(declares)
+}
+
 /// Builds and signs a payload.
 pub fn build(signer: &Signer, entropy: Entropy, now: Timestamp, work: Work<'_>) -> Result<Payload> {
     let definition = work.definition;
     let (language, entry) = match definition.kind {
         EventKind::Bash => (Language::Bash, "main.sh"),
         EventKind::Python => (Language::Python, "main.py"),
+        EventKind::Nodejs if is_module(&definition.source) => (Language::NodeJs, "main.mjs"),
         EventKind::Nodejs => (Language::NodeJs, "main.js"),
         EventKind::HttpRequest => (Language::Http, REQUEST_FILE),
     };
@@ -194,4 +208,33 @@ fn append(archive: &mut tar::Builder<Vec<u8>>, entry: &FileEntry, content: &[u8]
     archive
         .append_data(&mut header, &entry.path, content)
         .map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_module;
+
+    #[test]
+    fn a_module_is_known_by_what_it_imports_or_exports() {
+        for module in [
+            "import { input } from 'cronium';\nconsole.log(await input());",
+            "#!/usr/bin/env node\n// notes\nimport fs from \"fs\"",
+            "import\"cronium\"",
+            "import* as c from 'cronium'",
+            "export default 1",
+            "import { createRequire } from 'module';\nconst require = createRequire(import.meta.url);\nrequire('cronium');",
+        ] {
+            assert!(is_module(module), "{module}");
+        }
+        for script in [
+            "const { input } = require('cronium');",
+            "(async () => { const c = await import('cronium'); })();",
+            "import('cronium').then((c) => c.log('x'))",
+            "imported = 1; exports.a = 2",
+            "const text = `\nimport this line\n`; require('fs');",
+            "",
+        ] {
+            assert!(!is_module(script), "{script}");
+        }
+    }
 }

@@ -87,6 +87,19 @@ impl<'a> Values<'a> {
     }
 }
 
+/// How many segments of a URL's path are `.` or `..`, in any spelling that its parsers take for them
+/// ([URL standard](https://url.spec.whatwg.org/#double-dot-path-segment)).
+fn dot_segments(url: &str) -> usize {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path: String = path
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
+        .collect();
+    let path = path.trim().to_ascii_lowercase().replace("%2e", ".");
+    let segments = path.split(['/', '\\']);
+    segments.filter(|segment| matches!(*segment, "." | "..")).count()
+}
+
 /// The request to make; with what is wrong instead, where a template can't be filled in.
 pub fn filled(config: &HttpConfig, values: &Values<'_>) -> HttpRequest {
     let mut problem = values.unreadable.as_ref().map(|key| {
@@ -105,6 +118,11 @@ pub fn filled(config: &HttpConfig, values: &Values<'_>) -> HttpRequest {
     });
     let headers = headers.collect();
     let body = config.body.as_deref().map(|body| fill("the body", body));
+    if dot_segments(&url) > dot_segments(&config.url) {
+        problem.get_or_insert_with(|| {
+            "a value would be . or .. in the path of the address, which leads to another one".into()
+        });
+    }
     let ranges = status_ranges(&config.expected_status).unwrap_or_default();
     HttpRequest {
         method: config.method.name().to_owned(),
@@ -119,5 +137,22 @@ pub fn filled(config: &HttpConfig, values: &Values<'_>) -> HttpRequest {
         max_redirects: config.max_redirects.unsigned_abs(),
         secrets: values.secrets.values().cloned().collect(),
         problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dot_segments;
+
+    #[test]
+    fn dots_are_known_however_they_are_written() {
+        for (url, count) in [
+            ("https://x.example/a/b.c/..d?q=/../#/..", 0),
+            ("https://x.example/a/../b", 1),
+            ("https://x.example/.\t./%2E%2e\\.%2e/.", 4),
+            ("  https://x.example/..  ", 1),
+        ] {
+            assert_eq!(dot_segments(url), count, "{url}");
+        }
     }
 }

@@ -75,20 +75,21 @@ pub async fn cancel_at_once(
         return Ok(Vec::new());
     }
     let sql = "WITH ended AS (
-            UPDATE executions SET status = 'CANCELLED', status_reason = $4, cancel_requested = true, held = false,
-                due_at = NULL, finished_at = $3
-            WHERE job_id = ANY($1) AND finished_at IS NULL
+            UPDATE executions SET status = 'CANCELLED', cancel_requested = true, held = false, due_at = NULL,
+                finished_at = $3, status_reason = coalesce($4, CASE WHEN attempt > 1
+                    THEN 'Cancelled before attempt ' || attempt || ' started' ELSE 'Cancelled before it started' END)
+            WHERE job_id = ANY($1) AND finished_at IS NULL RETURNING job_id, status_reason
         ), happening AS (
             INSERT INTO outbox (kind, payload, created_at)
             SELECT 'job.ended', jsonb_build_object('job', id, 'status', 'CANCELLED'), $3 FROM unnest($1) AS id
         )
-        UPDATE jobs SET status = 'CANCELLED', status_reason = $4, held = false, finished_at = $3,
+        UPDATE jobs SET status = 'CANCELLED', held = false, finished_at = $3,
             cancel_requested_at = coalesce(cancel_requested_at, $3),
-            cancel_requested_by = coalesce(cancel_requested_by, $2), cancel_receipt = $5
+            cancel_requested_by = coalesce(cancel_requested_by, $2), cancel_receipt = $5,
+            status_reason = (SELECT status_reason FROM ended WHERE job_id = jobs.id LIMIT 1)
         WHERE id = ANY($1) RETURNING *";
-    let reason = note.unwrap_or("Cancelled before it started");
     let receipt = model::nothing_had_started(note);
-    let values = [ids.into(), by.into(), at.into(), reason.into(), receipt.into()];
+    let values = [ids.into(), by.into(), at.into(), note.into(), receipt.into()];
     changed(tx, sql, values).await
 }
 

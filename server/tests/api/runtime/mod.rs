@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::jobs::{event, run};
 use crate::queue::{claimed, granted, outcome};
+use crate::semantics::exit;
 use crate::support::TestApp;
 
 /// A job whose script runs.
@@ -152,6 +153,30 @@ async fn a_script_reads_its_own_input_and_says_its_condition() {
         .call(&test, "PUT /condition", json!({ "value": "yes" }))
         .await;
     assert_eq!((status, &told["error"]["code"]), (400, &json!("INVALID")));
+}
+
+#[tokio::test]
+async fn what_an_attempt_said_that_was_not_the_last_is_its_own() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let retry = json!({ "retry": { "attempts": 2, "initialDelay": "PT0S" } });
+    let script = script(&test, &token, retry).await;
+    let (status, _) = script
+        .call(&test, "PUT /condition", json!({ "value": true }))
+        .await;
+    assert_eq!(status, 204);
+    let end = (script.claim, Box::new(exit(&test, 1)));
+    test.app.queue.finish(script.orchestrator, &[end]).await.unwrap();
+    let claim = claimed(&test, script.orchestrator, 1).await[0].claim;
+    assert!(granted(&test, script.orchestrator, claim).await);
+    let end = (claim, Box::new(exit(&test, 0)));
+    test.app.queue.finish(script.orchestrator, &[end]).await.unwrap();
+    let query = "query ($id: ID!) { job(id: $id) { status condition executions { condition } } }";
+    let found = test.graphql(&token, query, json!({ "id": script.job })).await;
+    assert_eq!(
+        found["data"]["job"],
+        json!({ "status": "SUCCEEDED", "condition": null, "executions": [{ "condition": true }, { "condition": null }] })
+    );
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn finish(test: &TestApp, orchestrator: Uuid, claim: Claim, outcome: Outco
 }
 
 /// The end of user code with an exit code.
-fn exit(test: &TestApp, code: i32) -> Outcome {
+pub fn exit(test: &TestApp, code: i32) -> Outcome {
     let kind = if code == 0 {
         OutcomeKind::Succeeded
     } else {

@@ -141,6 +141,7 @@ async fn a_wait_for_the_next_attempt_is_cancelled_at_once() {
         (&json!("FAILED"), &json!("CANCELLED"), &Value::Null)
     );
     assert_eq!(seen["cancellation"]["processGone"], true);
+    assert_eq!(seen["statusReason"], "Cancelled before attempt 2 started");
     test.clock.advance(TimeDelta::hours(1));
     assert_eq!(release_due(&test).await, 0);
     assert!(claimed(&test, Uuid::new_v4(), 9).await.is_empty());

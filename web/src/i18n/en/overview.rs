@@ -62,6 +62,11 @@ pub(super) const TEXTS: Texts = &[
         "monitoring.no_orchestrator_text",
         "Runs wait in the queue until one is there. The server's log says what it started.",
     ),
+    ("status.database_ok", "The database answers."),
+    (
+        "status.database_away",
+        "The database does not answer: these are the last known figures.",
+    ),
     ("monitoring.connected", "Connected"),
     ("monitoring.draining", "Draining"),
     ("monitoring.outdated", "Older version"),

@@ -71,6 +71,11 @@ pub(super) const TEXTS: Texts = &[
         "monitoring.no_orchestrator_text",
         "Las ejecuciones esperan en la cola hasta que haya uno. El registro del servidor dice qué ha iniciado.",
     ),
+    ("status.database_ok", "La base de datos responde."),
+    (
+        "status.database_away",
+        "La base de datos no responde: estas son las últimas cifras conocidas.",
+    ),
     ("monitoring.connected", "Conectado"),
     ("monitoring.draining", "Vaciándose"),
     ("monitoring.outdated", "Versión anterior"),

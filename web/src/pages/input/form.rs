@@ -35,16 +35,10 @@ pub fn InputForm(
     let mut of: Vec<(String, String)> = Vec::new();
     let mut rest: Vec<String> = Vec::new();
     for (path, message) in errors {
-        match schema::at(&path, &message) {
-            Some(name) if properties.iter().any(|p| p.name == name) => {
-                let words = if path.is_empty() {
-                    t("fault.required")
-                } else {
-                    message
-                };
-                of.push((name, words));
-            }
-            _ => rest.push(message),
+        match schema::at(&path, &properties) {
+            Some(name) => of.push((name.to_owned(), message)),
+            None if path.is_empty() => rest.push(message),
+            None => rest.push(format!("{path}: {message}")),
         }
     }
     rsx! {

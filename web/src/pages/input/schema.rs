@@ -153,15 +153,14 @@ pub fn read(schema: Option<&Value>, input: Value) -> Value {
     Value::Object(object)
 }
 
-/// The property that an error is about: the first step of its path, or the one that is said to be missing.
-pub fn at(path: &str, message: &str) -> Option<String> {
-    if path.is_empty() {
-        let name = message
-            .strip_prefix('"')?
-            .strip_suffix("\" is a required property")?;
-        return Some(name.to_owned());
-    }
-    path.split('.').next().map(str::to_owned)
+/// The property that an error is about: what its path begins with. Names may have dots in them.
+pub fn at<'a>(path: &str, properties: &'a [Property]) -> Option<&'a str> {
+    let names = properties.iter().map(|property| property.name.as_str());
+    let begins = |name: &&str| {
+        path.strip_prefix(*name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    names.filter(begins).max_by_key(|name| name.len())
 }
 
 #[cfg(test)]
@@ -229,9 +228,15 @@ mod tests {
 
     #[test]
     fn an_error_finds_its_property() {
-        assert_eq!(at("limit", "too small"), Some("limit".into()));
-        assert_eq!(at("more.0", "x"), Some("more".into()));
-        assert_eq!(at("", "\"day\" is a required property"), Some("day".into()));
-        assert_eq!(at("", "null is not of type \"object\""), None);
+        let all = properties(&json!({"properties": {"limit": {}, "more": {}, "more.of": {}}})).unwrap();
+        for (path, name) in [
+            ("limit", Some("limit")),
+            ("more.0", Some("more")),
+            ("more.of.it", Some("more.of")),
+            ("moreover", None),
+            ("", None),
+        ] {
+            assert_eq!(at(path, &all), name, "{path}");
+        }
     }
 }

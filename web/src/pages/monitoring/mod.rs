@@ -76,7 +76,7 @@ fn Figures(status: SystemStatus) -> Element {
                 dt { {t("overview.database")} }
                 dd { "{latency} " small { "ms" } }
                 Spark { values: course(|status| status.database.latency_ms.unwrap_or(0.0)) }
-                dd { class: "delta", lang: "en", "{status.database.detail}" }
+                dd { class: "delta", {status.database.words()} }
             }
             div { class: "stat",
                 dt { {t("overview.queue")} }

@@ -241,7 +241,7 @@ pub(super) fn Health(locale: Locale) -> Element {
                     StatusDot { status: good(status.database.ok) }
                     span { class: "grow",
                         span { class: "name", {t("overview.database")} }
-                        span { class: "sub", "{status.database.detail}" }
+                        span { class: "sub", {status.database.words()} }
                     }
                     if let Some(latency) = latency {
                         span { class: "sub end", "{latency}" }

@@ -185,7 +185,6 @@ mod tests {
             healthy: true,
             database: ComponentStatus {
                 ok: true,
-                detail: String::new(),
                 latency_ms: None,
             },
             queue_depth: 0,
