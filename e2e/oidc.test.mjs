@@ -416,9 +416,10 @@ describe("a provider that comes and goes", () => {
   test("that closes its connections is asked on new ones", async () => {
     await save({ issuer: liar.issuer });
     liar.closes = true;
-    const { data } = await product.gql("mutation { testOidcProvider { usable userErrors { message } } }");
-    assert.deepEqual(data.testOidcProvider, { usable: true, userErrors: [] });
-    assert.equal((await signIn("mallory")).error, null);
+    for (let at = 0; at < 2; at += 1) {
+      const { data } = await product.gql("mutation { testOidcProvider { usable userErrors { message } } }");
+      assert.deepEqual(data.testOidcProvider, { usable: true, userErrors: [] });
+    }
     liar.closes = false;
     await save();
   });
