@@ -416,12 +416,15 @@ describe("a provider that comes and goes", () => {
   test("that closes its connections is asked on new ones", async () => {
     await save({ issuer: liar.issuer });
     liar.closes = true;
-    for (let at = 0; at < 2; at += 1) {
-      const { data } = await product.gql("mutation { testOidcProvider { usable userErrors { message } } }");
-      assert.deepEqual(data.testOidcProvider, { usable: true, userErrors: [] });
+    try {
+      for (let at = 0; at < 2; at += 1) {
+        const { data } = await product.gql("mutation { testOidcProvider { usable userErrors { message } } }");
+        assert.deepEqual(data.testOidcProvider, { usable: true, userErrors: [] });
+      }
+    } finally {
+      liar.closes = false;
+      await save();
     }
-    liar.closes = false;
-    await save();
   });
 
   test("that is removed lets nobody in, and those who are in stay", async () => {

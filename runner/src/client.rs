@@ -259,4 +259,11 @@ mod tests {
     fn a_path_can_t_leave_the_request_line() {
         assert_eq!(escaped("/variables/A B\r\n%?"), "/variables/A%20B%0D%0A%25%3F");
     }
+
+    #[test]
+    fn a_field_that_is_not_there_is_refused_by_its_name() {
+        assert_eq!(printed(br#"{"a":"x"}"#, "a").unwrap(), b"x\n");
+        let refused = printed(br#"{"a":"x"}"#, "nope").unwrap_err().to_string();
+        assert_eq!(refused, "INVALID: the answer has no field nope");
+    }
 }

@@ -11,7 +11,7 @@ pub struct Keepers {
 }
 
 impl Keepers {
-    /// Runs until it ends or the handle is dropped.
+    /// Runs until it ends or the handle is dropped, which counts as a failure too: a handle lives as long as its executor.
     pub fn spawn(&self, keeper: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
         let unwinding = self.failed.clone().drop_guard();
         AbortOnDropHandle::new(tokio::spawn(async move {

@@ -79,6 +79,13 @@ impl State {
     }
 }
 
+/// What is to become of those that can't serve any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unfit {
+    Stay,
+    Go,
+}
+
 /// All containers that wait.
 #[derive(Debug)]
 pub struct Pool {
@@ -177,7 +184,7 @@ impl Pool {
             if timeout(LOOK_EVERY, self.changed.notified()).await.is_ok() {
                 sleep(SETTLE).await;
             }
-            self.remove_surplus(&maker).await;
+            self.remove_surplus(&maker, Unfit::Go).await;
             if self.lock().closed {
                 return;
             }
@@ -189,8 +196,9 @@ impl Pool {
                         if let Err(late) = self.put(class, target, attached) {
                             self.dispose(&maker, late).await;
                         }
-                        // What is wanted may be another class by now.
-                        self.remove_surplus(&maker).await;
+                        // Another class may want the place by now. What is unfit keeps its own for this round: one
+                        // that dies as soon as it is made is made again with the next.
+                        self.remove_surplus(&maker, Unfit::Stay).await;
                         continue;
                     }
                     Ok(Err(error)) => Some(error),
@@ -251,7 +259,7 @@ impl Pool {
         Ok(())
     }
 
-    async fn remove_surplus(&self, maker: &impl Maker) {
+    async fn remove_surplus(&self, maker: &impl Maker, unfit_ones: Unfit) {
         let surplus: Vec<Target> = {
             let now = Instant::now();
             let mut state = self.lock();
@@ -260,13 +268,16 @@ impl Pool {
             let mut surplus = Vec::new();
             for (class, queue) in &mut state.waiting {
                 let wanted = wanted.get(class).copied().unwrap_or(0);
-                let (mut fit, unfit): (VecDeque<_>, VecDeque<_>) =
+                let (mut fit, mut unfit): (VecDeque<_>, VecDeque<_>) =
                     queue.drain(..).partition(|one| one.is_fit(now));
-                surplus.extend(unfit);
+                if unfit_ones == Unfit::Go {
+                    surplus.extend(unfit.drain(..));
+                }
                 // The oldest ones go first.
-                let excess = fit.len().saturating_sub(wanted);
+                let excess = (fit.len() + unfit.len()).saturating_sub(wanted).min(fit.len());
                 surplus.extend(fit.drain(..excess));
-                *queue = fit;
+                unfit.append(&mut fit);
+                *queue = unfit;
             }
             state.waiting.retain(|_, queue| !queue.is_empty());
             state.show();

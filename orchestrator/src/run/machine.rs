@@ -159,7 +159,10 @@ impl Machine {
             }
             Input::Gap => self.resume(&mut out),
             Input::Mail(mail) => self.on_mail(mail, now, &mut out),
-            Input::Up => self.on_up(now, &mut out),
+            Input::Up { takes_back } => {
+                self.facts.takes_back = takes_back;
+                self.on_up(now, &mut out);
+            }
             Input::Gone { autopsy, stderr } => self.on_gone(&autopsy, &stderr, now, &mut out),
             Input::Tick => self.on_tick(now, &mut out),
         }

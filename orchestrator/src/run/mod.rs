@@ -228,8 +228,9 @@ impl<E: Executor> Drive<E> {
             if let Some(session) = link.session()
                 && session.generation != self.session.generation
             {
+                let takes_back = session.takes_back;
                 self.session = session;
-                self.feed(Input::Up).await;
+                self.feed(Input::Up { takes_back }).await;
                 continue;
             }
             if self.attached.is_none() && !self.machine.is_runner_gone() {

@@ -117,3 +117,27 @@ fn write(work: &Path, body: &[u8]) -> io::Result<()> {
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_or_its_wrong_field_is_named() {
+        let line = |body: &str| Entry::read(body.as_bytes()).map(|entry| entry.line());
+        assert_eq!(line(r#"{"message":"a\nb"}"#), Ok("INFO a\\nb\n".into()));
+        let full = r#"{"level":"warn","message":"m","fields":{"n":1}}"#;
+        assert_eq!(line(full), Ok("WARN m {\"n\":1}\n".into()));
+        for (body, field) in [
+            (r#"{"level":"loud","message":"m"}"#, Some("level")),
+            (r#"{"level":1,"message":"m"}"#, Some("level")),
+            (r#"{"message":1}"#, Some("message")),
+            ("{}", Some("message")),
+            (r#"{"message":"m","fields":[]}"#, Some("fields")),
+            (r#"{"message":"m","more":1}"#, None),
+            ("[]", None),
+        ] {
+            assert_eq!(line(body).unwrap_err().0, field, "{body}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::kernel::clock::SystemClock;
+use crate::kernel::error::is_away;
 use crate::kernel::{Error, Kernel, Result, pool_options, tuned};
 use crate::postgres::{Cluster, Programs};
 
@@ -86,17 +87,5 @@ async fn reached(options: PgConnectOptions, patience: Duration) -> Result<PgPool
             other => return Ok(other?),
         }
         sleep(AGAIN).await;
-    }
-}
-
-/// By the classes of PostgreSQL, "Error Codes": 57P01 to 57P03, it stops or starts; 53300, too many connections.
-fn is_away(problem: &sqlx::Error) -> bool {
-    match problem {
-        // Protocol: it died in the middle of its first words.
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(problem) => problem
-            .code()
-            .is_some_and(|code| ["57P01", "57P02", "57P03", "53300"].contains(&&*code)),
-        _ => false,
     }
 }

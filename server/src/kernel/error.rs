@@ -199,11 +199,11 @@ fn holds_nul(e: &sqlx::Error) -> bool {
 }
 
 /// Whether the database can't be reached, or is starting or stopping: SQLSTATE classes 08, 53 and 57P.
-fn is_away(e: &sqlx::Error) -> bool {
+pub fn is_away(e: &sqlx::Error) -> bool {
     match e {
-        // Protocol: it went away in the middle of a word.
+        // It went away in the middle of a word; too many values for a statement are our own fault.
+        sqlx::Error::Protocol(what) => !what.starts_with("too many"),
         sqlx::Error::Io(_)
-        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,

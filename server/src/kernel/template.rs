@@ -48,11 +48,16 @@ fn environment() -> Environment<'static> {
     // A value that is not there is a mistake, and half a request is worse than none.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // Jinja's own leaves `/`, so that a value could be several segments of a path.
-    environment.add_filter("urlencode", |value: &Value| {
-        minijinja::filters::urlencode(value).map(|text| text.replace('/', "%2F"))
-    });
+    environment.add_filter("urlencode", urlencode);
     environment
+}
+
+/// Jinja's own leaves `/`, so that a value could be several segments of a path, and makes nothing of what is not there.
+fn urlencode(value: &Value) -> Result<String, minijinja::Error> {
+    if value.is_undefined() || value.is_none() {
+        return Err(ErrorKind::UndefinedError.into());
+    }
+    Ok(minijinja::filters::urlencode(value)?.replace('/', "%2F"))
 }
 
 /// Whether it is a template at all.
@@ -116,6 +121,10 @@ mod tests {
         assert_eq!(rendered("{{ input.list | tojson }}"), Ok("[1, 2]".into()));
         assert_eq!(rendered("{{ input.path | urlencode }}"), Ok("a%20b%2Fc".into()));
         assert_eq!(
+            rendered("{{ {'a b': 'c/d'} | urlencode }}"),
+            Ok("a%20b=c%2Fd".into())
+        );
+        assert_eq!(
             rendered("{% for x in input.list %}{{ x }};{% endfor %}"),
             Ok("1;2;".into())
         );
@@ -128,6 +137,9 @@ mod tests {
                 .unwrap_err()
                 .starts_with("a value is not there")
         );
+        for absent in ["{{ input.nmae | urlencode }}", "{{ none | urlencode }}"] {
+            assert_eq!(rendered(absent), Err("a value is not there".into()), "{absent}");
+        }
         assert!(
             rendered("{{ variables.X }}")
                 .unwrap_err()

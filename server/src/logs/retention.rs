@@ -9,8 +9,8 @@ use crate::quotas::Quotas;
 
 use super::store;
 
-/// Executions whose logs are removed in one transaction: some tens of milliseconds.
-const BATCH: i64 = 2_000;
+/// Executions whose logs are removed in one transaction.
+const BATCH: i64 = 500;
 
 /// Removes all logs that are too old; how many executions lost theirs. Idempotent, and goes on where it was stopped.
 pub async fn drop_old(kernel: &Kernel, quotas: &Quotas) -> Result<u64> {

@@ -355,11 +355,19 @@ mod tests {
 
     #[test]
     fn a_body_that_can_t_be_read_is_not_shown_again() {
-        for body in [&b"{\"value\": 7, \"secret\": \"hunter2\"}"[..], b"hunter2"] {
-            let Err(failure) = read::<VariableBody>(body) else {
-                panic!("it was read");
+        for (body, field) in [
+            (r#"{"value": 7, "secret": "hunter2"}"#, Some("value")),
+            (r#"{"value": "hunter2", "secret": "hunter2"}"#, Some("secret")),
+            (r#"{"hunter2": 1}"#, None),
+            (r#"{"value": "hunter2"} hunter2"#, None),
+            (r#"["hunter2", true, 3]"#, None),
+            ("hunter2", None),
+        ] {
+            let Err(failure) = read::<VariableBody>(body.as_bytes()) else {
+                panic!("{body} was read");
             };
-            assert!(!failure.body().to_string().contains("hunter2"));
+            assert!(!failure.body().to_string().contains("hunter2"), "{body}");
+            assert_eq!(failure.body()["error"]["field"].as_str(), field, "{body}");
             assert_eq!(failure.status(), 400);
         }
         assert_eq!(read::<IncrementBody>(b"").unwrap().by, 1);

@@ -127,21 +127,20 @@ async fn a_value_stays_one_segment_of_the_path() {
     let token = test.sign_in(UserRole::Editor).await;
     let url = "https://a.test/items/{{ input.id | urlencode }}";
     let made = create(&test, &token, json!({ "http": { "url": url } })).await;
-    for (id, expected) in [
-        ("a/b", Some("https://a.test/items/a%2Fb")),
-        ("../admin", Some("https://a.test/items/..%2Fadmin")),
-        ("..", None),
-        (".", None),
+    for (input, expected) in [
+        (json!({ "id": "a/b" }), Ok("https://a.test/items/a%2Fb")),
+        (json!({ "id": "../admin" }), Ok("https://a.test/items/..%2Fadmin")),
+        (json!({ "id": ".." }), Err("in its path")),
+        (json!({ "id": "." }), Err("in its path")),
+        (json!({ "id": null }), Err("a value is not there")),
+        (json!({}), Err("a value is not there")),
     ] {
-        let wanted = json!({ "eventId": made["event"]["id"], "input": { "id": id } });
+        let wanted = json!({ "eventId": made["event"]["id"], "input": input.clone() });
         run(&test, &token, wanted).await;
         let request = sent(&test).await;
         match expected {
-            Some(url) => assert_eq!((request.url.as_str(), &request.problem), (url, &None)),
-            None => assert!(
-                request.problem.unwrap().contains("in the path of the address"),
-                "{id}"
-            ),
+            Ok(url) => assert_eq!((request.url.as_str(), &request.problem), (url, &None)),
+            Err(why) => assert!(request.problem.unwrap().contains(why), "{input}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The pool with a maker that makes nothing: what waits, what is taken, what is removed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cronium_protocol::frame::{FrameReader, FromRunner, ToRunner};
@@ -23,6 +23,11 @@ struct Runner {
 struct Shared {
     runners: Mutex<Vec<Runner>>,
     removed: Mutex<Vec<Target>>,
+    made: AtomicUsize,
+    /// As many as were there at a time.
+    most: AtomicUsize,
+    /// Whether runners end as soon as they are made.
+    dying: AtomicBool,
     broken: AtomicBool,
 }
 
@@ -42,11 +47,13 @@ impl Maker for Fake {
         let (said, frames) = mpsc::channel(32);
         let (input, heard) = mpsc::unbounded_channel();
         let target = target.clone();
-        self.shared
-            .runners
-            .lock()
-            .unwrap()
-            .push(Runner { target, said, heard });
+        let made = 1 + self.shared.made.fetch_add(1, Ordering::AcqRel);
+        let there = made - self.shared.removed.lock().unwrap().len();
+        self.shared.most.fetch_max(there, Ordering::AcqRel);
+        if !self.shared.dying.load(Ordering::Acquire) {
+            let runner = Runner { target, said, heard };
+            self.shared.runners.lock().unwrap().push(runner);
+        }
         Ok(Attached {
             frames,
             input,
@@ -193,6 +200,18 @@ async fn a_class_that_cannot_be_made_keeps_no_other_from_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_dies_as_soon_as_it_is_made_is_made_again_with_the_next_round_only() {
+    let world = world(2, 50);
+    world.fake.shared.dying.store(true, Ordering::Release);
+    world.ask("a");
+    world.ask("a");
+    let rounds = 4;
+    tokio::time::sleep(LOOK_EVERY * rounds).await;
+    let made = world.fake.shared.made.load(Ordering::Acquire);
+    assert!((2..=2 * (rounds as usize + 1)).contains(&made), "{made}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn classes_that_come_while_one_is_made_get_their_share_of_the_places() {
     let world = world(3, 2);
     for _ in 0..3 {
@@ -204,12 +223,14 @@ async fn classes_that_come_while_one_is_made_get_their_share_of_the_places() {
     world.ask("b");
     world.ask("c");
     world.fake.room.add_permits(9);
-    while world.fake.shared.runners.lock().unwrap().len() < 5 {
-        assert!(!world.keeper.is_finished(), "the keeper goes on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    world.waiting(3).await;
+    tokio::time::sleep(LOOK_EVERY).await;
+    assert_eq!(world.waiting(3).await.len(), 3);
     assert_eq!(world.removed().len(), 2);
+    assert_eq!(
+        world.fake.shared.most.load(Ordering::Acquire),
+        3,
+        "never more than may wait"
+    );
     for image in ["a", "b", "c"] {
         assert!(world.ask(image).is_some(), "one of {image} waits");
     }

@@ -7,6 +7,8 @@ use cronium_protocol::manifest::Refusal;
 use super::*;
 use crate::clock;
 
+const UP: Input = Input::Up { takes_back: true };
+
 fn claim() -> Claim {
     Claim {
         execution_id: uuid::Uuid::from_u128(1),
@@ -160,11 +162,7 @@ async fn permission_is_asked_for_while_the_runner_unpacks_and_given_when_it_asks
     };
     let asks = || Input::Frame(FromRunner::StartRequest);
     let mut m = unpacking();
-    assert_eq!(
-        story(&m.on(Input::Up, now)),
-        ["phase Setup"],
-        "it is granted already"
-    );
+    assert_eq!(story(&m.on(UP, now)), ["phase Setup"], "it is granted already");
     assert_eq!(story(&m.on(asks(), now)), ["runner start true"]);
     let mut late = unpacking();
     assert_eq!(
@@ -195,8 +193,17 @@ async fn permission_is_asked_for_while_the_runner_unpacks_and_given_when_it_asks
     facts.takes_back = false;
     let mut older = Machine::new(facts, fresh(now).origin, now);
     assert_eq!(story(&older.on(hello(false), now)), ["runner payload"]);
-    assert_eq!(story(&older.on(Input::Up, now)), ["phase Setup"]);
+    assert_eq!(
+        story(&older.on(Input::Up { takes_back: false }, now)),
+        ["phase Setup"]
+    );
     assert_eq!(story(&older.on(asks(), now)), ["ask"]);
+    // The same where an older one takes the place of the one that assigned it.
+    let mut rolled_back = unpacking();
+    assert_eq!(
+        story(&rolled_back.on(Input::Up { takes_back: false }, now)),
+        ["phase Setup"]
+    );
     let mut silent = unpacking();
     silent.on(Input::Mail(Mail::Renewed), later(now, SETUP_LIMIT.as_secs() - 1));
     let told = story(&silent.on(Input::Tick, later(now, SETUP_LIMIT.as_secs())));
@@ -225,7 +232,7 @@ async fn a_new_connection_repeats_phases_lines_and_the_end_in_order() {
     m.on(Input::Mail(Mail::LogAck { seq: 1 }), now);
     m.on(exit(3, 2), now);
     assert_eq!(
-        story(&m.on(Input::Up, now)),
+        story(&m.on(UP, now)),
         ["phase Setup", "phase Started", "runner resume 1"]
     );
     // What was still in the pipe comes out of order and is repeated: it is not passed on.
@@ -241,7 +248,7 @@ async fn without_a_grant_nothing_starts() {
     let mut m = fresh(now);
     m.on(hello(false), now);
     m.on(Input::Frame(FromRunner::StartRequest), now);
-    assert_eq!(story(&m.on(Input::Up, now)), ["phase Setup", "ask"]);
+    assert_eq!(story(&m.on(UP, now)), ["phase Setup", "ask"]);
     assert_eq!(
         story(&m.on(Input::Mail(Mail::Grant { granted: false }), now)),
         ["runner start false", "finish NotStarted", "kill"]
@@ -298,7 +305,7 @@ async fn a_grant_that_was_not_read_before_the_lease_was_over_counts_once_it_is_r
             .contains(&Action::Abandon)
     );
     let mut cut = asking();
-    assert_eq!(story(&cut.on(Input::Up, later(now, 20))), ["phase Setup"]);
+    assert_eq!(story(&cut.on(UP, later(now, 20))), ["phase Setup"]);
     assert_eq!(
         story(&cut.on(Input::Mail(Mail::Renewed), later(now, 21))),
         ["ask"]
@@ -405,7 +412,7 @@ async fn an_end_does_not_overtake_its_lines_after_a_cut() {
     let mut m = running(now);
     m.on(log(1), now);
     m.on(exit(0, 1), now);
-    m.on(Input::Up, now);
+    m.on(UP, now);
     m.on(hello(true), now);
     assert!(!story(&m.on(Input::Tick, later(now, 6))).contains(&"finish Succeeded".to_owned()));
     assert_eq!(story(&m.on(log(1), later(now, 6))), ["log"]);
@@ -418,7 +425,7 @@ async fn the_end_is_told_though_the_runner_went_before_it_could_repeat_it() {
     let mut m = running(now);
     m.on(log(1), now);
     m.on(exit(0, 1), now);
-    m.on(Input::Up, now);
+    m.on(UP, now);
     let gone = Input::Gone {
         autopsy: Autopsy::default(),
         stderr: String::new(),
@@ -460,7 +467,7 @@ async fn calls_and_answers_pass_unread_and_what_a_resume_repeats_passes_once() {
     let answer = Mail::Reply { id, reply: vec![3] };
     let told = Action::Runner(ToRunner::Reply { id, reply: vec![3] });
     assert_eq!(m.on(Input::Mail(answer), now), [told]);
-    assert!(m.on(Input::Up, now).contains(&Action::Runner(ToRunner::Resume {
+    assert!(m.on(UP, now).contains(&Action::Runner(ToRunner::Resume {
         after_seq: 0,
         calls: true
     })));

@@ -41,8 +41,10 @@ pub enum Input {
     /// A frame could not be read, or the connection to the runner was made anew.
     Gap,
     Mail(Mail),
-    /// There is a new connection to the server.
-    Up,
+    /// There is a new connection to the server, which may be another version than before.
+    Up {
+        takes_back: bool,
+    },
     /// The runner is not running any more.
     Gone {
         autopsy: Autopsy,

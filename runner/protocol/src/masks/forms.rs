@@ -2,47 +2,50 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use base64::Engine as _;
+use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// Shorter values are in too many texts by chance.
 pub const SHORTEST: usize = 4;
 /// From here on also inside of a longer encoded text.
 const ALIGNED: usize = 6;
-/// Programs break base64 into lines at a multiple of its groups of so many letters.
+/// Widths at which programs break base64 into lines: of `base64`, and of PEM. Both are whole groups.
+const WIDTHS: [usize; 2] = [76, 64];
+/// Letters of a group.
 const GROUP: usize = 4;
-/// Groups that are certain to be of the value when they stand together in the base64 of a longer text.
-const TOGETHER: usize = 3;
-/// Of longer values, base64 of a longer text is not found when it is broken into lines: the forms would be too many.
-const LONGEST_BROKEN: usize = 4096;
+/// Groups that stand together only where the value does: fewer are in other texts too, such as PEM's first line.
+const TOGETHER: usize = 6;
+/// Longer values have no [`pieces`]: they would be too many.
+const LONGEST_BROKEN: usize = 1024;
 /// What [the URL standard](https://url.spec.whatwg.org/#percent-encoded-bytes) encodes of ASCII, besides the control
 /// characters, in a path, in a query of http and https, and in a fragment.
 const PATH: &str = " \"#<>?^`{}";
 const QUERY: &str = " \"#<>'";
 const FRAGMENT: &str = " \"<>`";
+/// The same in a name or password, and in one segment of a path.
+const USERINFO: &str = " \"#<>?^`{}/:;=@[\\]|";
+const SEGMENT: &str = " \"#<>?^`{}/%";
 
 /// All forms of a value, none shorter than [`SHORTEST`].
 pub fn of(value: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     let lines = value.split('\n').map(|line| line.trim_end_matches('\r'));
-    for (part, whole) in lines
-        .map(|line| (line, false))
-        .chain([(value, true), (value.trim(), true)])
-    {
+    for part in lines.chain([value, value.trim()]) {
         if part.len() >= SHORTEST {
-            add(part, whole, &mut forms);
+            add(part, &mut forms);
         }
     }
     forms.retain(|form| form.len() >= SHORTEST);
     forms
 }
 
-fn add(part: &str, whole: bool, forms: &mut BTreeSet<Vec<u8>>) {
+fn add(part: &str, forms: &mut BTreeSet<Vec<u8>>) {
     forms.insert(part.as_bytes().to_vec());
     for upper in [true, false] {
         forms.insert(hex(part.as_bytes(), upper));
-        // RFC 3986, encodeURIComponent, encodeURI, Python's quote, and the same with an encoded tilde.
+        // RFC 3986, encodeURIComponent, encodeURI, Python's quote, the same with an encoded tilde, and Go's PathEscape.
         for kept in [
             "-_.~",
             "-_.~!'()*",
@@ -50,6 +53,7 @@ fn add(part: &str, whole: bool, forms: &mut BTreeSet<Vec<u8>>) {
             "-_.~/",
             "-_.",
             "-_./",
+            "-_.~$&+=:@",
         ] {
             forms.insert(percent(part, kept, false, upper));
         }
@@ -59,15 +63,25 @@ fn add(part: &str, whole: bool, forms: &mut BTreeSet<Vec<u8>>) {
         }
         forms.insert(json(part, Some(upper)));
     }
-    // As it is in a URL that somebody then parsed: in its path, its query or its fragment. Older parsers keep `^` and
-    // encode `|`; those of requests that are not http keep `'` in a query.
+    // As it is in a URL that somebody then parsed: from within its path, its query or its fragment on, or set as one of
+    // its parts. Older parsers keep `^` and encode `|`; those of requests that are not http keep `'` in a query.
     for (path, query) in [(PATH, QUERY), (" \"#<>?`{}", " \"#<>"), (" \"#<>?`{|}", QUERY)] {
-        for sets in [&[path, query, FRAGMENT][..], &[query, FRAGMENT], &[FRAGMENT]] {
+        for sets in [
+            &[path, query, FRAGMENT][..],
+            &[query, FRAGMENT],
+            &[path],
+            &[query],
+        ] {
             forms.insert(in_url(part, sets));
         }
+        // In a path `\` is another `/`.
+        forms.insert(in_url(&part.replace('\\', "/"), &[path, query, FRAGMENT]));
+    }
+    for set in [FRAGMENT, USERINFO, SEGMENT] {
+        forms.insert(in_url(part, &[set]));
     }
     forms.insert(json(part, None));
-    base64(part.as_bytes(), whole && part.len() <= LONGEST_BROKEN, forms);
+    base64(part.as_bytes(), forms);
 }
 
 fn hex(bytes: &[u8], upper: bool) -> Vec<u8> {
@@ -144,10 +158,19 @@ fn json(text: &str, ascii: Option<bool>) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The value by itself, padded or not, and what is certain of it inside of a longer text, which may begin at any of
-/// three places of a group. Broken into lines: groups that follow each other overlap, so what of them stands on one
-/// line is masked to its end.
-fn base64(bytes: &[u8], broken: bool, forms: &mut BTreeSet<Vec<u8>>) {
+/// Base64 of bytes that begin `before` bytes after the beginning of a group, and what of it is certain whatever stands
+/// around them.
+fn within(engine: &impl Engine, bytes: &[u8], before: usize) -> (String, Range<usize>) {
+    let mut longer = vec![0; before];
+    longer.extend_from_slice(bytes);
+    let encoded = engine.encode(&longer);
+    let to = (longer.len() * 8 / 6).min(encoded.len());
+    (encoded, (before * 8).div_ceil(6)..to)
+}
+
+/// The value by itself, padded or not and broken into lines, and what is certain of it inside of a longer text, which
+/// may begin at any of three places of a group.
+fn base64(bytes: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     for engine in [&STANDARD, &URL_SAFE] {
         let whole = engine.encode(bytes);
         if bytes.len() < ALIGNED {
@@ -156,36 +179,42 @@ fn base64(bytes: &[u8], broken: bool, forms: &mut BTreeSet<Vec<u8>>) {
             continue;
         }
         for before in 0..3 {
-            let mut longer = vec![0; before];
-            longer.extend_from_slice(bytes);
-            let encoded = engine.encode(&longer);
-            let (from, to) = (
-                (before * 8).div_ceil(6),
-                (longer.len() * 8 / 6).min(encoded.len()),
-            );
-            forms.insert(encoded.as_bytes()[from..to].to_vec());
-            if !broken {
-                continue;
-            }
-            for at in (0..to).step_by(GROUP) {
-                let piece = from.max(at)..to.min(at + TOGETHER * GROUP);
-                // The last one holds all to the end.
-                if to < at + TOGETHER * GROUP && at > 0 {
-                    break;
-                }
-                forms.insert(encoded.as_bytes()[piece].to_vec());
-            }
-            let tail = to.saturating_sub(1) / GROUP * GROUP;
-            let tail = tail.saturating_sub((TOGETHER - 1) * GROUP).max(from);
-            forms.insert(encoded.as_bytes()[tail..to].to_vec());
+            let (encoded, certain) = within(engine, bytes, before);
+            forms.insert(encoded.as_bytes()[certain].to_vec());
         }
-        // By itself it begins on a line of its own.
-        for width in [76, 64].into_iter().filter(|width| whole.len() > *width) {
+        for width in WIDTHS.into_iter().filter(|width| whole.len() > *width) {
             forms.extend(whole.as_bytes().chunks(width).map(<[u8]>::to_vec));
         }
         forms.insert(whole.trim_end_matches('=').into());
         forms.insert(whole.into_bytes());
     }
+}
+
+/// What is certain of a value in the base64 of a longer text that is broken into lines of whole groups: some groups each,
+/// which overlap, so that what of them stands on one line is found from its beginning to its end.
+pub fn pieces(value: &str) -> BTreeSet<Vec<u8>> {
+    let (bytes, mut pieces) = (value.trim().as_bytes(), BTreeSet::new());
+    if bytes.len() < ALIGNED || bytes.len() > LONGEST_BROKEN {
+        return pieces;
+    }
+    for engine in [&STANDARD, &URL_SAFE] {
+        for before in 0..3 {
+            let (encoded, certain) = within(engine, bytes, before);
+            let length = TOGETHER * GROUP;
+            let last = certain.end.saturating_sub(1) / GROUP * GROUP;
+            let last = last.saturating_sub(length - GROUP);
+            for at in (0..=last).step_by(GROUP) {
+                // The last one ends with the value, within a group or not.
+                let to = if at == last { certain.end } else { at + length };
+                let piece = &encoded.as_bytes()[at.max(certain.start)..to];
+                // Runs of one byte, such as indentation, are in other texts.
+                if piece.iter().any(|letter| !piece[..GROUP].contains(letter)) {
+                    pieces.insert(piece.to_vec());
+                }
+            }
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -242,16 +271,24 @@ mod tests {
 
     #[test]
     fn what_urls_and_forms_make_of_a_value_are_forms() {
-        let value = "p@ss w0rd/+&?=ü\"Zz~9";
+        let value = "p@ss w0rd/+&?=ü\"[Zz~9";
         for form in [
-            // Of a template's `urlencode`, of Python's quote_plus, and of Go.
-            "p%40ss%20w0rd%2F%2B%26%3F%3D%C3%BC%22Zz~9",
-            "p%40ss%20w0rd/%2B%26%3F%3D%C3%BC%22Zz%7E9",
-            "p%40ss+w0rd%2F%2B%26%3F%3D%C3%BC%22Zz~9",
+            // RFC 3986, and the same of a template's `urlencode`.
+            "p%40ss%20w0rd%2F%2B%26%3F%3D%C3%BC%22%5BZz~9",
+            "p%40ss%20w0rd%2F%2B%26%3F%3D%C3%BC%22%5BZz%7E9",
+            // Jinja's own.
+            "p%40ss%20w0rd/%2B%26%3F%3D%C3%BC%22%5BZz%7E9",
+            // Python's quote_plus, and Go.
+            "p%40ss+w0rd%2F%2B%26%3F%3D%C3%BC%22%5BZz~9",
             // `new URL("http://x/" + value).href`, and after a `?`.
-            "p@ss%20w0rd/+&?=%C3%BC%22Zz~9",
+            "p@ss%20w0rd/+&?=%C3%BC%22[Zz~9",
             // `encodeURI`.
-            "p@ss%20w0rd/+&?=%C3%BC%22Zz~9",
+            "p@ss%20w0rd/+&?=%C3%BC%22%5BZz~9",
+            // As a name or password.
+            "p%40ss%20w0rd%2F+&%3F%3D%C3%BC%22%5BZz~9",
+            // Set as a path, and pushed as a segment of one.
+            "p@ss%20w0rd/+&%3F=%C3%BC%22[Zz~9",
+            "p@ss%20w0rd%2F+&%3F=%C3%BC%22[Zz~9",
         ] {
             assert!(has(value, form), "{form}");
         }
@@ -261,55 +298,73 @@ mod tests {
             "a%20b%5Ec|d%7Be%7D?f%27g{#h%60i",
             "a%20b^c|d{e}?f%27g{#h%60i",
             "a%20b^c|d{e}?f'g{#h%60i",
+            "a%20b^c|d{e}?f%27g{%23h`i",
         ] {
             assert!(has(value, form), "{form}");
         }
+        assert!(has("ab\\cd", "ab/cd"));
     }
 
-    /// How many letters of a broken piece may be too few to be known.
-    const FEW: usize = TOGETHER * GROUP + GROUP - 1;
+    /// Any bytes that a text may have, without a period that is short.
+    fn varied(length: usize) -> String {
+        (0..length)
+            .map(|n| char::from(b'!' + (n * n * 37 % 89) as u8))
+            .collect()
+    }
 
     #[test]
     fn base64_of_a_longer_text_is_found_line_by_line() {
-        let value: String = (0..100).map(|n| char::from(b'!' + (n * 37 % 90) as u8)).collect();
+        let value = varied(150);
         let masks = super::super::Masks::default();
         masks.learn([value.as_str()]).unwrap();
-        for (width, prefix) in [64, 76]
+        let mut found = 0;
+        let cases = WIDTHS
             .into_iter()
-            .flat_map(|width| (1..90).map(move |prefix| (width, prefix)))
-        {
+            .flat_map(|width| (1..90).map(move |prefix| (width, prefix)));
+        for (width, prefix) in cases {
             let text = format!("{}{value}{}", "p".repeat(prefix), "s".repeat(1 + prefix % 7));
             let encoded = STANDARD.encode(&text);
             let (from, to) = ((prefix * 8).div_ceil(6), (prefix + value.len()) * 8 / 6);
             for (at, line) in encoded.as_bytes().chunks(width).enumerate() {
                 let line = std::str::from_utf8(line).unwrap();
-                let within = |place: usize| place.saturating_sub(at * width).min(line.len());
-                let (before, piece, after) = (
-                    &line[..within(from)],
-                    &line[within(from)..within(to)],
-                    &line[within(to)..],
-                );
-                let masked = masks.text(line.to_owned());
-                if piece.len() > FEW {
-                    assert_eq!(masked, format!("{before}***{after}"), "{width}, {prefix}: {line}");
+                let place = |place: usize| place.saturating_sub(at * width).min(line.len());
+                let (before, piece) = line[..place(to)].split_at(place(from));
+                // A group that is the value's in part may be what is missing.
+                if piece.len() >= (TOGETHER + 1) * GROUP {
+                    let expected = format!("{before}***{}", &line[place(to)..]);
+                    assert_eq!(masks.text(line.to_owned()), expected, "{width}, {prefix}");
+                    found += 1;
                 }
             }
         }
+        assert!(found > 300, "{found}");
     }
 
     #[test]
-    fn longer_values_have_few_forms() {
-        let value = |length: usize| {
-            (0..length)
-                .map(|n| char::from(b'!' + (n * 37 % 90) as u8))
-                .collect::<String>()
+    fn what_values_share_with_other_texts_is_no_piece() {
+        let known = |value: &str, text: &str| {
+            let masks = super::super::Masks::default();
+            masks.learn([value]).unwrap();
+            masks.text(STANDARD.encode(text)) != STANDARD.encode(text)
         };
-        for (length, most) in [(40, 120), (2000, 2600), (64 << 10, 3000)] {
-            assert!(
-                of(&value(length)).len() < most,
-                "{length}: {}",
-                of(&value(length)).len()
-            );
+        let key = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            varied(300)
+        );
+        assert!(!known(
+            &key,
+            &format!("-----BEGIN CERTIFICATE-----\n{}", "x".repeat(300))
+        ));
+        let indented = format!("a{}b", " ".repeat(60));
+        assert!(!known(&indented, &format!("key:\n{}value", " ".repeat(50))));
+        assert!(known(&indented, &format!("key: {indented}")));
+    }
+
+    #[test]
+    fn forms_and_pieces_are_few() {
+        for (length, most) in [(40, 120), (1000, 1500), (2000, 250), (64 << 10, 3000)] {
+            let all = of(&varied(length)).len() + pieces(&varied(length)).len();
+            assert!(all < most, "{length}: {all}");
         }
     }
 }

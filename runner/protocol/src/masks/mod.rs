@@ -45,15 +45,23 @@ impl Masks {
     /// From now on these values are masked.
     pub fn learn<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Result<(), TooMany> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let news: BTreeSet<Vec<u8>> = values.into_iter().flat_map(forms::of).collect();
-        let news: Vec<_> = news.difference(&known.forms).cloned().collect();
-        if news.is_empty() {
-            return Ok(());
-        }
-        if known.forms.len() + news.len() > MOST_FORMS {
+        let values: Vec<&str> = values.into_iter().collect();
+        let before = known.forms.len();
+        let news: BTreeSet<Vec<u8>> = values.iter().copied().flat_map(forms::of).collect();
+        if news.difference(&known.forms).count() + before > MOST_FORMS {
             return Err(TooMany);
         }
         known.forms.extend(news);
+        // Of these as many as there is room for: they take none from what must be known.
+        for value in values {
+            let pieces = forms::pieces(value);
+            if known.forms.len() + pieces.len() <= MOST_FORMS / 2 {
+                known.forms.extend(pieces);
+            }
+        }
+        if known.forms.len() == before {
+            return Ok(());
+        }
         known.masker = Some(Arc::new(Masker::new(known.forms.iter().cloned().collect())?));
         self.version.fetch_add(1, Ordering::Release);
         Ok(())

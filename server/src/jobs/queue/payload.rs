@@ -104,16 +104,59 @@ pub struct Payload {
 }
 
 /// Whether Node.js is to take a script for an ES module, which older ones do by the file's name alone: it imports or
-/// exports at the beginning of a line, and does not use the `require` that CommonJS has.
+/// exports at the beginning of a line, and uses nothing that only CommonJS has.
 fn is_module(source: &str) -> bool {
+    const OF_COMMON_JS: [&str; 4] = ["require(", "module.exports", "__dirname", "__filename"];
+    if !source.contains("import") && !source.contains("export") {
+        return false;
+    }
+    let code = code_of(source);
     let declares = |line: &str| {
         let after = line
             .strip_prefix("import")
             .or_else(|| line.strip_prefix("export"));
-        after.is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*', '"', '\'']))
+        // `import (…)` is an expression, in either kind.
+        after.is_some_and(|rest| {
+            rest.starts_with([' ', '\t', '{', '*', '"', '\'']) && !rest.trim_start().starts_with('(')
+        })
     };
-    let requires = source.contains("require(") && !source.contains("createRequire");
-    !requires && source.lines().any(declares)
+    let is_common = OF_COMMON_JS.iter().any(|word| code.contains(word)) && !code.contains("createRequire");
+    !is_common && code.lines().any(declares)
+}
+
+/// JavaScript without its comments and without what is inside of its strings and templates. A regular expression with a
+/// quote in it may hide what follows: then a script is taken for CommonJS.
+fn code_of(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut rest = source.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match (letter, rest.peek()) {
+            ('/', Some('/')) => while rest.next_if(|c| *c != '\n').is_some() {},
+            ('/', Some('*')) => {
+                rest.next();
+                let mut last = ' ';
+                for c in rest.by_ref() {
+                    if (last, c) == ('*', '/') {
+                        break;
+                    }
+                    last = c;
+                }
+            }
+            ('"' | '\'' | '`', _) => {
+                code.push(letter);
+                while let Some(c) = rest.next() {
+                    if c == '\\' {
+                        rest.next();
+                    } else if c == letter || (c == '\n' && letter != '`') {
+                        code.push(c);
+                        break;
+                    }
+                }
+            }
+            _ => code.push(letter),
+        }
+    }
+    code
 }
 
 /// Builds and signs a payload.
@@ -222,6 +265,8 @@ mod tests {
             "import\"cronium\"",
             "import* as c from 'cronium'",
             "export default 1",
+            "// no require(…) here\nimport fs from 'fs'",
+            "/* it's a note */ const a = 'it\\'s';\nimport fs from 'fs'; log('require(')",
             "import { createRequire } from 'module';\nconst require = createRequire(import.meta.url);\nrequire('cronium');",
         ] {
             assert!(is_module(module), "{module}");
@@ -231,7 +276,11 @@ mod tests {
             "(async () => { const c = await import('cronium'); })();",
             "import('cronium').then((c) => c.log('x'))",
             "imported = 1; exports.a = 2",
-            "const text = `\nimport this line\n`; require('fs');",
+            "const text = `\nimport this line\n`; return;",
+            "const text = `\\`\nexport PATH=/bin\n`;",
+            "/* usage:\nimport it\n*/ console.log(1)",
+            "import ('cronium').then((c) => c.log('x'))",
+            "import fs from 'fs'; module.exports = fs;",
             "",
         ] {
             assert!(!is_module(script), "{script}");

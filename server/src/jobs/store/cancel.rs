@@ -86,7 +86,7 @@ pub async fn cancel_at_once(
         UPDATE jobs SET status = 'CANCELLED', held = false, finished_at = $3,
             cancel_requested_at = coalesce(cancel_requested_at, $3),
             cancel_requested_by = coalesce(cancel_requested_by, $2), cancel_receipt = $5,
-            status_reason = (SELECT status_reason FROM ended WHERE job_id = jobs.id LIMIT 1)
+            status_reason = coalesce((SELECT status_reason FROM ended WHERE job_id = jobs.id LIMIT 1), $4)
         WHERE id = ANY($1) RETURNING *";
     let receipt = model::nothing_had_started(note);
     let values = [ids.into(), by.into(), at.into(), note.into(), receipt.into()];
