@@ -199,11 +199,13 @@ async fn permission_is_asked_for_while_the_runner_unpacks_and_given_when_it_asks
     );
     assert_eq!(story(&older.on(asks(), now)), ["ask"]);
     // The same where an older one takes the place of the one that assigned it.
-    let mut rolled_back = unpacking();
+    let mut rolled_back = fresh(now);
+    rolled_back.on(hello(false), now);
     assert_eq!(
         story(&rolled_back.on(Input::Up { takes_back: false }, now)),
         ["phase Setup"]
     );
+    assert_eq!(story(&rolled_back.on(asks(), now)), ["ask"]);
     let mut silent = unpacking();
     silent.on(Input::Mail(Mail::Renewed), later(now, SETUP_LIMIT.as_secs() - 1));
     let told = story(&silent.on(Input::Tick, later(now, SETUP_LIMIT.as_secs())));
