@@ -17,7 +17,7 @@ const RUN = "mutation ($i: RunEventInput!) { runEvent(input: $i) { job { id } us
 const CANCEL = "mutation ($i: CancelJobInput!) { cancelJob(input: $i) { job { id } userErrors { code message } } }";
 const LOOK = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Job { id status statusReason finishedAt } } }";
 const WHOLE = `query ($id: ID!) { job(id: $id) { id status statusReason finishedAt
-  executions { id attempt status statusReason exitCode startedAt finishedAt logLineCount
+  executions { id attempt status statusReason exitCode startedAt finishedAt logLineCount logTruncated
     log(first: 10000) { lines { seq stream text } } } } }`;
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -194,7 +194,8 @@ impl Execution {
         self.0.log_dropped_at
     }
 
-    /// Whether something was dropped; a SYSTEM line says what.
+    /// Whether lines are missing: they went over a limit, and a SYSTEM line says which, or the last ones were lost with the
+    /// runner that had not delivered them yet.
     async fn log_truncated(&self) -> bool {
         self.0.log_truncated
     }

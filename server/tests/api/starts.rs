@@ -157,3 +157,24 @@ async fn a_hash_that_is_kept_late_is_not_a_later_claims() {
     queue.keep(receipts.remove(0)).await.unwrap();
     assert!(kept().await.is_some());
 }
+
+/// A container that is killed while its orchestrator is cut off takes the last lines with it.
+#[tokio::test]
+async fn an_end_that_comes_without_its_last_lines_says_so() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    for (numbered, missing) in [(0, false), (3, true)] {
+        let (job, claim) = queued(&test, &token, orchestrator).await;
+        let mut end = outcome(&test, OutcomeKind::Succeeded);
+        end.last_seq = numbered;
+        let ends = [(claim, Box::new(end))];
+        test.app.queue.finish(orchestrator, &ends).await.unwrap();
+        let query = "query ($id: ID!) { job(id: $id) { status executions { logTruncated } } }";
+        let found = test.graphql(&token, query, json!({ "id": job })).await;
+        assert_eq!(
+            found["data"]["job"],
+            json!({ "status": "SUCCEEDED", "executions": [{ "logTruncated": missing }] })
+        );
+    }
+}

@@ -85,6 +85,8 @@ struct End<'a> {
     ended_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     log_truncated: bool,
+    /// The last line that its runner had numbered.
+    last_seq: u64,
     receipt: Option<Value>,
     /// A start that was granted and not used.
     unused: bool,
@@ -139,6 +141,7 @@ impl<'a> End<'a> {
             ended_at: at(outcome.ended_at_us),
             finished_at: (!again).then(|| from_micros(outcome.finished_at_us)),
             log_truncated: exit.is_some_and(|e| e.log_truncated),
+            last_seq: outcome.last_seq,
             receipt,
             unused: held.gives_back(outcome),
         }
@@ -252,7 +255,7 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
                  id uuid, job_id uuid, status text, reason text, job_status text, job_reason text, exit_code integer, cpu_us bigint,
                  peak_memory_bytes bigint, output jsonb, image_digest text, setup_at timestamptz,
                  started_at timestamptz, ended_at timestamptz, finished_at timestamptz, log_truncated boolean,
-                 receipt jsonb, unused boolean)
+                 last_seq bigint, receipt jsonb, unused boolean)
          ), ended AS (
              UPDATE executions e
              SET status = n.status, status_reason = n.reason, exit_code = n.exit_code, cpu_us = n.cpu_us,
@@ -260,7 +263,8 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
                  setup_at = coalesce(n.setup_at, e.setup_at), starts = e.starts - n.unused::int,
                  started_at = CASE WHEN NOT n.unused THEN coalesce(n.started_at, e.started_at) END,
                  ended_at = coalesce(n.ended_at, e.ended_at), finished_at = n.finished_at,
-                 log_truncated = n.log_truncated, lease_until = NULL,
+                 -- Lines that died with the runner that had them to send are missing too.
+                 log_truncated = n.log_truncated OR e.log_lines < n.last_seq, lease_until = NULL,
                  orchestrator_id = CASE WHEN n.status = 'QUEUED' THEN NULL ELSE e.orchestrator_id END
              FROM n WHERE e.id = n.id
          ), happened AS (
