@@ -164,7 +164,7 @@ async fn an_end_that_comes_without_its_last_lines_says_so() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let orchestrator = Uuid::new_v4();
-    for (numbered, missing) in [(0, false), (3, true)] {
+    for (numbered, missing) in [(0, false), (3, true), (u64::MAX, true)] {
         let (job, claim) = queued(&test, &token, orchestrator).await;
         let mut end = outcome(&test, OutcomeKind::Succeeded);
         end.last_seq = numbered;

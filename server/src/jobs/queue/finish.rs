@@ -86,7 +86,7 @@ struct End<'a> {
     finished_at: Option<Timestamp>,
     log_truncated: bool,
     /// The last line that its runner had numbered.
-    last_seq: u64,
+    last_seq: i64,
     receipt: Option<Value>,
     /// A start that was granted and not used.
     unused: bool,
@@ -141,7 +141,8 @@ impl<'a> End<'a> {
             ended_at: at(outcome.ended_at_us),
             finished_at: (!again).then(|| from_micros(outcome.finished_at_us)),
             log_truncated: exit.is_some_and(|e| e.log_truncated),
-            last_seq: outcome.last_seq,
+            // A number that Postgres has not would be an error for all ends that are written with it.
+            last_seq: i64::try_from(outcome.last_seq).unwrap_or(i64::MAX),
             receipt,
             unused: held.gives_back(outcome),
         }
