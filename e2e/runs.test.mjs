@@ -305,6 +305,50 @@ for (const language of LANGUAGES) {
       await page.waitForURL((url) => !url.search.includes("attempt"));
     });
 
+    test("an answer that is older than the news is not what is shown", async () => {
+      const { page } = admin;
+      // Asks for a page, and keeps its answer as it was at the time until the page has heard that the run failed.
+      const late = async (operation, job, look) => {
+        let held;
+        let heard = false;
+        const told = ({ payload }) => (heard ||= String(payload).includes(job.id) && String(payload).includes('"status":"FAILED"'));
+        page.once("websocket", (socket) => socket.on("framereceived", told));
+        let release;
+        const until_over = new Promise((done) => (release = done));
+        await page.route("**/graphql", async (route) => {
+          if (held || !(route.request().postData() ?? "").includes(operation)) return route.continue();
+          const response = await route.fetch();
+          held = await response.json();
+          await until_over;
+          return route.fulfill({ response, json: held });
+        });
+        await look();
+        await until("the answer is held", () => held);
+        assert.match(JSON.stringify(held), /"status":"(QUEUED|DISPATCHING|RUNNING)"/, "it was asked for before the end");
+        await until("the page has heard of the end", () => heard);
+        const answered = page.waitForResponse((response) => (response.request().postData() ?? "").includes(operation));
+        release();
+        await (await answered).finished();
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+        await page.unroute("**/graphql");
+        assert.equal((await jobOf(job.id)).status, "FAILED");
+      };
+      const eventId = await event("Late", "sleep 2; exit 4");
+      const first = await start(eventId);
+      await late("query JobQuery", first, () => see(first.id));
+      assert.equal(await page.locator(".page-head").getByText(t("status.failed"), { exact: true }).count(), 1);
+      const second = await start(eventId);
+      const visit = () => admin.visit(`runs?event=${encodeURIComponent(eventId)}`);
+      await late("query RunsQuery", second, visit);
+      await row(second).getByText(t("status.failed"), { exact: true }).first().waitFor();
+      const third = await start(eventId);
+      const tab = () => admin.visit(`events/${encodeURIComponent(eventId)}?tab=runs`);
+      await late("query RunsQuery", third, tab);
+      const runs = page.getByRole("region", { name: t("event.tab.runs"), exact: true });
+      const failed = runs.getByRole("row").filter({ has: page.getByText(t("status.failed"), { exact: true }) });
+      await until("all three are told as failed", async () => (await failed.count()) === 3);
+    });
+
     test("a chain of repeats leads from run to run", async () => {
       const { keys, page } = admin;
       const eventId = await event("Chain", "exit 3");

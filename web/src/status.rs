@@ -1,14 +1,12 @@
 //! How the installation is, kept current for as long as somebody is signed in: the sidebar, the
 //! overview and the monitoring page read it. Knows how to ask; knows no page.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
 use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 use dioxus::prelude::*;
-use futures::StreamExt as _;
 
 use crate::api::{self, ApiError, Feed, Timestamp, schema};
-use crate::browser;
 use crate::i18n::t;
 use crate::session::{self, Permission};
 
@@ -95,7 +93,6 @@ pub static STATUS_LIVE: GlobalSignal<bool> = Signal::global(|| false);
 pub static SAMPLES: GlobalSignal<Vec<SystemStatus>> = Signal::global(Vec::new);
 
 const KEPT_SAMPLES: usize = 120;
-const RETRY: Duration = Duration::from_secs(10);
 
 fn took(status: SystemStatus) {
     let mut samples = SAMPLES.write();
@@ -122,19 +119,13 @@ pub async fn follow() {
     }
     // Pages that need it ask themselves and show their own error.
     let _ = load().await;
-    loop {
-        let mut feed = api::subscribe(|| StatusSubscription::build(()));
-        while let Some(news) = feed.next().await {
-            match news {
-                Feed::Live => *STATUS_LIVE.write() = true,
-                Feed::Data(answer) => {
-                    *STATUS_LIVE.write() = true;
-                    took(answer.system_status);
-                }
-                Feed::Down | Feed::Failed(_) => *STATUS_LIVE.write() = false,
-            }
+    let begin = || api::subscribe(|| StatusSubscription::build(()));
+    api::insist(begin, |news| {
+        *STATUS_LIVE.write() = matches!(news, Feed::Live | Feed::Data(_));
+        if let Feed::Data(answer) = news {
+            took(answer.system_status);
         }
-        *STATUS_LIVE.write() = false;
-        browser::sleep(RETRY).await;
-    }
+        ControlFlow::Continue(())
+    })
+    .await;
 }

@@ -90,8 +90,9 @@ impl JobsSubscription {
     ) -> async_graphql::Result<impl Stream<Item = ApiResult<JobChange>> + use<>> {
         let (jobs, op) = (ctx.data::<Jobs>()?.clone(), op(ctx)?.clone());
         let filter: Filter = api(ctx, filter.unwrap_or_default().try_into())?;
-        api(ctx, jobs.matching(&op, &filter, &[]).await)?;
+        // First, so that little can happen between this and what a client asks for next.
         let mut signals = jobs.signals();
+        api(ctx, jobs.matching(&op, &filter, &[]).await)?;
         Ok(async_stream::stream! {
             let (mut told, mut whole_until) = (HashMap::new(), jobs.now());
             loop {

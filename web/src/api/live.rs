@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -19,7 +20,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
-use super::error::{ApiError, Extensions};
+use super::error::{ApiError, ApiErrorKind, Extensions};
 use super::protocol::{self, Carried, Header, Kind};
 use crate::browser;
 
@@ -27,6 +28,9 @@ const ENDPOINT: &str = "/graphql/ws";
 const SUB_PROTOCOL: &str = "graphql-transport-ws";
 /// How often we ask whether the server is there; twice without any word means that it is not.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long after a subscription that the server ended it is begun anew.
+const BEGIN_ANEW: Duration = Duration::from_secs(5);
 
 /// What a subscription has to tell.
 #[derive(Clone, Debug)]
@@ -178,6 +182,25 @@ where
         inner,
         over: false,
         result: PhantomData,
+    }
+}
+
+/// Follows a subscription until `take` breaks off. One that the server ended is begun anew after a while, so that a page
+/// does not stay as it was for a failure that is over; only what is not there is not asked for again.
+pub async fn insist<Q: DeserializeOwned>(
+    begin: impl Fn() -> Subscription<Q>,
+    mut take: impl FnMut(Feed<Q>) -> ControlFlow<()>,
+) {
+    loop {
+        let mut feed = begin();
+        while let Some(news) = feed.next().await {
+            let gone = matches!(&news, Feed::Failed(error) if error.kind == ApiErrorKind::NotFound);
+            if take(news).is_break() || gone {
+                return;
+            }
+        }
+        drop(feed);
+        browser::sleep(BEGIN_ANEW).await;
     }
 }
 

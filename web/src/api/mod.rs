@@ -11,7 +11,7 @@ mod scalars;
 pub(crate) use documents::listed;
 pub use error::{ApiError, ApiErrorKind};
 pub use http::run;
-pub use live::{Feed, Subscription, is_lost, keep, losses, restart, retry_now, subscribe};
+pub use live::{Feed, Subscription, insist, is_lost, keep, losses, restart, retry_now, subscribe};
 pub use scalars::{IsoDuration, Json, Timestamp};
 
 /// Marker types of the contract, for the query macros.

@@ -1,13 +1,13 @@
 //! The runs of one event, live.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use dioxus::prelude::*;
-use futures::StreamExt as _;
 
-use crate::api::Feed;
+use crate::api::{self, Feed};
 use crate::i18n::{Locale, t, tf};
-use crate::pages::runs::data::{self, JobChangeKind, JobFilter, Place};
+use crate::pages::runs::data::{self, JobChange, JobChangeKind, JobFilter, JobPage, Place};
 use crate::pages::runs::table::{Ask, RunsTable, TableSkeleton};
 use crate::pages::runs::{actions, say};
 use crate::params::Params;
@@ -21,30 +21,42 @@ fn of(event: &str) -> JobFilter {
     }
 }
 
+/// Takes a change into the rows that are held.
+fn take(held: &mut Option<JobPage>, change: JobChange) {
+    let Some(page) = held else { return };
+    match page.nodes.iter_mut().find(|job| job.id == change.job.id) {
+        Some(job) => *job = change.job,
+        None if change.kind == JobChangeKind::Created => {
+            if let Some(place) = page.place_of(&change.job) {
+                page.nodes.insert(place, change.job);
+            }
+        }
+        None => {}
+    }
+}
+
 /// The tab of runs: the newest ones, and the way to all.
 #[component]
 pub fn EventRuns(locale: Locale, id: ReadSignal<String>) -> Element {
     let mut page = use_query(move || data::page(of(&id()), Place::First));
     let now = use_now(Duration::from_secs(1));
     use_resource(move || {
-        let mut feed = data::changes(of(&id()));
-        async move {
-            while let Some(event) = feed.next().await {
-                let Feed::Data(change) = event else { continue };
-                let change = change.jobs_changed;
-                if let Some(page) = page.data.write().as_mut() {
-                    match page.nodes.iter_mut().find(|job| job.id == change.job.id) {
-                        Some(job) => *job = change.job,
-                        None if change.kind == JobChangeKind::Created => {
-                            if let Some(place) = page.place_of(&change.job) {
-                                page.nodes.insert(place, change.job);
-                            }
-                        }
-                        None => {}
+        let id = id();
+        api::insist(
+            move || data::changes(of(&id)),
+            move |event| {
+                match event {
+                    // What happened before they flowed is not told.
+                    Feed::Live => page.refresh(),
+                    Feed::Data(change) => {
+                        take(&mut page.data.write(), change.jobs_changed);
+                        page.changed();
                     }
+                    Feed::Down | Feed::Failed(_) => {}
                 }
-            }
-        }
+                ControlFlow::Continue(())
+            },
+        )
     });
     let onask = move |ask: Ask| {
         spawn(async move {

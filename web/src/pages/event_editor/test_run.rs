@@ -143,17 +143,6 @@ fn TestJob(
             running.set(false);
         }
     });
-    // A request may be over before its first answer is read, which then shows it as it was: what goes on is looked at
-    // again each second.
-    use_future(move || async move {
-        loop {
-            browser::sleep(Duration::from_secs(1)).await;
-            if job.data.peek().iter().flatten().any(|job| job.status.is_final()) {
-                break;
-            }
-            job.reload();
-        }
-    });
     let held = job.data.read();
     let Some(held) = held.iter().flatten().next() else {
         return rsx! {

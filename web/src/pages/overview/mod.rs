@@ -6,12 +6,12 @@ mod panels;
 mod rail;
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 use dioxus::prelude::*;
-use futures::StreamExt as _;
 
 use self::data::{
     ChangesSubscription, JobFilter, Overview as Figures, OverviewQuery, OverviewVariables, Range,
@@ -128,24 +128,16 @@ fn use_changes(load: &Query<OverviewQuery>) -> Signal<bool> {
     let seen = changed.clone();
     use_future(move || {
         let seen = seen.clone();
-        async move {
-            loop {
-                let mut feed = api::subscribe(|| ChangesSubscription::build(()));
-                while let Some(news) = feed.next().await {
-                    match news {
-                        // What happened while the connection was away is not told again.
-                        Feed::Live => {
-                            live.set(true);
-                            seen.set(true);
-                        }
-                        Feed::Data(_) => seen.set(true),
-                        Feed::Down | Feed::Failed(_) => live.set(false),
-                    }
-                }
-                live.set(false);
-                browser::sleep(Duration::from_secs(10)).await;
+        let begin = || api::subscribe(|| ChangesSubscription::build(()));
+        api::insist(begin, move |news| {
+            let flows = matches!(news, Feed::Live | Feed::Data(_));
+            live.set(flows);
+            // What happened before they flowed is not told.
+            if flows {
+                seen.set(true);
             }
-        }
+            ControlFlow::Continue(())
+        })
     });
     use_future(move || {
         let changed = changed.clone();

@@ -10,10 +10,10 @@ mod side;
 mod usage;
 mod waiting;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use dioxus::prelude::*;
-use futures::StreamExt as _;
 
 use self::attempts::Attempts;
 use self::data::{Execution, JobDetail};
@@ -22,7 +22,7 @@ use self::phases::Phases;
 use self::receipt::Receipt;
 use self::side::Side;
 use self::waiting::Waiting;
-use crate::api::Feed;
+use crate::api::{self, Feed};
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
 use crate::log::LogViewer;
@@ -51,22 +51,23 @@ pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
         async move { data::job(&id).await }
     });
     use_resource(move || {
-        let mut feed = data::updates(id());
-        async move {
-            let mut lost = false;
-            while let Some(event) = feed.next().await {
-                match event {
-                    Feed::Live => {
-                        if std::mem::take(&mut lost) {
-                            job.reload();
-                        }
-                    }
-                    Feed::Down => lost = true,
-                    Feed::Failed(_) => {}
-                    Feed::Data(update) => job.data.set(Some(Some(update.job_updated))),
+        let id = id();
+        api::insist(
+            move || data::updates(id.clone()),
+            move |event| {
+                // The first word is the job as it is, also after a loss of the connection: nothing need be asked again.
+                let Feed::Data(update) = event else {
+                    return ControlFlow::Continue(());
+                };
+                let over = update.job_updated.status.is_final();
+                job.tell(Some(update.job_updated));
+                if over {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
                 }
-            }
-        }
+            },
+        )
     });
     job
 }

@@ -10,11 +10,11 @@ mod select;
 pub mod table;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::Datelike as _;
 use dioxus::prelude::*;
-use futures::StreamExt as _;
 
 use self::bulk::{BulkBar, ChosenDialog, MatchingDialog, Open};
 use self::data::{JobChange, JobChangeKind, JobFilter, JobPage, JobRow, JobStatus, Refusal, Trigger};
@@ -23,7 +23,7 @@ pub use self::parts::Pager;
 use self::parts::{EventChip, NoRuns, Views};
 use self::select::Selection;
 use self::table::{Ask, RunsTable, TableSkeleton};
-use crate::api::{Feed, Timestamp};
+use crate::api::{self, Feed, Timestamp};
 use crate::browser;
 use crate::i18n::{Locale, t, tf, tn};
 use crate::layout::{Crumb, use_crumbs};
@@ -140,21 +140,13 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
             if !on {
                 return;
             }
-            let mut feed = data::changes(followed);
-            let mut lost = false;
-            while let Some(event) = feed.next().await {
+            let begin = move || data::changes(followed.clone());
+            api::insist(begin, |event| {
+                flowing.set(matches!(event, Feed::Live | Feed::Data(_)));
                 match event {
-                    Feed::Live => {
-                        flowing.set(true);
-                        if std::mem::take(&mut lost) {
-                            page.reload();
-                        }
-                    }
-                    Feed::Down => {
-                        lost = true;
-                        flowing.set(false);
-                    }
-                    Feed::Failed(_) => flowing.set(false),
+                    // What happened before they flowed is not told.
+                    Feed::Live => page.refresh(),
+                    Feed::Down | Feed::Failed(_) => {}
                     Feed::Data(change) => {
                         let change = change.jobs_changed;
                         let id = change.job.id.inner().to_owned();
@@ -165,12 +157,15 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                             .write()
                             .as_mut()
                             .is_some_and(|held| apply(held, change, &filter, grows));
+                        page.changed();
                         if new {
                             newer.write().insert(id);
                         }
                     }
                 }
-            }
+                ControlFlow::Continue(())
+            })
+            .await;
             flowing.set(false);
         }
     });
