@@ -349,6 +349,27 @@ for (const language of LANGUAGES) {
       await until("all three are told as failed", async () => (await failed.count()) === 3);
     });
 
+    test("a page that is told of a failure of the server's asks for news again", async () => {
+      const { page } = admin;
+      const asked = [];
+      await page.routeWebSocket("**/graphql/ws", (socket) => {
+        const server = socket.connectToServer();
+        socket.onMessage((text) => {
+          const { id, type, payload } = JSON.parse(text);
+          if (type === "subscribe" && payload.query.includes("jobUpdated")) {
+            asked.push(id);
+            if (asked.length === 1) return socket.send(JSON.stringify({ id, type: "error", payload: [{ message: "The database is away", extensions: { code: "UNAVAILABLE" } }] }));
+          }
+          return server.send(text);
+        });
+      });
+      const job = await start(await event("Told", "sleep 300"));
+      await see(job.id);
+      await until("news are asked for again", () => asked.length === 2);
+      await change("cancelJob", { id: job.id });
+      await status("cancelled");
+    });
+
     test("a chain of repeats leads from run to run", async () => {
       const { keys, page } = admin;
       const eventId = await event("Chain", "exit 3");

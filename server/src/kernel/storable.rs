@@ -20,6 +20,12 @@ pub fn json(value: Value) -> Value {
     }
 }
 
+/// The largest number that Postgres has in place of a larger one: an error would be one of every row that is written with
+/// it.
+pub fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Whether Postgres can keep the value as it is.
 pub fn is_storable(value: &Value) -> bool {
     match value {

@@ -2,6 +2,7 @@
 
 use cronium_entity::enums::UserRole;
 use cronium_protocol::agent::{Claim, OutcomeKind};
+use cronium_protocol::frame::UsageReport;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -168,6 +169,10 @@ async fn an_end_that_comes_without_its_last_lines_says_so() {
         let (job, claim) = queued(&test, &token, orchestrator).await;
         let mut end = outcome(&test, OutcomeKind::Succeeded);
         end.last_seq = numbered;
+        end.usage = Some(UsageReport {
+            cpu_us: numbered,
+            peak_memory_bytes: numbered,
+        });
         let ends = [(claim, Box::new(end))];
         test.app.queue.finish(orchestrator, &ends).await.unwrap();
         let query = "query ($id: ID!) { job(id: $id) { status executions { logTruncated } } }";

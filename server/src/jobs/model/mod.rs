@@ -64,6 +64,15 @@ pub enum Cancellation {
     ByOrchestrator,
 }
 
+/// Why an attempt ended whose cancellation came before its start. The store says the same in SQL.
+pub fn cancelled_early(attempt: i32) -> String {
+    if attempt > 1 {
+        format!("Cancelled before attempt {attempt} started")
+    } else {
+        "Cancelled before it started".to_owned()
+    }
+}
+
 /// The receipt of a cancellation that found nothing at work.
 pub fn nothing_had_started(note: Option<&str>) -> serde_json::Value {
     receipt(true, note.unwrap_or("Nothing was running."))

@@ -76,8 +76,8 @@ struct End<'a> {
     job_reason: Option<String>,
     job_status: &'static str,
     exit_code: Option<i32>,
-    cpu_us: Option<u64>,
-    peak_memory_bytes: Option<u64>,
+    cpu_us: Option<i64>,
+    peak_memory_bytes: Option<i64>,
     output: Option<Value>,
     image_digest: Option<&'a str>,
     setup_at: Option<Timestamp>,
@@ -112,7 +112,12 @@ impl<'a> End<'a> {
         let output = exit.and_then(|e| e.output.as_deref()).map(serde_json::from_str);
         // The runner reads it without building it: depth and size of numbers show here only.
         let unkept = matches!(output, Some(Err(_))).then(|| UNKEPT.to_owned());
-        let reason = outcome.reason.as_deref().map(storable::text);
+        let early =
+            outcome.kind == OutcomeKind::Cancelled && outcome.cancel.as_ref().is_some_and(|c| !c.signal_sent);
+        let reason = match outcome.reason.as_deref() {
+            _ if early => Some(model::cancelled_early(held.attempt)),
+            told => told.map(storable::text),
+        };
         let reason = [reason, unkept]
             .into_iter()
             .flatten()
@@ -132,8 +137,11 @@ impl<'a> End<'a> {
             job_status: status,
             reason,
             exit_code: exit.and_then(|e| e.code),
-            cpu_us: outcome.usage.as_ref().map(|u| u.cpu_us),
-            peak_memory_bytes: outcome.usage.as_ref().map(|u| u.peak_memory_bytes),
+            cpu_us: outcome.usage.as_ref().map(|u| storable::number(u.cpu_us)),
+            peak_memory_bytes: outcome
+                .usage
+                .as_ref()
+                .map(|u| storable::number(u.peak_memory_bytes)),
             output: output.and_then(std::result::Result::ok).map(storable::json),
             image_digest: outcome.image_digest.as_deref(),
             setup_at: at(outcome.setup_at_us),
@@ -141,8 +149,7 @@ impl<'a> End<'a> {
             ended_at: at(outcome.ended_at_us),
             finished_at: (!again).then(|| from_micros(outcome.finished_at_us)),
             log_truncated: exit.is_some_and(|e| e.log_truncated),
-            // A number that Postgres has not would be an error for all ends that are written with it.
-            last_seq: i64::try_from(outcome.last_seq).unwrap_or(i64::MAX),
+            last_seq: storable::number(outcome.last_seq),
             receipt,
             unused: held.gives_back(outcome),
         }

@@ -186,8 +186,9 @@ impl Queue {
         .fetch_all(&self.kernel.pool)
         .await?;
         for row in &expired {
+            let early = model::cancelled_early(row.attempt);
             let (status, reason) = match (row.starts, row.cancel_requested, row.over) {
-                (0, true, _) => ("CANCELLED", Some("Cancelled before it started")),
+                (0, true, _) => ("CANCELLED", Some(early.as_str())),
                 (0, false, _) if row.dispatches >= MAX_ABANDONED => ("FAILED", Some(ABANDONED)),
                 (0, false, _) => ("QUEUED", None),
                 (_, _, true) => ("LOST", Some(LOST)),

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use cronium_entity::enums::UserRole;
-use cronium_protocol::agent::OutcomeKind;
+use cronium_protocol::agent::{CancelReport, OutcomeKind};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -121,6 +121,40 @@ async fn a_target_that_cant_be_prepared_is_tried_again_by_policy_after_its_own_a
         (&json!("QUEUED"), &json!("FAILED"))
     );
     assert!(seen["statusReason"].as_str().unwrap().contains("disk"), "{seen}");
+}
+
+/// Whether its orchestrator tells of it or is gone.
+#[tokio::test]
+async fn an_attempt_that_was_cancelled_before_its_start_says_which() {
+    for told in [true, false] {
+        let test = TestApp::start().await;
+        let token = test.sign_in(UserRole::Editor).await;
+        let orchestrator = Uuid::new_v4();
+        let id = event(&test, &token, retry(json!({}))).await;
+        let one = run(&test, &token, json!({ "eventId": id })).await["job"]["id"].clone();
+        run_one(&test, orchestrator, 1).await;
+        test.clock.advance(TimeDelta::seconds(10));
+        assert_eq!(release_due(&test).await, 1);
+        let claim = claimed(&test, orchestrator, 1).await[0].claim;
+        assert_eq!(cancel(&test, &token, &one).await["job"]["status"], "DISPATCHING");
+        if told {
+            let mut end = outcome(&test, OutcomeKind::Cancelled);
+            end.reason = Some("cancelled before it started".into());
+            end.cancel = Some(CancelReport {
+                process_gone: true,
+                ..CancelReport::default()
+            });
+            finish(&test, orchestrator, claim, end).await;
+        } else {
+            sql(&test, EXPIRE).await;
+            test.app.queue.sweep().await.ok().unwrap();
+        }
+        let seen = job(&test, &token, &one).await;
+        assert_eq!(
+            (&seen["status"], &seen["statusReason"]),
+            (&json!("CANCELLED"), &json!("Cancelled before attempt 2 started"))
+        );
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub(super) const TEXTS: Texts = &[
     ("log.ends", "ends at {time}"),
     ("log.missing.one", "{n} line is missing"),
     ("log.missing.other", "{n} lines are missing"),
-    ("log.truncated", "Cut at the size limit"),
+    ("log.truncated", "Lines are missing"),
     ("log.complete", "Complete · nothing dropped"),
     ("log.complete_short", "Complete"),
     ("log.stopped", "Stopped"),

@@ -29,7 +29,7 @@ pub(super) const TEXTS: Texts = &[
     ("log.ends", "termina a las {time}"),
     ("log.missing.one", "falta {n} línea"),
     ("log.missing.other", "faltan {n} líneas"),
-    ("log.truncated", "Cortado en el límite de tamaño"),
+    ("log.truncated", "Faltan líneas"),
     ("log.complete", "Completo · nada perdido"),
     ("log.complete_short", "Completo"),
     ("log.stopped", "Detenido"),
