@@ -1,5 +1,8 @@
-//! Removing the logs of jobs that are older than their owner's quota keeps them. What is left of the job says so.
+//! Removing the logs of jobs that are older than their owner's quota keeps them, a whole day (UTC) at a time. What is left
+//! of the job says so. A day that nobody keeps any more goes with its partition; of one that somebody still keeps, the
+//! logs of the others are removed one by one.
 
+use chrono::{Days, NaiveDate, NaiveTime};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, TransactionTrait as _};
 use uuid::Uuid;
 
@@ -9,17 +12,23 @@ use crate::quotas::Quotas;
 
 use super::store;
 
-/// Executions whose logs are removed in one transaction.
+/// Executions whose logs are removed in one transaction, where not all of a day go.
 const BATCH: i64 = 500;
 
 /// Removes all logs that are too old; how many executions lost theirs. Idempotent, and goes on where it was stopped.
 pub async fn drop_old(kernel: &Kernel, quotas: &Quotas) -> Result<u64> {
     // A transaction that the database's machine loses is made again, and none that came after it is kept.
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(kernel.relaxed.clone());
-    let (mut after, mut dropped) = (UserId(Uuid::nil()), 0);
+    let mut dropped = 0;
+    if let Some(days) = quotas.longest_retention().await? {
+        dropped += drop_days(kernel, &db, days).await?;
+    }
+    let mut after = UserId(Uuid::nil());
     while let Some((last, people)) = quotas.retention(after).await? {
         for (person, days) in people {
-            dropped += drop_of(kernel, &db, person, days).await?;
+            if let Some(days) = days {
+                dropped += drop_of(kernel, &db, person, days).await?;
+            }
         }
         after = last;
     }
@@ -30,18 +39,37 @@ pub async fn drop_old(kernel: &Kernel, quotas: &Quotas) -> Result<u64> {
     Ok(dropped)
 }
 
-async fn drop_of(kernel: &Kernel, db: &DatabaseConnection, person: UserId, days: i64) -> Result<u64> {
-    let now = kernel.now();
-    let Some(until) = chrono::TimeDelta::try_days(days).and_then(|days| now.checked_sub_signed(days)) else {
+/// The first day of which logs are kept that are kept for so many days.
+fn first_kept(kernel: &Kernel, days: i64) -> Option<NaiveDate> {
+    let days = Days::new(u64::try_from(days).ok()?);
+    kernel.now().date_naive().checked_sub_days(days)
+}
+
+async fn drop_days(kernel: &Kernel, db: &DatabaseConnection, days: i64) -> Result<u64> {
+    let mut dropped = 0;
+    let Some(first_kept) = first_kept(kernel, days) else {
         return Ok(0);
     };
+    for day in store::days_before(kernel, first_kept).await? {
+        let tx = db.begin().await?;
+        dropped += store::drop_day(&tx, day, kernel.now()).await?;
+        tx.commit().await?;
+    }
+    Ok(dropped)
+}
+
+async fn drop_of(kernel: &Kernel, db: &DatabaseConnection, person: UserId, days: i64) -> Result<u64> {
+    let Some(first_kept) = first_kept(kernel, days) else {
+        return Ok(0);
+    };
+    let until = first_kept.and_time(NaiveTime::MIN).and_utc();
     let mut dropped = 0;
     loop {
         let tx = db.begin().await?;
-        let (looked_at, gone) = store::drop_logs(&tx, person, until, now, BATCH).await?;
+        let gone = store::drop_logs(&tx, person, until, kernel.now(), BATCH).await?;
         tx.commit().await?;
         dropped += gone;
-        if looked_at < BATCH.unsigned_abs() {
+        if gone < BATCH.unsigned_abs() {
             return Ok(dropped);
         }
     }

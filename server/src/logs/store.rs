@@ -1,6 +1,6 @@
 //! Chunks in the partitioned table: zstd of an encoded block, keyed by execution and first sequence.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, NaiveTime};
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, Statement};
@@ -18,6 +18,14 @@ fn day(execution: ExecutionId) -> NaiveDate {
     let millis = (execution.0.as_u128() >> 80) as i64;
     from_micros(millis.saturating_mul(1000)).date_naive()
 }
+
+fn partition(day: NaiveDate) -> String {
+    format!("log_chunks_{}", day.format("%Y%m%d"))
+}
+
+/// Who reads or writes logs right now goes first: what needs this is done an hour later then.
+const LOCK_PARTITIONS: &str =
+    "SET LOCAL lock_timeout = '1s'; LOCK TABLE log_chunks IN ACCESS EXCLUSIVE MODE;";
 
 /// Which lines a block holds.
 #[derive(Debug, Clone, Copy)]
@@ -165,7 +173,7 @@ pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
         else {
             continue;
         };
-        let name = format!("log_chunks_{}", from.format("%Y%m%d"));
+        let name = partition(from);
         let sql = format!(
             "CREATE TABLE IF NOT EXISTS {name} PARTITION OF log_chunks FOR VALUES FROM ('{from}') TO ('{to}');
              ALTER TABLE {name} ALTER COLUMN body SET STORAGE EXTERNAL"
@@ -177,37 +185,71 @@ pub async fn make_partitions(kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
+/// Days with a partition before another day, oldest first.
+pub async fn days_before(kernel: &Kernel, day: NaiveDate) -> Result<Vec<NaiveDate>> {
+    let days = sqlx::query_scalar(
+        "SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'log_chunks'::regclass AND c.relname ~ '^log_chunks_[0-9]{8}$'
+           AND right(c.relname, 8) < to_char($1, 'YYYYMMDD') ORDER BY day",
+    );
+    Ok(days.bind(day).fetch_all(&kernel.pool).await?)
+}
+
+/// Removes all logs of a day with its partition, unless a job of that day or an earlier one has not ended. Gives how many
+/// executions lost theirs.
+pub async fn drop_day(tx: &DatabaseTransaction, day: NaiveDate, now: Timestamp) -> Result<u64> {
+    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+    let (from, to) = (midnight(day), midnight(day + Days::new(1)));
+    let first_id = |at: Timestamp| Uuid::from_u128(u128::from(at.timestamp_millis().unsigned_abs()) << 80);
+    let sql = "SELECT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND created_at < $1) AS at_work";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [to.into()]);
+    if let Some(row) = tx.query_one_raw(statement).await?
+        && row.try_get("", "at_work")?
+    {
+        return Ok(0);
+    }
+    let sql = "UPDATE executions SET log_dropped_at = $3
+               WHERE id >= $1 AND id < $2 AND log_lines > 0 AND log_dropped_at IS NULL";
+    let values = [first_id(from).into(), first_id(to).into(), now.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let dropped = tx.execute_raw(statement).await?.rows_affected();
+    // Another server may have been first.
+    let sql = format!("{LOCK_PARTITIONS} DROP TABLE IF EXISTS {}", partition(day));
+    tx.execute_unprepared(&sql).await?;
+    Ok(dropped)
+}
+
 /// Removes the logs of a person's next jobs of before a moment, at most so many, and notes how far it came. Jobs
-/// that have not ended are passed by another time. Gives how many executions it looked at, and how many had a log.
+/// that have not ended are passed by another time. Gives how many executions lost theirs.
 pub async fn drop_logs(
     tx: &DatabaseTransaction,
     person: UserId,
     until: Timestamp,
     now: Timestamp,
     most: i64,
-) -> Result<(u64, u64)> {
-    // The end of the stretch: the moment, or the oldest job that still runs.
+) -> Result<u64> {
+    // The end of the stretch: the moment, or the oldest job that still runs. A full batch may have left some of its last
+    // job, so that one is looked at again.
     let sql = "WITH stretch AS (
             SELECT COALESCE((SELECT swept_to FROM log_retention WHERE user_id = $1 FOR UPDATE), '-infinity') AS low,
                    LEAST($2, (SELECT min(created_at) FROM jobs WHERE owner_id = $1 AND finished_at IS NULL)) AS high
         ), old AS (
             SELECT e.id, j.created_at FROM stretch, jobs j JOIN executions e ON e.job_id = j.id
-            WHERE j.owner_id = $1 AND j.created_at > low AND j.created_at < high
+            WHERE j.owner_id = $1 AND j.created_at >= low AND j.created_at < high
+              AND e.log_lines > 0 AND e.log_dropped_at IS NULL
             ORDER BY j.created_at, j.id LIMIT $3
         ), marked AS (
-            UPDATE executions SET log_dropped_at = $4
-            WHERE id IN (SELECT id FROM old) AND log_lines > 0 AND log_dropped_at IS NULL RETURNING id
+            UPDATE executions SET log_dropped_at = $4 WHERE id IN (SELECT id FROM old) RETURNING id
         ), swept AS (
             INSERT INTO log_retention (user_id, swept_to)
-            SELECT $1, max(created_at) FROM old HAVING count(*) > 0
+            SELECT $1, CASE WHEN count(*) < $3 THEN (SELECT high FROM stretch) ELSE max(created_at) END FROM old
             ON CONFLICT (user_id) DO UPDATE SET swept_to = EXCLUDED.swept_to
-        ) SELECT (SELECT count(*) FROM old) AS looked_at, array(SELECT id FROM marked) AS gone";
+        ) SELECT array(SELECT id FROM marked) AS gone";
     let values = [person.0.into(), until.into(), most.into(), now.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let Some(row) = tx.query_one_raw(statement).await? else {
-        return Ok((0, 0));
+        return Ok(0);
     };
-    let looked_at: i64 = row.try_get("", "looked_at")?;
     let gone: Vec<Uuid> = row.try_get("", "gone")?;
     let days: Vec<NaiveDate> = gone.iter().map(|id| day(ExecutionId(*id))).collect();
     let count = gone.len() as u64;
@@ -215,26 +257,17 @@ pub async fn drop_logs(
                WHERE log_chunks.day = x.day AND execution_id = x.id";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [days.into(), gone.into()]);
     tx.execute_raw(statement).await?;
-    Ok((looked_at.unsigned_abs(), count))
+    Ok(count)
 }
 
 /// Partitions of days that are over and hold nothing are dropped: a late line of such a day lands in the
 /// default partition.
 pub async fn drop_empty_partitions(kernel: &Kernel) -> Result<()> {
     let yesterday = kernel.now().date_naive() - Days::new(1);
-    let names: Vec<String> = sqlx::query_scalar(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-         WHERE i.inhparent = 'log_chunks'::regclass AND c.relname < $1 AND c.relname ~ '^log_chunks_[0-9]{8}$'",
-    )
-    .bind(format!("log_chunks_{}", yesterday.format("%Y%m%d")))
-    .fetch_all(&kernel.pool)
-    .await?;
-    for name in names {
-        // Who reads or writes logs right now goes first: then it is dropped an hour later.
+    for day in days_before(kernel, yesterday).await? {
+        let name = partition(day);
         let sql = format!(
-            "SET LOCAL lock_timeout = '1s';
-             LOCK TABLE log_chunks IN ACCESS EXCLUSIVE MODE;
-             DO $$ BEGIN IF NOT EXISTS (SELECT FROM {name}) THEN DROP TABLE {name}; END IF; END $$"
+            "{LOCK_PARTITIONS} DO $$ BEGIN IF NOT EXISTS (SELECT FROM {name}) THEN DROP TABLE {name}; END IF; END $$"
         );
         let mut tx = kernel.pool.begin().await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut *tx).await?;

@@ -22,7 +22,7 @@ pub enum QuotaKind {
     JobsPerMonth,
     /// Jobs that have not ended, waiting ones too.
     ConcurrentJobs,
-    /// Logs are removed so many days after their job was accepted; the job itself stays.
+    /// Whole days (UTC) that logs are kept after the one on which their job was accepted; the job itself stays.
     LogRetentionDays,
     /// Query cost that may be asked for in a minute, instead of the server's own limit: see `rateLimit`.
     ApiCostPerMinute,

@@ -214,9 +214,9 @@ impl Quotas {
         Ok(limits)
     }
 
-    /// People whose logs are removed after some days, with the days: those after one, a batch at a time; None
-    /// after the last.
-    pub async fn retention(&self, after: UserId) -> Result<Option<(UserId, Vec<(UserId, i64)>)>> {
+    /// Days after which the logs of each person are removed, None for those that are kept: of the people after one, a
+    /// batch at a time; None after the last.
+    pub async fn retention(&self, after: UserId) -> Result<Option<(UserId, Vec<(UserId, Option<i64>)>)>> {
         if !store::any(&self.kernel, Kind::LogRetentionDays).await? {
             return Ok(None);
         }
@@ -227,9 +227,24 @@ impl Quotas {
         let limits = self.limits_of(&people).await?;
         let days = limits
             .into_iter()
-            .filter_map(|(person, limits)| Some((person, limits.limit(Kind::LogRetentionDays)?)))
+            .map(|(person, limits)| (person, limits.limit(Kind::LogRetentionDays)))
             .collect();
         Ok(Some((last, days)))
+    }
+
+    /// Days after which nobody's logs are kept; None where somebody's are kept for good.
+    pub async fn longest_retention(&self) -> Result<Option<i64>> {
+        let (mut after, mut longest) = (UserId(Uuid::nil()), None);
+        while let Some((last, people)) = self.retention(after).await? {
+            for (_, days) in people {
+                if days.is_none() {
+                    return Ok(None);
+                }
+                longest = longest.max(days);
+            }
+            after = last;
+        }
+        Ok(longest)
     }
 
     /// Forgets the limits of people and roles that are no more.

@@ -279,21 +279,13 @@ async fn logs_are_kept_as_long_as_the_owners_quota_says() {
     limit(&test, &people[0], "LOG_RETENTION_DAYS", Some(2)).await;
     limit(&test, &people[1], "LOG_RETENTION_DAYS", Some(2)).await;
     for (claim, ..) in [&all[0], &all[2]] {
-        for table in [
-            "executions SET finished_at = now() WHERE id",
-            "jobs SET finished_at = now() WHERE id = (SELECT job_id FROM executions WHERE id",
-        ] {
-            let end = if table.starts_with("jobs") { ")" } else { "" };
-            sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE {table} = $1{end}")))
-                .bind(claim.execution_id)
-                .execute(&kernel.pool)
-                .await
-                .unwrap();
-        }
+        end(&test, claim.execution_id).await;
     }
     let sweep = async || logs::drop_old(kernel, &test.app.quotas).await.ok().unwrap();
     assert_eq!(sweep().await, 0, "none is old yet");
     test.clock.advance(TimeDelta::days(2) + TimeDelta::seconds(1));
+    assert_eq!(sweep().await, 0, "the day is not over for all that ran on it");
+    test.clock.advance(TimeDelta::days(1));
     assert_eq!(sweep().await, 1);
     assert_eq!(sweep().await, 0, "once is enough");
     let look = "query ($id: ID!) { execution(id: $id) { logDroppedAt logLineCount log { hasMore lines { text } } } }";
@@ -319,16 +311,78 @@ async fn logs_are_kept_as_long_as_the_owners_quota_says() {
     let batches: Vec<_> = futures::StreamExt::collect(follow).await;
     assert!(batches.last().unwrap().as_ref().is_ok_and(|batch| batch.ended));
     // The job that still ran is passed by, not forgotten.
-    sqlx::query("UPDATE executions SET finished_at = now() WHERE id = $1")
-        .bind(all[1].0.execution_id)
-        .execute(&kernel.pool)
-        .await
-        .unwrap();
-    sqlx::query("UPDATE jobs SET finished_at = now()")
-        .execute(&kernel.pool)
-        .await
-        .unwrap();
+    end(&test, all[1].0.execution_id).await;
     assert_eq!(sweep().await, 1);
+}
+
+/// As if it had ended by itself.
+async fn end(test: &TestApp, execution: Uuid) {
+    sqlx::query(
+        "WITH ended AS (UPDATE executions SET finished_at = now() WHERE id = $1 RETURNING job_id)
+         UPDATE jobs SET finished_at = now() WHERE id IN (SELECT job_id FROM ended)",
+    )
+    .bind(execution)
+    .execute(&test.app.kernel.pool)
+    .await
+    .unwrap();
+}
+
+/// One that no row asks for shows it: nothing else would remove it.
+#[tokio::test]
+async fn a_day_that_nobody_keeps_goes_with_its_partition_once_nothing_of_it_runs() {
+    let test = TestApp::start().await;
+    let kernel = &test.app.kernel;
+    let admin = test.sign_in(UserRole::Admin).await;
+    let days = json!([{ "kind": "LOG_RETENTION_DAYS", "limit": 2 }]);
+    set(&test, &admin, json!({ "installation": true }), days).await;
+    let mut claims = Vec::new();
+    for _ in 0..2 {
+        let (claim, ..) = at_work(&test, Uuid::new_v4()).await;
+        let lines = block([(1, "a line".to_owned())]);
+        test.app.logs.ingest(claim, 0, &lines).await.ok().unwrap();
+        claims.push(claim.execution_id);
+    }
+    sqlx::query(
+        "INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
+         SELECT day, gen_random_uuid(), 1, 1, now(), now(), 'x' FROM log_chunks LIMIT 1",
+    )
+    .execute(&kernel.pool)
+    .await
+    .unwrap();
+    end(&test, claims[0]).await;
+    test.clock.advance(TimeDelta::days(3));
+    let sweep = async || logs::drop_old(kernel, &test.app.quotas).await.ok().unwrap();
+    assert_eq!((sweep().await, count(&test, "log_chunks").await), (1, 2));
+    end(&test, claims[1]).await;
+    assert_eq!((sweep().await, count(&test, "log_chunks").await), (1, 0));
+    assert_eq!(sweep().await, 0);
+    let dropped = count(&test, "executions WHERE log_dropped_at IS NOT NULL").await;
+    assert_eq!(dropped, 2);
+}
+
+#[tokio::test]
+async fn of_a_job_with_many_attempts_no_log_stays_behind() {
+    let test = TestApp::start().await;
+    let kernel = &test.app.kernel;
+    let (claim, _, token) = at_work(&test, Uuid::new_v4()).await;
+    let lines = block([(1, "a line".to_owned())]);
+    test.app.logs.ingest(claim, 0, &lines).await.ok().unwrap();
+    sqlx::query(
+        "INSERT INTO executions SELECT (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid(), 'attempt', n))).*
+         FROM executions e, generate_series(2, 1200) n",
+    )
+    .execute(&kernel.pool)
+    .await
+    .unwrap();
+    end(&test, claim.execution_id).await;
+    let viewer = test.graphql(&token, "{ viewer { id } }", json!({})).await;
+    let me = viewer["data"]["viewer"]["id"].clone();
+    let admin = test.sign_in(UserRole::Admin).await;
+    let days = json!([{ "kind": "LOG_RETENTION_DAYS", "limit": 1 }]);
+    set(&test, &admin, json!({ "user": me }), days).await;
+    test.clock.advance(TimeDelta::days(2));
+    let sweep = async || logs::drop_old(kernel, &test.app.quotas).await.ok().unwrap();
+    assert_eq!((sweep().await, sweep().await), (1200, 0));
 }
 
 #[tokio::test]
