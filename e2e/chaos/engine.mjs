@@ -1,7 +1,7 @@
 // A Docker engine of our own, which may be killed without harm to others: its own data, socket and containerd, in a
 // network namespace of its own with all of its bridges and firewall rules. Needs root.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { until } from "../harness.mjs";
@@ -47,8 +47,10 @@ export class Engine {
   /** Kills the engine's daemon; its containers go on without it. */
   async crash() {
     await this.daemon.kill();
-    // Its containerd dies with it, a moment later: a successor would take that one to be alive.
+    // Its containerd dies with it, a moment later, and may be a zombie for longer: a successor would take that one to be
+    // alive, and wait for it in vain.
     await until("its containerd is gone", () => this.#processes("containerd.toml").length === 0, 10);
+    rmSync(join(this.dir, "exec", "containerd", "containerd.pid"), { force: true });
     this.daemon.start();
   }
 

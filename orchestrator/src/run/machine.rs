@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::block;
 use super::reason::{self, Limits};
-use limits::Lease;
+use limits::{Hearing, Lease};
 pub use messages::unanswered;
 pub use words::{Action, Facts, Input, Origin};
 
@@ -73,6 +73,7 @@ pub struct Machine {
     /// When lines were last known to be on their way: after that, they are asked for again.
     lines_at: Instant,
     lease: Lease,
+    hearing: Hearing,
     setup_until: Instant,
     overdue_at: Option<Instant>,
     ping_at: Instant,
@@ -98,6 +99,7 @@ impl Machine {
             acked_seq: seq,
             lines_at: now.at,
             lease: Lease::new(facts.lease, now.at),
+            hearing: Hearing::default(),
             setup_until: now.at + SETUP_LIMIT,
             overdue_at: None,
             ping_at: now.at + REPEAT,
@@ -171,6 +173,7 @@ impl Machine {
     }
 
     fn on_frame(&mut self, frame: FromRunner, now: Now, out: &mut Vec<Action>) {
+        self.hearing.heard(now.at);
         match frame {
             FromRunner::Hello { started, .. } => self.on_hello(started, now, out),
             FromRunner::StartRequest => self.on_asked(now, out),
@@ -395,6 +398,10 @@ impl Machine {
         if !self.gone && now.at >= self.ping_at {
             self.ping_at = now.at + REPEAT;
             out.push(Action::Runner(ToRunner::Ping));
+        }
+        // Before the start there are shorter limits, and half a payload may be on its way.
+        if !self.gone && self.may_have_started() && self.hearing.is_lost(now.at) {
+            out.push(Action::Reattach);
         }
         if self.acked_seq < self.sent_seq && now.at >= self.lines_at + RECEIPT {
             self.lines_at = now.at;

@@ -283,6 +283,14 @@ impl<E: Executor> Drive<E> {
                     }
                     let _ = self.session.send(message).await;
                 }
+                // A run that can't be attached to anew ends with its connection.
+                Action::Reattach
+                    if self.attached.is_some() && self.context.executor.outlives(&self.target) =>
+                {
+                    tracing::warn!(target = %self.target, "the runner does not answer: attaching anew");
+                    self.attached = None;
+                }
+                Action::Reattach => {}
                 Action::Started => {
                     self.context.executor.begun();
                     let latency = self.begun.at.elapsed();

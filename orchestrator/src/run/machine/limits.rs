@@ -1,4 +1,5 @@
-//! How long things may last: the lease, as far as it is known here, and a run. Pure: no clock of its own.
+//! How long things may last: the lease, as far as it is known here, a run, and a runner's silence. Pure: no clock of its
+//! own.
 
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::clock::Now;
 /// How long the server's word is waited for once a lease is over by our own clock: a process that stood still has it
 /// unread.
 const WORD_LIMIT: Duration = Duration::from_secs(10);
+/// Three pings without an answer.
+const SILENCE: Duration = Duration::from_secs(15);
 const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -54,6 +57,30 @@ impl Lease {
         }
         let since = *self.lapsed_at.get_or_insert(now);
         now >= since + WORD_LIMIT
+    }
+}
+
+/// A runner answers pings whatever its script does, so its silence is that of the connection: one that looks whole and
+/// carries nothing, as an engine leaves it that was killed and is back.
+#[derive(Debug, Default)]
+pub struct Hearing {
+    /// The last word, or the first look.
+    heard_at: Option<Instant>,
+}
+
+impl Hearing {
+    pub fn heard(&mut self, now: Instant) {
+        self.heard_at = Some(now);
+    }
+
+    /// Whether nothing was heard for too long; said once, and then after as long again.
+    pub fn is_lost(&mut self, now: Instant) -> bool {
+        let since = *self.heard_at.get_or_insert(now);
+        let lost = now >= since + SILENCE;
+        if lost {
+            self.heard(now);
+        }
+        lost
     }
 }
 

@@ -1,5 +1,7 @@
 //! The order of messages is the promise: each test plays one story and reads the actions.
 
+mod hearing;
+
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_protocol::manifest::Refusal;

@@ -58,6 +58,8 @@ pub enum Input {
 pub enum Action {
     Runner(ToRunner),
     Server(AgentToServer),
+    /// Nothing comes from the runner any more: the connection is to be made anew.
+    Reattach,
     /// User code runs.
     Started,
     Kill,
