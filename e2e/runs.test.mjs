@@ -307,67 +307,74 @@ for (const language of LANGUAGES) {
 
     test("an answer that is older than the news is not what is shown", async () => {
       const { page } = admin;
-      // Asks for a page, and keeps its answer as it was at the time until the page has heard that the run failed.
-      const late = async (operation, job, look) => {
+      // Asks for a page, and keeps its answer as it was at the time until the page has heard that the run was cancelled.
+      // Whatever else it asks for waits until the check is over.
+      const late = async (operation, job, look, check) => {
         let held;
         let heard = false;
-        const told = ({ payload }) => (heard ||= String(payload).includes(job.id) && String(payload).includes('"status":"FAILED"'));
-        page.once("websocket", (socket) => socket.on("framereceived", told));
         let release;
-        const until_over = new Promise((done) => (release = done));
+        let finish;
+        const released = new Promise((done) => (release = done));
+        const finished = new Promise((done) => (finish = done));
+        const told = ({ payload }) => (heard ||= String(payload).includes(job.id) && String(payload).includes('"status":"CANCELLED"'));
+        page.once("websocket", (socket) => socket.on("framereceived", told));
         await page.route("**/graphql", async (route) => {
-          if (held || !(route.request().postData() ?? "").includes(operation)) return route.continue();
+          if (!(route.request().postData() ?? "").includes(operation)) return route.continue();
+          if (held) return finished.then(() => route.continue());
           const response = await route.fetch();
           held = await response.json();
-          await until_over;
+          await released;
           return route.fulfill({ response, json: held });
         });
         await look();
         await until("the answer is held", () => held);
+        await change("cancelJob", { id: job.id });
         assert.match(JSON.stringify(held), /"status":"(QUEUED|DISPATCHING|RUNNING)"/, "it was asked for before the end");
         await until("the page has heard of the end", () => heard);
         const answered = page.waitForResponse((response) => (response.request().postData() ?? "").includes(operation));
         release();
         await (await answered).finished();
         await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+        await check();
+        finish();
         await page.unroute("**/graphql");
-        assert.equal((await jobOf(job.id)).status, "FAILED");
       };
-      const eventId = await event("Late", "sleep 2; exit 4");
+      const eventId = await event("Late", "sleep 300");
       const first = await start(eventId);
-      await late("query JobQuery", first, () => see(first.id));
-      assert.equal(await page.locator(".page-head").getByText(t("status.failed"), { exact: true }).count(), 1);
+      await late("query JobQuery", first, () => see(first.id), async () => {
+        assert.equal(await page.locator(".page-head").getByText(t("status.cancelled"), { exact: true }).count(), 1);
+      });
       const second = await start(eventId);
       const visit = () => admin.visit(`runs?event=${encodeURIComponent(eventId)}`);
-      await late("query RunsQuery", second, visit);
-      await row(second).getByText(t("status.failed"), { exact: true }).first().waitFor();
+      await late("query RunsQuery", second, visit, () => row(second).getByText(t("status.cancelled"), { exact: true }).first().waitFor());
       const third = await start(eventId);
       const tab = () => admin.visit(`events/${encodeURIComponent(eventId)}?tab=runs`);
-      await late("query RunsQuery", third, tab);
-      const runs = page.getByRole("region", { name: t("event.tab.runs"), exact: true });
-      const failed = runs.getByRole("row").filter({ has: page.getByText(t("status.failed"), { exact: true }) });
-      await until("all three are told as failed", async () => (await failed.count()) === 3);
+      await late("query RunsQuery", third, tab, async () => {
+        const runs = page.getByRole("region", { name: t("event.tab.runs"), exact: true });
+        const cancelled = runs.getByRole("row").filter({ has: page.getByText(t("status.cancelled"), { exact: true }) });
+        await until("all three are told as cancelled", async () => (await cancelled.count()) === 3);
+      });
     });
 
     test("a page that is told of a failure of the server's asks for news again", async () => {
-      const { page } = admin;
+      const page = await admin.page.context().newPage();
       const asked = [];
       await page.routeWebSocket("**/graphql/ws", (socket) => {
         const server = socket.connectToServer();
+        const failure = { message: "The database is away", extensions: { code: "UNAVAILABLE" } };
         socket.onMessage((text) => {
           const { id, type, payload } = JSON.parse(text);
-          if (type === "subscribe" && payload.query.includes("jobUpdated")) {
-            asked.push(id);
-            if (asked.length === 1) return socket.send(JSON.stringify({ id, type: "error", payload: [{ message: "The database is away", extensions: { code: "UNAVAILABLE" } }] }));
-          }
-          return server.send(text);
+          if (type !== "subscribe" || !payload.query.includes("jobUpdated")) return server.send(text);
+          asked.push(id);
+          return asked.length === 1 ? socket.send(JSON.stringify({ id, type: "error", payload: [failure] })) : server.send(text);
         });
       });
       const job = await start(await event("Told", "sleep 300"));
-      await see(job.id);
+      await page.goto(`${product.url}/${language}/runs/${encodeURIComponent(job.id)}`);
       await until("news are asked for again", () => asked.length === 2);
       await change("cancelJob", { id: job.id });
-      await status("cancelled");
+      await page.locator(".page-head").getByText(t("status.cancelled"), { exact: true }).waitFor();
+      await page.close();
     });
 
     test("a chain of repeats leads from run to run", async () => {

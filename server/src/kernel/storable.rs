@@ -1,4 +1,4 @@
-//! What Postgres can't keep: NUL characters, in text and in JSON. What people enter is refused with its
+//! What Postgres can't keep: NUL characters, in text and in JSON, and numbers of more than 63 bits. What people enter is refused with its
 //! field; what scripts print is replaced, because refusing the row would lose the end of a job.
 
 use serde_json::Value;
@@ -20,8 +20,7 @@ pub fn json(value: Value) -> Value {
     }
 }
 
-/// The largest number that Postgres has in place of a larger one: an error would be one of every row that is written with
-/// it.
+/// Larger ones become the largest that Postgres has: refusing one would lose every end in the same statement.
 pub fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -173,8 +173,12 @@ async fn an_end_that_comes_without_its_last_lines_says_so() {
             cpu_us: numbered,
             peak_memory_bytes: numbered,
         });
-        let ends = [(claim, Box::new(end))];
+        // One that is written with it.
+        let (other, beside) = queued(&test, &token, orchestrator).await;
+        let plain = outcome(&test, OutcomeKind::Succeeded);
+        let ends = [(claim, Box::new(end)), (beside, Box::new(plain))];
         test.app.queue.finish(orchestrator, &ends).await.unwrap();
+        assert_eq!(status(&test, &token, &other).await, "SUCCEEDED");
         let query = "query ($id: ID!) { job(id: $id) { status executions { logTruncated } } }";
         let found = test.graphql(&token, query, json!({ "id": job })).await;
         assert_eq!(

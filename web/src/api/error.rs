@@ -27,6 +27,8 @@ pub enum ApiErrorKind {
     NotFound,
     /// Too many requests: wait.
     RateLimited,
+    /// It is not for this person, or was asked for wrongly: asking again changes nothing.
+    Refused,
     /// Anything else.
     Other,
 }
@@ -64,6 +66,7 @@ impl ApiError {
             Some("UNAUTHENTICATED") => ApiErrorKind::Unauthenticated,
             Some("NOT_FOUND") => ApiErrorKind::NotFound,
             Some("RATE_LIMITED") => ApiErrorKind::RateLimited,
+            Some("FORBIDDEN" | "BAD_REQUEST") => ApiErrorKind::Refused,
             Some("UNAVAILABLE") => ApiErrorKind::Offline,
             _ => ApiErrorKind::Other,
         };

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -20,7 +19,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
-use super::error::{ApiError, ApiErrorKind, Extensions};
+use super::error::{ApiError, Extensions};
 use super::protocol::{self, Carried, Header, Kind};
 use crate::browser;
 
@@ -29,9 +28,6 @@ const SUB_PROTOCOL: &str = "graphql-transport-ws";
 /// How often we ask whether the server is there; twice without any word means that it is not.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long after a subscription that the server ended it is begun anew.
-const BEGIN_ANEW: Duration = Duration::from_secs(5);
-
 /// What a subscription has to tell.
 #[derive(Clone, Debug)]
 pub enum Feed<T> {
@@ -39,7 +35,7 @@ pub enum Feed<T> {
     Live,
     /// One result.
     Data(T),
-    /// The connection is gone; it is being sought.
+    /// Nothing flows: the connection is gone, or what was asked for was ended and is begun anew. It is being sought.
     Down,
     /// The server ended this subscription with an error. Nothing follows.
     Failed(ApiError),
@@ -182,25 +178,6 @@ where
         inner,
         over: false,
         result: PhantomData,
-    }
-}
-
-/// Follows a subscription until `take` breaks off. One that the server ended is begun anew after a while, so that a page
-/// does not stay as it was for a failure that is over; only what is not there is not asked for again.
-pub async fn insist<Q: DeserializeOwned>(
-    begin: impl Fn() -> Subscription<Q>,
-    mut take: impl FnMut(Feed<Q>) -> ControlFlow<()>,
-) {
-    loop {
-        let mut feed = begin();
-        while let Some(news) = feed.next().await {
-            let gone = matches!(&news, Feed::Failed(error) if error.kind == ApiErrorKind::NotFound);
-            if take(news).is_break() || gone {
-                return;
-            }
-        }
-        drop(feed);
-        browser::sleep(BEGIN_ANEW).await;
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod documents;
 mod error;
 mod http;
+mod insist;
 mod live;
 mod protocol;
 mod scalars;
@@ -11,7 +12,8 @@ mod scalars;
 pub(crate) use documents::listed;
 pub use error::{ApiError, ApiErrorKind};
 pub use http::run;
-pub use live::{Feed, Subscription, insist, is_lost, keep, losses, restart, retry_now, subscribe};
+pub use insist::insist;
+pub use live::{Feed, Subscription, is_lost, keep, losses, restart, retry_now, subscribe};
 pub use scalars::{IsoDuration, Json, Timestamp};
 
 /// Marker types of the contract, for the query macros.

@@ -38,7 +38,7 @@ pub fn error_text(error: &ApiError) -> String {
         ApiErrorKind::Offline => t("error.offline"),
         ApiErrorKind::NotFound => t("error.not_found"),
         ApiErrorKind::RateLimited => t("error.rate_limited"),
-        ApiErrorKind::Unauthenticated | ApiErrorKind::Other => error.message.clone(),
+        ApiErrorKind::Unauthenticated | ApiErrorKind::Refused | ApiErrorKind::Other => error.message.clone(),
     }
 }
 

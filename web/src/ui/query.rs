@@ -2,11 +2,16 @@
 //! the new answer is there. Loads again when the server is back after an absence.
 
 use std::future::Future;
+use std::time::Duration;
 
 use dioxus::prelude::*;
 
 use crate::api::ApiError;
+use crate::browser;
 use crate::session;
+
+/// Long enough for the server to have begun a subscription that was asked for.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What was loaded, and what went wrong last.
 pub struct Query<T: 'static> {
@@ -17,17 +22,11 @@ pub struct Query<T: 'static> {
     /// Whether a request is under way.
     pub busy: Signal<bool>,
     resource: Resource<()>,
-    overtaken: Signal<Option<Overtaken>>,
+    news: Signal<Vec<Change<T>>>,
 }
 
-/// What news did to the request that was under way when they came: its answer may be older than they are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Overtaken {
-    /// They were all that it asks for: its answer counts for nothing.
-    Whole,
-    /// They were a part: its answer is shown, and it is asked again.
-    InPart,
-}
+/// What became known while a request was under way, whose answer may be older.
+type Change<T> = Box<dyn Fn(&mut Option<T>)>;
 
 impl<T> Clone for Query<T> {
     fn clone(&self) -> Self {
@@ -49,24 +48,25 @@ impl<T> Query<T> {
         self.resource.restart();
     }
 
-    /// Shows what somebody else said just now, whatever the request under way brings.
-    pub fn tell(&mut self, news: T) {
-        self.data.set(Some(news));
-        self.overtaken.set(Some(Overtaken::Whole));
-    }
-
-    /// Something of this changed just now, so that the request under way may have been too early.
-    pub fn changed(&mut self) {
-        self.overtaken.set(Some(Overtaken::InPart));
-    }
-
-    /// Asks again, unless a request is under way: then once that is over.
-    pub fn refresh(&mut self) {
+    /// Takes in what became known just now, also over the answer that is under way and may be older.
+    pub fn change(&mut self, change: impl Fn(&mut Option<T>) + 'static) {
+        change(&mut self.data.write());
         if *self.busy.peek() {
-            self.changed();
-        } else {
-            self.reload();
+            self.news.write().push(Box::new(change));
         }
+    }
+
+    /// Asks again in a moment, once the request under way is over: for what may have happened before news were heard.
+    /// A subscription has no receipt, so the moment is what it takes to begin.
+    pub fn reload_soon(&self) {
+        let mut query = *self;
+        spawn(async move {
+            browser::sleep(MOMENT).await;
+            while *query.busy.peek() {
+                browser::sleep(MOMENT).await;
+            }
+            query.reload();
+        });
     }
 }
 
@@ -79,29 +79,26 @@ where
     let mut data = use_signal(|| None);
     let mut error = use_signal(|| None);
     let mut busy = use_signal(|| true);
-    let mut overtaken = use_signal(|| None);
-    let mut again = use_signal(|| 0_u32);
+    let mut news = use_signal(Vec::<Change<T>>::new);
     let resource = use_resource(move || {
         session::COMEBACKS.read();
-        again.read();
         let asked = ask();
         async move {
             busy.set(true);
-            overtaken.set(None);
-            let answer = asked.await;
-            let overtaken = *overtaken.peek();
-            match answer {
-                Ok(_) if overtaken == Some(Overtaken::Whole) => error.set(None),
+            news.write().clear();
+            match asked.await {
                 Ok(answer) => {
-                    data.set(Some(answer));
+                    let mut answer = Some(answer);
+                    for change in news.peek().iter() {
+                        change(&mut answer);
+                    }
+                    data.set(answer);
                     error.set(None);
                 }
                 Err(failure) => error.set(Some(failure)),
             }
+            news.write().clear();
             busy.set(false);
-            if overtaken == Some(Overtaken::InPart) {
-                again += 1;
-            }
         }
     });
     Query {
@@ -109,6 +106,6 @@ where
         error,
         busy,
         resource,
-        overtaken,
+        news,
     }
 }

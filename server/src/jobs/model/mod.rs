@@ -64,7 +64,7 @@ pub enum Cancellation {
     ByOrchestrator,
 }
 
-/// Why an attempt ended whose cancellation came before its start. The store says the same in SQL.
+/// Why an attempt ended whose cancellation came before its start. `store/cancel.rs` says the same in SQL.
 pub fn cancelled_early(attempt: i32) -> String {
     if attempt > 1 {
         format!("Cancelled before attempt {attempt} started")

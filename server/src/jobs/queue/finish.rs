@@ -114,9 +114,10 @@ impl<'a> End<'a> {
         let unkept = matches!(output, Some(Err(_))).then(|| UNKEPT.to_owned());
         let early =
             outcome.kind == OutcomeKind::Cancelled && outcome.cancel.as_ref().is_some_and(|c| !c.signal_sent);
-        let reason = match outcome.reason.as_deref() {
-            _ if early => Some(model::cancelled_early(held.attempt)),
-            told => told.map(storable::text),
+        let reason = if early {
+            Some(model::cancelled_early(held.attempt))
+        } else {
+            outcome.reason.as_deref().map(storable::text)
         };
         let reason = [reason, unkept]
             .into_iter()

@@ -47,10 +47,9 @@ pub fn EventRuns(locale: Locale, id: ReadSignal<String>) -> Element {
             move |event| {
                 match event {
                     // What happened before they flowed is not told.
-                    Feed::Live => page.refresh(),
+                    Feed::Live => page.reload_soon(),
                     Feed::Data(change) => {
-                        take(&mut page.data.write(), change.jobs_changed);
-                        page.changed();
+                        page.change(move |held| take(held, change.jobs_changed.clone()));
                     }
                     Feed::Down | Feed::Failed(_) => {}
                 }

@@ -131,7 +131,9 @@ fn use_changes(load: &Query<OverviewQuery>) -> Signal<bool> {
         let begin = || api::subscribe(|| ChangesSubscription::build(()));
         api::insist(begin, move |news| {
             let flows = matches!(news, Feed::Live | Feed::Data(_));
-            live.set(flows);
+            if *live.peek() != flows {
+                live.set(flows);
+            }
             // What happened before they flowed is not told.
             if flows {
                 seen.set(true);

@@ -23,6 +23,7 @@ use self::receipt::Receipt;
 use self::side::Side;
 use self::waiting::Waiting;
 use crate::api::{self, Feed};
+use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
 use crate::log::LogViewer;
@@ -44,6 +45,9 @@ fn line_of(hash: &str) -> Option<i64> {
         .filter(|line| *line > 0)
 }
 
+/// Without a connection for news, a job that has not ended is looked at so often.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Loads a job and keeps it up to date.
 pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
     let mut job = use_query(move || {
@@ -59,8 +63,9 @@ pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
                 let Feed::Data(update) = event else {
                     return ControlFlow::Continue(());
                 };
-                let over = update.job_updated.status.is_final();
-                job.tell(Some(update.job_updated));
+                let news = update.job_updated;
+                let over = news.status.is_final();
+                job.change(move |held| *held = Some(Some(news.clone())));
                 if over {
                     ControlFlow::Break(())
                 } else {
@@ -68,6 +73,15 @@ pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
                 }
             },
         )
+    });
+    use_future(move || async move {
+        loop {
+            browser::sleep(LOOK).await;
+            let open = job.data.peek().iter().flatten().any(|job| !job.status.is_final());
+            if open && api::is_lost() {
+                job.reload();
+            }
+        }
     });
     job
 }

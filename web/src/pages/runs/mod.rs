@@ -142,25 +142,25 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
             }
             let begin = move || data::changes(followed.clone());
             api::insist(begin, |event| {
-                flowing.set(matches!(event, Feed::Live | Feed::Data(_)));
+                let flows = matches!(event, Feed::Live | Feed::Data(_));
+                if *flowing.peek() != flows {
+                    flowing.set(flows);
+                }
                 match event {
                     // What happened before they flowed is not told.
-                    Feed::Live => page.refresh(),
+                    Feed::Live => page.reload_soon(),
                     Feed::Down | Feed::Failed(_) => {}
                     Feed::Data(change) => {
-                        let change = change.jobs_changed;
-                        let id = change.job.id.inner().to_owned();
-                        // Nothing moves under the hand of whoever chooses rows.
-                        let grows = first && selected.peek().is_empty();
-                        let new = page
-                            .data
-                            .write()
-                            .as_mut()
-                            .is_some_and(|held| apply(held, change, &filter, grows));
-                        page.changed();
-                        if new {
-                            newer.write().insert(id);
-                        }
+                        let (change, filter) = (change.jobs_changed, filter.clone());
+                        page.change(move |held| {
+                            let Some(held) = held else { return };
+                            let mut newer = newer;
+                            // Nothing moves under the hand of whoever chooses rows.
+                            let grows = first && selected.peek().is_empty();
+                            if apply(held, change.clone(), &filter, grows) {
+                                newer.write().insert(change.job.id.inner().to_owned());
+                            }
+                        });
                     }
                 }
                 ControlFlow::Continue(())
@@ -193,6 +193,12 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
     };
     let params = query();
     let held = page.data.read();
+    let is_here = |id: &String| {
+        held.iter()
+            .flat_map(|page| &page.nodes)
+            .any(|job| job.id.inner() == id)
+    };
+    let unseen = newer.read().iter().filter(|id| !is_here(id)).count();
     let chosen: Vec<JobRow> = held
         .iter()
         .flat_map(|p| &p.nodes)
@@ -263,7 +269,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                 }
             }
         }
-        if !newer.read().is_empty() {
+        if unseen > 0 {
             button {
                 class: "newer",
                 r#type: "button",
@@ -274,7 +280,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                         if first == *query.peek() { page.reload() } else { go(first.clone()) }
                     }
                 },
-                {tn("runs.newer", newer.read().len() as u64)}
+                {tn("runs.newer", unseen as u64)}
             }
         }
         div { class: "runs-table", tabindex: "0", role: "region", "aria-label": t("nav.runs"),
