@@ -337,7 +337,7 @@ for (const language of LANGUAGES) {
         await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
         await check();
         finish();
-        await page.unroute("**/graphql");
+        await page.unrouteAll({ behavior: "wait" });
       };
       const eventId = await event("Late", "sleep 300");
       const first = await start(eventId);
