@@ -173,7 +173,7 @@ impl Machine {
     }
 
     fn on_frame(&mut self, frame: FromRunner, now: Now, out: &mut Vec<Action>) {
-        self.hearing.heard(now.at);
+        self.hearing.heard();
         match frame {
             FromRunner::Hello { started, .. } => self.on_hello(started, now, out),
             FromRunner::StartRequest => self.on_asked(now, out),
@@ -397,11 +397,11 @@ impl Machine {
     fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
         if !self.gone && now.at >= self.ping_at {
             self.ping_at = now.at + REPEAT;
+            // Before the start there are shorter limits, and half a payload may be on its way.
+            if self.may_have_started() && self.hearing.is_lost() {
+                out.push(Action::Reattach);
+            }
             out.push(Action::Runner(ToRunner::Ping));
-        }
-        // Before the start there are shorter limits, and half a payload may be on its way.
-        if !self.gone && self.may_have_started() && self.hearing.is_lost(now.at) {
-            out.push(Action::Reattach);
         }
         if self.acked_seq < self.sent_seq && now.at >= self.lines_at + RECEIPT {
             self.lines_at = now.at;

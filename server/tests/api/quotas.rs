@@ -335,6 +335,15 @@ async fn a_day_that_nobody_keeps_goes_with_its_partition_once_nothing_of_it_runs
     let admin = test.sign_in(UserRole::Admin).await;
     let days = json!([{ "kind": "LOG_RETENTION_DAYS", "limit": 2 }]);
     set(&test, &admin, json!({ "installation": true }), days).await;
+    let day = kernel.now().date_naive();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "CREATE TABLE log_chunks_{} PARTITION OF log_chunks FOR VALUES FROM ('{day}') TO ('{}')",
+        day.format("%Y%m%d"),
+        day.succ_opt().unwrap()
+    )))
+    .execute(&kernel.pool)
+    .await
+    .unwrap();
     let mut claims = Vec::new();
     for _ in 0..2 {
         let (claim, ..) = at_work(&test, Uuid::new_v4()).await;

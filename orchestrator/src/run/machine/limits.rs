@@ -11,8 +11,8 @@ use crate::clock::Now;
 /// How long the server's word is waited for once a lease is over by our own clock: a process that stood still has it
 /// unread.
 const WORD_LIMIT: Duration = Duration::from_secs(10);
-/// Three pings without an answer.
-const SILENCE: Duration = Duration::from_secs(15);
+/// Without an answer, these are enough to make the connection anew.
+const PINGS: u32 = 2;
 const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -61,25 +61,22 @@ impl Lease {
 }
 
 /// A runner answers pings whatever its script does, so its silence is that of the connection: one that looks whole and
-/// carries nothing, as an engine leaves it that was killed and is back.
+/// carries nothing, as an engine leaves it that was killed and is back. Counted in pings, not in time: of a process that
+/// stood still itself, the runner may well have spoken.
 #[derive(Debug, Default)]
 pub struct Hearing {
-    /// The last word, or the first look.
-    heard_at: Option<Instant>,
+    unanswered: u32,
 }
 
 impl Hearing {
-    pub fn heard(&mut self, now: Instant) {
-        self.heard_at = Some(now);
+    pub fn heard(&mut self) {
+        self.unanswered = 0;
     }
 
-    /// Whether nothing was heard for too long; said once, and then after as long again.
-    pub fn is_lost(&mut self, now: Instant) -> bool {
-        let since = *self.heard_at.get_or_insert(now);
-        let lost = now >= since + SILENCE;
-        if lost {
-            self.heard(now);
-        }
+    /// With each ping: whether too many before it were not answered. They are counted anew from there.
+    pub fn is_lost(&mut self) -> bool {
+        let lost = self.unanswered >= PINGS;
+        self.unanswered = if lost { 1 } else { self.unanswered + 1 };
         lost
     }
 }

@@ -23,9 +23,17 @@ fn a_runner_that_answers_nothing_is_attached_to_anew_until_it_does() {
     let mut machine = adopted(now);
     machine.on(hello(true), now);
     assert_eq!(asked(&mut machine, now, 14), 0);
-    assert_eq!(asked(&mut machine, later(now, 14), 32), 3, "at 15, 30 and 45 s");
-    machine.on(Input::Frame(FromRunner::Pong), later(now, 46));
-    assert_eq!(asked(&mut machine, later(now, 46), 14), 0);
+    assert_eq!(asked(&mut machine, later(now, 14), 22), 3, "at 15, 25 and 35 s");
+    machine.on(Input::Frame(FromRunner::Pong), later(now, 36));
+    assert_eq!(asked(&mut machine, later(now, 36), 9), 0);
+}
+
+#[test]
+fn a_process_that_stood_still_hears_first_what_was_said_meanwhile() {
+    let now = clock::now();
+    let mut machine = adopted(now);
+    machine.on(hello(true), now);
+    assert_eq!(asked(&mut machine, later(now, 29), 1), 0);
 }
 
 #[test]
