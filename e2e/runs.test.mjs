@@ -326,6 +326,8 @@ for (const language of LANGUAGES) {
           await released;
           return route.fulfill({ response, json: held });
         });
+        // So that its end is told after the page has begun to listen.
+        await until("it runs", async () => (await jobOf(job.id)).status === "RUNNING");
         await look();
         await until("the answer is held", () => held);
         await change("cancelJob", { id: job.id });

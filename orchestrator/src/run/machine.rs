@@ -1,6 +1,7 @@
 //! What happens to one execution: messages and moments in, actions out. Pure: no I/O, no clock.
 //! It must not know executors or sockets.
 
+mod hearing;
 mod limits;
 mod messages;
 mod start;
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 
 use super::block;
 use super::reason::{self, Limits};
-use limits::{Hearing, Lease};
+use hearing::Hearing;
+use limits::Lease;
 pub use messages::unanswered;
 pub use words::{Action, Facts, Input, Origin};
 
@@ -159,7 +161,7 @@ impl Machine {
                 self.gone = true;
                 self.end(OutcomeKind::NotStarted, Some(reason), now, &mut out);
             }
-            Input::Gap => self.resume(&mut out),
+            Input::Gap => self.on_gap(&mut out),
             Input::Mail(mail) => self.on_mail(mail, now, &mut out),
             Input::Up { takes_back } => {
                 self.facts.takes_back = takes_back;
@@ -397,11 +399,7 @@ impl Machine {
     fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
         if !self.gone && now.at >= self.ping_at {
             self.ping_at = now.at + REPEAT;
-            // Before the start there are shorter limits, and half a payload may be on its way.
-            if self.may_have_started() && self.hearing.is_lost() {
-                out.push(Action::Reattach);
-            }
-            out.push(Action::Runner(ToRunner::Ping));
+            self.ping(out);
         }
         if self.acked_seq < self.sent_seq && now.at >= self.lines_at + RECEIPT {
             self.lines_at = now.at;

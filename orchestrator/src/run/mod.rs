@@ -22,6 +22,8 @@ use crate::state::{RunRecord, StateDir};
 use machine::{Action, Facts, Input, Machine, Origin};
 
 const PREPARE_LIMIT: Duration = Duration::from_mins(5);
+/// A run whose engine does not answer has other things to do than to wait for a better connection.
+const REPLACE_LIMIT: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(250);
 /// Of grace, when a manifest can't be read: the runner will refuse it anyway.
 const DEFAULT_GRACE_MS: u64 = 10_000;
@@ -153,6 +155,8 @@ struct Drive<E> {
     /// The connection whose order the machine relies on: a newer one counts from `Input::Up` on.
     session: Arc<Session>,
     attached: Option<Attached>,
+    /// Nothing comes over the connection to the runner.
+    unheard: bool,
     begun: Now,
     over: bool,
 }
@@ -173,6 +177,7 @@ impl<E: Executor> Drive<E> {
             machine,
             session,
             attached: None,
+            unheard: false,
             begun,
             over: false,
         }
@@ -240,6 +245,10 @@ impl<E: Executor> Drive<E> {
                 self.examine().await;
                 continue;
             }
+            if std::mem::take(&mut self.unheard) {
+                self.replace().await;
+                continue;
+            }
             let frames = self.attached.as_mut().map(|a| &mut a.frames);
             tokio::select! {
                 biased;
@@ -283,14 +292,7 @@ impl<E: Executor> Drive<E> {
                     }
                     let _ = self.session.send(message).await;
                 }
-                // A run that can't be attached to anew ends with its connection.
-                Action::Reattach
-                    if self.attached.is_some() && self.context.executor.outlives(&self.target) =>
-                {
-                    tracing::warn!(target = %self.target, "the runner does not answer: attaching anew");
-                    self.attached = None;
-                }
-                Action::Reattach => {}
+                Action::Reattach => self.unheard = true,
                 Action::Started => {
                     self.context.executor.begun();
                     let latency = self.begun.at.elapsed();
@@ -353,6 +355,19 @@ impl<E: Executor> Drive<E> {
                 tracing::warn!(%error, cause = error.cause(), target = %self.target, "the environment can't be inspected");
                 self.wait_a_tick().await;
             }
+        }
+    }
+
+    /// Makes the connection to a silent runner anew, and keeps the old one until there is another.
+    async fn replace(&mut self) {
+        // A run that can't be attached to anew ends with its connection.
+        if self.attached.is_none() || !self.context.executor.outlives(&self.target) {
+            return;
+        }
+        tracing::warn!(target = %self.target, "the runner does not answer: attaching anew");
+        if let Ok(Some(attached)) = timeout(REPLACE_LIMIT, self.reattach()).await {
+            self.attached = Some(attached);
+            self.feed(Input::Gap).await;
         }
     }
 

@@ -20,17 +20,17 @@ pub async fn drop_old(kernel: &Kernel, quotas: &Quotas) -> Result<u64> {
     // A transaction that the database's machine loses is made again, and none that came after it is kept.
     let db = SqlxPostgresConnector::from_sqlx_postgres_pool(kernel.relaxed.clone());
     let mut dropped = 0;
-    if let Some(days) = quotas.longest_retention().await? {
-        dropped += drop_days(kernel, &db, days).await?;
-    }
-    let mut after = UserId(Uuid::nil());
-    while let Some((last, people)) = quotas.retention(after).await? {
-        for (person, days) in people {
-            if let Some(days) = days {
-                dropped += drop_of(kernel, &db, person, days).await?;
+    if quotas.removes_logs().await? {
+        dropped += drop_days(kernel, &db, quotas).await?;
+        let mut after = UserId(Uuid::nil());
+        while let Some((last, people)) = quotas.retention(after).await? {
+            for (person, days) in people {
+                if let Some(days) = days {
+                    dropped += drop_of(kernel, &db, person, days).await?;
+                }
             }
+            after = last;
         }
-        after = last;
     }
     if dropped > 0 {
         tracing::info!(executions = dropped, "old logs are removed");
@@ -45,15 +45,26 @@ fn first_kept(kernel: &Kernel, days: i64) -> Option<NaiveDate> {
     kernel.now().date_naive().checked_sub_days(days)
 }
 
-async fn drop_days(kernel: &Kernel, db: &DatabaseConnection, days: i64) -> Result<u64> {
+async fn drop_days(kernel: &Kernel, db: &DatabaseConnection, quotas: &Quotas) -> Result<u64> {
     let mut dropped = 0;
-    let Some(first_kept) = first_kept(kernel, days) else {
-        return Ok(0);
-    };
-    for day in store::days_before(kernel, first_kept).await? {
-        let tx = db.begin().await?;
-        dropped += store::drop_day(&tx, day, kernel.now()).await?;
-        tx.commit().await?;
+    // Asked before each day: what is dropped whole is dropped for good, and a limit may have been lifted.
+    let mut done = None;
+    while let Some(days) = quotas.longest_retention().await? {
+        let Some(first_kept) = first_kept(kernel, days) else {
+            break;
+        };
+        let old = store::days_before(kernel, first_kept).await?;
+        let Some(day) = old.into_iter().find(|day| done < Some(*day)) else {
+            break;
+        };
+        done = Some(day);
+        if !store::is_at_work(db, day).await? {
+            dropped += store::mark_day(db, day, kernel.now()).await?;
+            // Whoever reads or writes logs right now keeps it for another hour: no log of it is shown any more.
+            if let Err(error) = store::drop_partition(db, day).await {
+                tracing::warn!(error = error.private_text(), %day, "a day of old logs can't be dropped yet");
+            }
+        }
     }
     Ok(dropped)
 }

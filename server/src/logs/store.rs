@@ -3,7 +3,10 @@
 use chrono::{Days, NaiveDate, NaiveTime};
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
+    TransactionTrait as _,
+};
 use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
@@ -195,28 +198,41 @@ pub async fn days_before(kernel: &Kernel, day: NaiveDate) -> Result<Vec<NaiveDat
     Ok(days.bind(day).fetch_all(&kernel.pool).await?)
 }
 
-/// Removes all logs of a day with its partition, unless a job of that day or an earlier one has not ended. Gives how many
-/// executions lost theirs.
-pub async fn drop_day(tx: &DatabaseTransaction, day: NaiveDate, now: Timestamp) -> Result<u64> {
-    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-    let (from, to) = (midnight(day), midnight(day + Days::new(1)));
-    let first_id = |at: Timestamp| Uuid::from_u128(u128::from(at.timestamp_millis().unsigned_abs()) << 80);
-    let sql = "SELECT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND created_at < $1) AS at_work";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [to.into()]);
-    if let Some(row) = tx.query_one_raw(statement).await?
-        && row.try_get("", "at_work")?
-    {
-        return Ok(0);
-    }
+/// First id of an execution of a day, and of the next.
+fn ids_of(day: NaiveDate) -> [Uuid; 2] {
+    [day, day + Days::new(1)].map(|day| {
+        let midnight = day.and_time(NaiveTime::MIN).and_utc();
+        Uuid::from_u128(u128::from(midnight.timestamp_millis().unsigned_abs()) << 80)
+    })
+}
+
+/// Whether a job that has not ended has an execution of that day.
+pub async fn is_at_work(db: &DatabaseConnection, day: NaiveDate) -> Result<bool> {
+    let [from, to] = ids_of(day);
+    let sql = "SELECT EXISTS (SELECT FROM jobs j JOIN executions e ON e.job_id = j.id
+               WHERE j.finished_at IS NULL AND e.id >= $1 AND e.id < $2) AS at_work";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [from.into(), to.into()]);
+    let row = db.query_one_raw(statement).await?;
+    Ok(row.map_or(Ok(true), |row| row.try_get("", "at_work"))?)
+}
+
+/// Notes that the logs of all executions of a day are gone; of how many that was news.
+pub async fn mark_day(db: &DatabaseConnection, day: NaiveDate, now: Timestamp) -> Result<u64> {
+    let [from, to] = ids_of(day);
     let sql = "UPDATE executions SET log_dropped_at = $3
                WHERE id >= $1 AND id < $2 AND log_lines > 0 AND log_dropped_at IS NULL";
-    let values = [first_id(from).into(), first_id(to).into(), now.into()];
+    let values = [from.into(), to.into(), now.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    let dropped = tx.execute_raw(statement).await?.rows_affected();
+    Ok(db.execute_raw(statement).await?.rows_affected())
+}
+
+/// Removes all lines of a day.
+pub async fn drop_partition(db: &DatabaseConnection, day: NaiveDate) -> Result<()> {
+    let tx = db.begin().await?;
     // Another server may have been first.
     let sql = format!("{LOCK_PARTITIONS} DROP TABLE IF EXISTS {}", partition(day));
     tx.execute_unprepared(&sql).await?;
-    Ok(dropped)
+    Ok(tx.commit().await?)
 }
 
 /// Removes the logs of a person's next jobs of before a moment, at most so many, and notes how far it came. Jobs
@@ -239,11 +255,14 @@ pub async fn drop_logs(
               AND e.log_lines > 0 AND e.log_dropped_at IS NULL
             ORDER BY j.created_at, j.id LIMIT $3
         ), marked AS (
-            UPDATE executions SET log_dropped_at = $4 WHERE id IN (SELECT id FROM old) RETURNING id
+            UPDATE executions SET log_dropped_at = $4
+            WHERE id IN (SELECT id FROM old) AND log_dropped_at IS NULL RETURNING id
         ), swept AS (
             INSERT INTO log_retention (user_id, swept_to)
-            SELECT $1, CASE WHEN count(*) < $3 THEN (SELECT high FROM stretch) ELSE max(created_at) END FROM old
+            SELECT $1, CASE WHEN count(*) < $3 THEN (SELECT high FROM stretch) - interval '1 microsecond'
+                ELSE max(created_at) END FROM old
             ON CONFLICT (user_id) DO UPDATE SET swept_to = EXCLUDED.swept_to
+            WHERE log_retention.swept_to IS DISTINCT FROM EXCLUDED.swept_to
         ) SELECT array(SELECT id FROM marked) AS gone";
     let values = [person.0.into(), until.into(), most.into(), now.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
@@ -251,6 +270,9 @@ pub async fn drop_logs(
         return Ok(0);
     };
     let gone: Vec<Uuid> = row.try_get("", "gone")?;
+    if gone.is_empty() {
+        return Ok(0);
+    }
     let days: Vec<NaiveDate> = gone.iter().map(|id| day(ExecutionId(*id))).collect();
     let count = gone.len() as u64;
     let sql = "DELETE FROM log_chunks USING unnest($1::date[], $2::uuid[]) AS x(day, id)

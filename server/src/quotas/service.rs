@@ -217,19 +217,20 @@ impl Quotas {
     /// Days after which the logs of each person are removed, None for those that are kept: of the people after one, a
     /// batch at a time; None after the last.
     pub async fn retention(&self, after: UserId) -> Result<Option<(UserId, Vec<(UserId, Option<i64>)>)>> {
-        if !store::any(&self.kernel, Kind::LogRetentionDays).await? {
-            return Ok(None);
-        }
         let people = store::people(&self.kernel, after.0, BATCH).await?;
         let Some(last) = people.last().copied() else {
             return Ok(None);
         };
         let limits = self.limits_of(&people).await?;
-        let days = limits
-            .into_iter()
-            .map(|(person, limits)| (person, limits.limit(Kind::LogRetentionDays)))
-            .collect();
-        Ok(Some((last, days)))
+        // Who has no limit of any kind is not among them.
+        let days = |person| limits.get(&person)?.limit(Kind::LogRetentionDays);
+        let people = people.into_iter().map(|person| (person, days(person)));
+        Ok(Some((last, people.collect())))
+    }
+
+    /// Whether anybody's logs are removed at all.
+    pub async fn removes_logs(&self) -> Result<bool> {
+        store::any(&self.kernel, Kind::LogRetentionDays).await
     }
 
     /// Days after which nobody's logs are kept; None where somebody's are kept for good.

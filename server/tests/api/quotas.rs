@@ -327,6 +327,49 @@ async fn end(test: &TestApp, execution: Uuid) {
     .unwrap();
 }
 
+/// The partition of the clock's day.
+async fn partition_of_today(test: &TestApp) {
+    let day = test.app.kernel.now().date_naive();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        "CREATE TABLE log_chunks_{} PARTITION OF log_chunks FOR VALUES FROM ('{day}') TO ('{}')",
+        day.format("%Y%m%d"),
+        day.succ_opt().unwrap()
+    )))
+    .execute(&test.app.kernel.pool)
+    .await
+    .unwrap();
+}
+
+/// A job that runs and has said one line: its execution, and whose it is.
+async fn with_a_line(test: &TestApp) -> (Uuid, Person) {
+    let (claim, _, token) = at_work(test, Uuid::new_v4()).await;
+    let lines = block([(1, "a line".to_owned())]);
+    test.app.logs.ingest(claim, 0, &lines).await.ok().unwrap();
+    let viewer = test.graphql(&token, "{ viewer { id email } }", json!({})).await["data"]["viewer"].clone();
+    let text = |field: &str| viewer[field].as_str().unwrap().to_owned();
+    let (id, email) = (text("id"), text("email"));
+    (claim.execution_id, Person { id, email, token })
+}
+
+#[tokio::test]
+async fn a_day_stays_while_somebody_keeps_it_whose_logs_have_no_limit() {
+    let test = TestApp::start().await;
+    partition_of_today(&test).await;
+    let ((brief, person), (kept, _)) = (with_a_line(&test).await, with_a_line(&test).await);
+    limit(&test, &person, "LOG_RETENTION_DAYS", Some(2)).await;
+    end(&test, brief).await;
+    end(&test, kept).await;
+    test.clock.advance(TimeDelta::days(9));
+    let sweep = async || {
+        logs::drop_old(&test.app.kernel, &test.app.quotas)
+            .await
+            .ok()
+            .unwrap()
+    };
+    assert_eq!((sweep().await, count(&test, "log_chunks").await), (1, 1));
+    assert_eq!(sweep().await, 0);
+}
+
 /// One that no row asks for shows it: nothing else would remove it.
 #[tokio::test]
 async fn a_day_that_nobody_keeps_goes_with_its_partition_once_nothing_of_it_runs() {
@@ -335,22 +378,8 @@ async fn a_day_that_nobody_keeps_goes_with_its_partition_once_nothing_of_it_runs
     let admin = test.sign_in(UserRole::Admin).await;
     let days = json!([{ "kind": "LOG_RETENTION_DAYS", "limit": 2 }]);
     set(&test, &admin, json!({ "installation": true }), days).await;
-    let day = kernel.now().date_naive();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
-        "CREATE TABLE log_chunks_{} PARTITION OF log_chunks FOR VALUES FROM ('{day}') TO ('{}')",
-        day.format("%Y%m%d"),
-        day.succ_opt().unwrap()
-    )))
-    .execute(&kernel.pool)
-    .await
-    .unwrap();
-    let mut claims = Vec::new();
-    for _ in 0..2 {
-        let (claim, ..) = at_work(&test, Uuid::new_v4()).await;
-        let lines = block([(1, "a line".to_owned())]);
-        test.app.logs.ingest(claim, 0, &lines).await.ok().unwrap();
-        claims.push(claim.execution_id);
-    }
+    partition_of_today(&test).await;
+    let claims = [with_a_line(&test).await.0, with_a_line(&test).await.0];
     sqlx::query(
         "INSERT INTO log_chunks (day, execution_id, first_seq, last_seq, from_at, to_at, body)
          SELECT day, gen_random_uuid(), 1, 1, now(), now(), 'x' FROM log_chunks LIMIT 1",
@@ -373,9 +402,7 @@ async fn a_day_that_nobody_keeps_goes_with_its_partition_once_nothing_of_it_runs
 async fn of_a_job_with_many_attempts_no_log_stays_behind() {
     let test = TestApp::start().await;
     let kernel = &test.app.kernel;
-    let (claim, _, token) = at_work(&test, Uuid::new_v4()).await;
-    let lines = block([(1, "a line".to_owned())]);
-    test.app.logs.ingest(claim, 0, &lines).await.ok().unwrap();
+    let (execution, person) = with_a_line(&test).await;
     sqlx::query(
         "INSERT INTO executions SELECT (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid(), 'attempt', n))).*
          FROM executions e, generate_series(2, 1200) n",
@@ -383,12 +410,8 @@ async fn of_a_job_with_many_attempts_no_log_stays_behind() {
     .execute(&kernel.pool)
     .await
     .unwrap();
-    end(&test, claim.execution_id).await;
-    let viewer = test.graphql(&token, "{ viewer { id } }", json!({})).await;
-    let me = viewer["data"]["viewer"]["id"].clone();
-    let admin = test.sign_in(UserRole::Admin).await;
-    let days = json!([{ "kind": "LOG_RETENTION_DAYS", "limit": 1 }]);
-    set(&test, &admin, json!({ "user": me }), days).await;
+    end(&test, execution).await;
+    limit(&test, &person, "LOG_RETENTION_DAYS", Some(1)).await;
     test.clock.advance(TimeDelta::days(2));
     let sweep = async || logs::drop_old(kernel, &test.app.quotas).await.ok().unwrap();
     assert_eq!((sweep().await, sweep().await), (1200, 0));

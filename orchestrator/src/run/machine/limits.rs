@@ -1,5 +1,4 @@
-//! How long things may last: the lease, as far as it is known here, a run, and a runner's silence. Pure: no clock of its
-//! own.
+//! How long things may last: the lease, as far as it is known here, and a run. Pure: no clock of its own.
 
 use std::time::Duration;
 
@@ -11,8 +10,6 @@ use crate::clock::Now;
 /// How long the server's word is waited for once a lease is over by our own clock: a process that stood still has it
 /// unread.
 const WORD_LIMIT: Duration = Duration::from_secs(10);
-/// Without an answer, these are enough to make the connection anew.
-const PINGS: u32 = 2;
 const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -57,27 +54,6 @@ impl Lease {
         }
         let since = *self.lapsed_at.get_or_insert(now);
         now >= since + WORD_LIMIT
-    }
-}
-
-/// A runner answers pings whatever its script does, so its silence is that of the connection: one that looks whole and
-/// carries nothing, as an engine leaves it that was killed and is back. Counted in pings, not in time: of a process that
-/// stood still itself, the runner may well have spoken.
-#[derive(Debug, Default)]
-pub struct Hearing {
-    unanswered: u32,
-}
-
-impl Hearing {
-    pub fn heard(&mut self) {
-        self.unanswered = 0;
-    }
-
-    /// With each ping: whether too many before it were not answered. They are counted anew from there.
-    pub fn is_lost(&mut self) -> bool {
-        let lost = self.unanswered >= PINGS;
-        self.unanswered = if lost { 1 } else { self.unanswered + 1 };
-        lost
     }
 }
 

@@ -78,7 +78,7 @@ pub fn use_job(id: ReadSignal<String>) -> Query<Option<JobDetail>> {
         loop {
             browser::sleep(LOOK).await;
             let open = job.data.peek().iter().flatten().any(|job| !job.status.is_final());
-            if open && api::is_lost() {
+            if open && api::is_lost() && !*job.busy.peek() {
                 job.reload();
             }
         }

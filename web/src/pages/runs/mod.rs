@@ -115,7 +115,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
         let params = query();
         data::page(filters::filter(&params), filters::place(&params))
     });
-    let mut newer = use_signal(BTreeSet::<String>::new);
+    let mut newer = use_signal(BTreeSet::<i32>::new);
     let mut live = use_signal(|| true);
     let mut flowing = use_signal(|| false);
     let mut selected = use_signal(Selection::default);
@@ -158,7 +158,7 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
                             // Nothing moves under the hand of whoever chooses rows.
                             let grows = first && selected.peek().is_empty();
                             if apply(held, change.clone(), &filter, grows) {
-                                newer.write().insert(change.job.id.inner().to_owned());
+                                newer.write().insert(change.job.number);
                             }
                         });
                     }
@@ -193,12 +193,17 @@ pub fn Runs(locale: Locale, query: ReadSignal<Params>) -> Element {
     };
     let params = query();
     let held = page.data.read();
-    let is_here = |id: &String| {
-        held.iter()
-            .flat_map(|page| &page.nodes)
-            .any(|job| job.id.inner() == id)
-    };
-    let unseen = newer.read().iter().filter(|id| !is_here(id)).count();
+    // Those that an answer brought since are not waited for any more.
+    let newest = held
+        .iter()
+        .flat_map(|page| &page.nodes)
+        .map(|job| job.number)
+        .max();
+    let unseen = newer
+        .read()
+        .iter()
+        .filter(|number| Some(**number) > newest)
+        .count();
     let chosen: Vec<JobRow> = held
         .iter()
         .flat_map(|p| &p.nodes)

@@ -46,3 +46,18 @@ fn what_has_not_started_is_left_to_its_own_limits() {
     machine.on(Input::Mail(Mail::Renewed), later(now, 14));
     assert_eq!(asked(&mut machine, later(now, 14), 14), 0);
 }
+
+#[test]
+fn a_cancellation_that_met_a_dead_connection_is_said_again() {
+    let now = clock::now();
+    let mut machine = adopted(now);
+    machine.on(hello(true), now);
+    assert_eq!(
+        story(&machine.on(Input::Mail(Mail::Cancel), now)),
+        ["runner cancel"]
+    );
+    assert_eq!(
+        story(&machine.on(Input::Gap, later(now, 1))),
+        ["runner resume 0", "runner cancel"]
+    );
+}
