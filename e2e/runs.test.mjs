@@ -317,6 +317,10 @@ for (const language of LANGUAGES) {
         const released = new Promise((done) => (release = done));
         const finished = new Promise((done) => (finish = done));
         const told = ({ payload }) => (heard ||= String(payload).includes(job.id) && String(payload).includes('"status":"CANCELLED"'));
+        // The page before may ask for the same.
+        await page.goto("about:blank");
+        // So that its end is told after the page has begun to listen.
+        await until("it runs", async () => (await jobOf(job.id)).status === "RUNNING");
         page.once("websocket", (socket) => socket.on("framereceived", told));
         await page.route("**/graphql", async (route) => {
           if (!(route.request().postData() ?? "").includes(operation)) return route.continue();
@@ -326,8 +330,6 @@ for (const language of LANGUAGES) {
           await released;
           return route.fulfill({ response, json: held });
         });
-        // So that its end is told after the page has begun to listen.
-        await until("it runs", async () => (await jobOf(job.id)).status === "RUNNING");
         await look();
         await until("the answer is held", () => held);
         await change("cancelJob", { id: job.id });
