@@ -1,5 +1,6 @@
-//! What Postgres can't keep: NUL characters, in text and in JSON, and numbers of more than 63 bits. What people enter is refused with its
-//! field; what scripts print is replaced, because refusing the row would lose the end of a job.
+//! What Postgres can't keep: NUL characters, in text and in JSON, and numbers of more than 63 bits. What people enter is
+//! refused with its field; what scripts print and runners report is replaced, because refusing the row would lose the end
+//! of a job.
 
 use serde_json::Value;
 
