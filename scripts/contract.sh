@@ -7,7 +7,7 @@
 
 tool="$ROOT/e2e/node_modules/@graphql-inspector/cli/cjs/index.js"
 [ -f "$tool" ] || die "The packages of e2e are missing." "Run: npm ci --prefix e2e"
-node=$(node_for_tests) || die "Node.js 20 or newer is missing." "Run scripts/setup.sh --tests first."
+node=$(node_for_tests) || die "Node.js 20.14 or newer is missing." "Run scripts/setup.sh --tests first."
 work=$(mktemp -d "${TMPDIR:-/tmp}/cronium-contract.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 

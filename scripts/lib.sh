@@ -107,11 +107,11 @@ with_lock() {
 # Prints the path of a Chromium that Playwright can drive.
 browser() { command -v "${CRONIUM_BROWSER:-chromium}" || command -v chromium-browser || command -v google-chrome; }
 
-# Prints the path of a Node.js of version 20 or newer.
+# Prints the path of a Node.js of version 20.14 or newer: the first whose test runner can be told to end.
 node_for_tests() {
   local one
   for one in "$(command -v node)" "$CRONIUM_CACHE/tools/node/node_modules/node/bin/node"; do
-    if [ -x "$one" ] && [ "$("$one" -p 'process.versions.node.split(".")[0]')" -ge 20 ]; then printf '%s' "$one"; return 0; fi
+    if [ -x "$one" ] && "$one" --test-force-exit --eval '' 2>/dev/null; then printf '%s' "$one"; return 0; fi
   done
   return 1
 }

@@ -30,6 +30,7 @@ export class Daemon {
   /** How often it ended by itself, and was started again, as a supervisor does. */
   fell = 0;
   #meant = true;
+  #pipes = new Set();
 
   /** The first 64 KiB of what it said since it was first started. */
   text = "";
@@ -57,6 +58,8 @@ export class Daemon {
       child.once("error", done);
     });
     for (const stream of [child.stdout, child.stderr]) {
+      this.#pipes.add(stream);
+      stream.once("close", () => this.#pipes.delete(stream));
       stream.setEncoding("utf8").on("data", (said) => {
         if (this.text.length < 65536) this.text += said;
         this.log.write(said.replace(/(password:\s+)\S+/g, "$1***"));
@@ -111,5 +114,10 @@ export class Daemon {
     await this.ended;
     clearTimeout(timer);
     return !late;
+  }
+
+  /** Hears no more of it, nor of children of it that still hold its output. */
+  close() {
+    for (const stream of this.#pipes) stream.destroy();
   }
 }

@@ -16,14 +16,22 @@ export class Proxy {
   #server;
   #turn = 0;
   #pairs = new Set();
+  /** All ends that are open, of pairs or not yet. */
+  #ends = new Set();
   #held = false;
   #blocked = false;
   #deaf = false;
   /** When the other side last said something, in ms since the Unix epoch. */
   heardAt = 0;
 
+  #keep(socket) {
+    this.#ends.add(socket);
+    socket.once("close", () => this.#ends.delete(socket));
+    return socket;
+  }
+
   #accept(near) {
-    near.on("error", () => near.destroy());
+    this.#keep(near).on("error", () => near.destroy());
     if (this.#blocked) return near.resetAndDestroy();
     near.pause();
     this.#reach(near, this.#turn++, this.#ports.length);
@@ -31,7 +39,7 @@ export class Proxy {
 
   #reach(near, turn, left) {
     if (near.destroyed || left === 0) return near.resetAndDestroy();
-    const far = connect(this.#ports[turn % this.#ports.length], "127.0.0.1");
+    const far = this.#keep(connect(this.#ports[turn % this.#ports.length], "127.0.0.1"));
     const refused = () => this.#reach(near, turn + 1, left - 1);
     far.once("error", refused);
     far.once("connect", () => {
@@ -102,5 +110,6 @@ export class Proxy {
   close() {
     this.#server.close();
     this.block();
+    for (const socket of this.#ends) socket.destroy();
   }
 }

@@ -90,6 +90,7 @@ export class World {
   proxies = [];
   /** Lines of the ledger: what, execution, job, attempt, word, and when. */
   ledger = [];
+  #callers = new Set();
 
   async #start(capacity, mebibytes, privateEngine) {
     if (privateEngine) {
@@ -118,6 +119,8 @@ export class World {
     const host = this.engine?.address ?? gateway();
     this.book = createServer((socket) => {
       let text = "";
+      this.#callers.add(socket);
+      socket.once("close", () => this.#callers.delete(socket));
       socket.setEncoding("utf8").on("error", () => {}).on("data", (said) => {
         text += said;
         if (!text.includes("\n")) return;
@@ -332,7 +335,10 @@ export class World {
     await this.engine?.stop();
     for (const proxy of this.proxies) proxy.close();
     this.book?.close();
+    // The network of a container that was killed may be gone before its goodbye: that end would stay open for ever.
+    for (const socket of this.#callers) socket.destroy();
     for (const disk of this.disks) disk.remove();
+    for (const daemon of [...this.orchestrators, ...this.servers, this.valkey, this.postgres]) daemon?.close();
     this.log.end();
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
     return problems;
