@@ -48,14 +48,20 @@ async function killContainer({ world, dice, hits }) {
   const running = (await world.owned("container", "{{.ID}} {{.State}}")).filter((line) => line.endsWith(" running"));
   if (running.length === 0) return "no container runs";
   const [id] = pick(dice, running).split(" ");
-  const note = ({ execution }) => {
-    if (execution) hits.set(execution, [...(hits.get(execution) ?? []), "its container was killed"]);
-  };
-  // Asked on both sides: one that waits may be taken meanwhile.
   const before = await inside(world, id);
-  note(before);
-  await world.docker("kill", id).catch(() => {});
-  if (!before.execution && before.name) note({ execution: world.records().get(before.name) });
+  const hit = new Set([before.execution]);
+  const killed = world.docker("kill", id).catch(() => {});
+  let over = false;
+  void killed.then(() => { over = true; });
+  // One that waits may be taken until it is dead, and the record of its run is gone soon after its end.
+  for (let last = false; !last;) {
+    last = over;
+    if (before.name) hit.add(world.records().get(before.name));
+    await sleep(5);
+  }
+  for (const execution of [...hit].filter(Boolean)) {
+    hits.set(execution, [...(hits.get(execution) ?? []), "its container was killed"]);
+  }
   return before.execution ? `with execution ${before.execution}` : "nothing known in it";
 }
 
