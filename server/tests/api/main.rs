@@ -9,6 +9,7 @@
 
 mod audit;
 mod authorisation;
+mod claims;
 mod contract;
 mod credentials;
 mod definitions;

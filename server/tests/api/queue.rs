@@ -218,7 +218,7 @@ async fn what_no_orchestrator_holds_goes_back_or_is_lost() {
     assert_eq!(status(&test, &token, &job).await, "QUEUED");
     assert!(!granted(&test, orchestrator, claim).await);
     let again = claimed(&test, orchestrator, 1).await[0].claim;
-    assert_eq!(again.epoch, claim.epoch + 1);
+    assert!(again.epoch > claim.epoch);
     assert!(granted(&test, orchestrator, again).await);
     sqlx::query(expire).execute(&test.app.kernel.pool).await.unwrap();
     test.app.queue.sweep().await.ok().unwrap();

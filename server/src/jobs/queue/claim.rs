@@ -41,6 +41,9 @@ pub struct Receipts {
     hashes: Vec<Vec<u8>>,
 }
 
+/// A claim raises the epoch by 1 to this many: one that Postgres forgets in a crash is not durable, and the next must not
+/// have its epoch, because whoever holds the first would take it for what it runs already.
+const MAX_STEP: i32 = 1 << 20;
 /// Source and input of assignments that are made and sent together.
 const TOGETHER_BYTES: i64 = 4 << 20;
 /// So often a claim looks at the lanes while others take what it has seen there.
@@ -109,10 +112,10 @@ impl Queue {
         };
         let sql = format!(
             "WITH next AS (
-                 SELECT id FROM executions WHERE {READY} AND {of_lane}
-                 ORDER BY {RANK}, id LIMIT $1 FOR UPDATE SKIP LOCKED
+                 SELECT id, epoch + 1 + floor(random() * {MAX_STEP})::int AS epoch FROM executions
+                 WHERE {READY} AND {of_lane} ORDER BY {RANK}, id LIMIT $1 FOR UPDATE SKIP LOCKED
              ), claimed AS (
-                 UPDATE executions e SET status = 'DISPATCHING', epoch = epoch + 1, claim_epoch = epoch + 1,
+                 UPDATE executions e SET status = 'DISPATCHING', epoch = next.epoch, claim_epoch = next.epoch,
                      orchestrator_id = $2,
                      lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
                  FROM next WHERE e.id = next.id
