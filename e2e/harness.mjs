@@ -61,7 +61,8 @@ export function millis(duration) {
   return (hours * 3600 + minutes * 60 + seconds) * 1000;
 }
 
-function freePort() {
+/** A port of this machine that nobody uses. */
+export function freePort() {
   return new Promise((done, fail) => {
     const probe = createServer();
     probe.once("error", fail);

@@ -82,6 +82,27 @@ valkey() {
   valkey_program >/dev/null || die "There is no Valkey or Redis server." "Install valkey-server or redis-server, then start again."
 }
 
+# What orchestrators reach servers with.
+ssh_client() {
+  have ssh && have ssh-keygen || apt_install "OpenSSH's client" openssh-client
+}
+
+# For the tests of servers, each of which starts one of its own. The package would start one for everybody at once, and
+# again whenever the machine starts; only its program is wanted.
+ssh_server() {
+  have sshd && return
+  local policy=/usr/sbin/policy-rc.d prefix made='' failed=''
+  if prefix=$(root_prefix) && [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $prefix tee "$policy" >/dev/null
+    $prefix chmod 755 "$policy"
+    made=1
+  fi
+  (apt_install "OpenSSH's server" openssh-server) || failed=1
+  [ -z "$made" ] || $prefix rm -f "$policy"
+  [ -z "$failed" ] || exit 1
+  ! have systemctl || $prefix systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || true
+}
+
 # What the examples of the API's page use.
 clients() {
   have jq || apt_install "jq" jq
@@ -119,9 +140,10 @@ rust
 wasm
 node_and_npm
 postgres
+ssh_client
 docker_engine
 case "$extra" in
-  --tests) nextest && valkey && clients && generator && driven_browser ;;
+  --tests) nextest && valkey && ssh_server && clients && generator && driven_browser ;;
   --browser) driven_browser ;;
 esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

@@ -54,6 +54,7 @@ impl Side {
             capacity: 4,
             labels: Vec::new(),
             started_at: None,
+            ssh: false,
         };
         world.app.orchestrators.hello(&hello).await.map_err(told)?;
         let token = world.sign_in().await?;

@@ -147,3 +147,61 @@ pub enum VariableScope {
     #[sea_orm(string_value = "GLOBAL")]
     Global,
 }
+
+/// How to sign in on a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ServerSignIn {
+    #[sea_orm(string_value = "KEY")]
+    Key,
+    #[sea_orm(string_value = "PASSWORD")]
+    Password,
+}
+
+/// How a server is, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ServerStatus {
+    #[sea_orm(string_value = "UNCONFIRMED")]
+    Unconfirmed,
+    #[sea_orm(string_value = "UNKNOWN")]
+    Unknown,
+    #[sea_orm(string_value = "ONLINE")]
+    Online,
+    #[sea_orm(string_value = "UNREACHABLE")]
+    Unreachable,
+    #[sea_orm(string_value = "KEY_CHANGED")]
+    KeyChanged,
+    #[sea_orm(string_value = "SIGN_IN_REFUSED")]
+    SignInRefused,
+}
+
+/// Why a server could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum ServerTrouble {
+    #[sea_orm(string_value = "UNRESOLVED")]
+    Unresolved,
+    #[sea_orm(string_value = "REFUSED")]
+    Refused,
+    #[sea_orm(string_value = "SILENT")]
+    Silent,
+    #[sea_orm(string_value = "NOT_SSH")]
+    NotSsh,
+    #[sea_orm(string_value = "KEY_CHANGED")]
+    KeyChanged,
+    #[sea_orm(string_value = "DENIED")]
+    Denied,
+    #[sea_orm(string_value = "BAD_KEY")]
+    BadKey,
+    #[sea_orm(string_value = "NO_SESSION")]
+    NoSession,
+    #[sea_orm(string_value = "NO_SHELL")]
+    NoShell,
+    #[sea_orm(string_value = "JUMP")]
+    Jump,
+    #[sea_orm(string_value = "NO_ORCHESTRATOR")]
+    NoOrchestrator,
+    #[sea_orm(string_value = "OTHER")]
+    Other,
+}

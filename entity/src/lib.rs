@@ -17,6 +17,8 @@ pub mod orchestrator;
 pub mod outbox;
 pub mod role;
 pub mod second_factor;
+pub mod server;
+pub mod server_check;
 pub mod session;
 pub mod setting;
 pub mod user;

@@ -16,6 +16,8 @@ pub struct Model {
     pub started_at: DateTimeUtc,
     pub last_seen_at: DateTimeUtc,
     pub host: Option<Json>,
+    /// It reaches servers over SSH.
+    pub ssh: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,7 @@ mod m0020_orchestrators;
 mod m0021_requests;
 mod m0022_labels;
 mod m0023_settled_calls;
+mod m0024_servers;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_runtime::Migration),
             Box::new(m0022_labels::Migration),
             Box::new(m0023_settled_calls::Migration),
+            Box::new(m0024_servers::Migration),
         ]
     }
 }

@@ -22,6 +22,7 @@ use crate::leases::Leases;
 use crate::problem::{ExecutorError, Problem};
 use crate::registry::{Mail, Registry};
 use crate::run::{self, machine::Origin};
+use crate::ssh::{Ssh, errands};
 use crate::state::{RunRecord, StateDir, StateError};
 use crate::status::{self, Status, StatusError};
 use crate::{docker, heartbeat, wake};
@@ -53,6 +54,7 @@ struct Switchboard {
     claimed: mpsc::UnboundedSender<Claimed>,
     adopted: mpsc::UnboundedSender<Vec<AdoptReply>>,
     draining: watch::Sender<bool>,
+    errands: mpsc::UnboundedSender<errands::Asked>,
 }
 
 impl Switchboard {
@@ -75,6 +77,7 @@ impl Switchboard {
             }
             ServerToAgent::Wake => self.wake.notify_one(),
             ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),
+            ServerToAgent::Errand { id, errand } => drop(self.errands.send((id, errand))),
             ServerToAgent::Welcome { .. } => tracing::warn!("a second Welcome is ignored"),
         }
     }
@@ -89,6 +92,8 @@ pub async fn run<E: Executor>(
     executor: Arc<E>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let ssh = Ssh::start(&state).await;
+    let ssh = ssh.inspect_err(|error| tracing::warn!(%error, "servers can't be reached from here"));
     let hello = AgentToServer::Hello {
         protocol: PROTOCOL_VERSION,
         orchestrator_id: state.orchestrator_id(),
@@ -98,6 +103,7 @@ pub async fn run<E: Executor>(
         labels: config.labels.0.clone(),
         started_at_us: Some(crate::clock::now().us),
         runtime: true,
+        ssh: ssh.is_ok(),
     };
     let (channel, link) = Channel::new(config.agent_url.clone(), config.internal_api_key.clone(), hello);
     let (registry, leases) = (Registry::default(), Arc::new(Leases::default()));
@@ -105,6 +111,7 @@ pub async fn run<E: Executor>(
     let (claimed_in, claimed) = mpsc::unbounded_channel();
     let (adopted_in, adopted) = mpsc::unbounded_channel();
     let (draining, paused) = watch::channel(false);
+    let (errands, errands_asked) = mpsc::unbounded_channel();
     let (launch, mut launches) = mpsc::unbounded_channel::<Job>();
     let context = run::Context {
         executor: executor.clone(),
@@ -118,6 +125,7 @@ pub async fn run<E: Executor>(
         claimed: claimed_in,
         adopted: adopted_in,
         draining,
+        errands,
     };
 
     let mut parts = JoinSet::new();
@@ -130,6 +138,9 @@ pub async fn run<E: Executor>(
         async move { leases.drive(link, registry).await }
     });
     parts.spawn(heartbeat::drive(link.clone(), registry.clone()));
+    if let Ok(ssh) = ssh {
+        parts.spawn(errands::drive(ssh, link.clone(), errands_asked));
+    }
     if let Some(url) = config.apalis_url.clone() {
         parts.spawn(wake::drive(url, state.orchestrator_id(), wake.clone()));
     }

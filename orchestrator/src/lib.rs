@@ -16,6 +16,7 @@ pub mod leases;
 pub mod problem;
 pub mod registry;
 pub mod run;
+pub mod ssh;
 pub mod state;
 pub mod status;
 pub mod telemetry;

@@ -1,4 +1,5 @@
-//! The orchestrator's process: configuration, logging, signals. Everything else is in the library.
+//! The orchestrator's process: configuration, logging, signals. Everything else is in the library. Started by ssh, it
+//! is what ssh asks for a secret, or the way through another server.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
+    if let Some(code) = cronium_orchestrator::ssh::helper() {
+        return code;
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

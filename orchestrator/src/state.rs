@@ -42,6 +42,7 @@ pub enum StateError {
 /// An open state directory: one process has it at a time, so that two never drive the same runs.
 #[derive(Debug, Clone)]
 pub struct StateDir {
+    path: PathBuf,
     runs: PathBuf,
     id: Uuid,
     _lock: Arc<File>,
@@ -94,6 +95,7 @@ impl StateDir {
             Err(e) => return Err(failed(&file)(e)),
         };
         Ok(Self {
+            path: path.to_owned(),
             runs,
             id,
             _lock: lock,
@@ -102,6 +104,10 @@ impl StateDir {
 
     pub fn orchestrator_id(&self) -> Uuid {
         self.id
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     fn file(&self, target: &str) -> PathBuf {

@@ -20,7 +20,8 @@ use crate::hub::Hub;
 use crate::lines::LineCutter;
 use cronium_protocol::masks::Masks;
 
-const READ: usize = 64 << 10;
+/// So much is read at once.
+pub const READ: usize = 64 << 10;
 /// How soon a reader notices that it should stop though its pipe is held open.
 const STOP_CHECK_MS: u16 = 50;
 
@@ -42,7 +43,8 @@ pub struct Pipe {
     pub line_bytes: usize,
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// A thread with a small stack.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new()
         .name(name.into())
         .stack_size(256 << 10)
@@ -50,7 +52,21 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
         .map(drop)
 }
 
-/// Reads frames; damaged ones are skipped.
+/// Nobody takes inputs any more.
+#[derive(Debug)]
+pub struct Over;
+
+/// Passes on what is whole; damaged frames are skipped.
+pub fn give_frames(frames: &mut FrameReader, to: &SyncSender<Input>) -> Result<(), Over> {
+    while let Some(frame) = frames.next::<ToRunner>() {
+        if frame.is_ok_and(|frame| to.send(Input::Frame(frame)).is_err()) {
+            return Err(Over);
+        }
+    }
+    Ok(())
+}
+
+/// Reads frames from standard input.
 pub fn read_frames(to: SyncSender<Input>) -> io::Result<()> {
     let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     spawn("frames-in", move || {
@@ -63,19 +79,22 @@ pub fn read_frames(to: SyncSender<Input>) -> io::Result<()> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
-            while let Some(frame) = frames.next::<ToRunner>() {
-                if frame.is_ok_and(|frame| to.send(Input::Frame(frame)).is_err()) {
-                    return;
-                }
+            if give_frames(&mut frames, &to).is_err() {
+                return;
             }
         }
         drop(to.send(Input::Eof));
     })
 }
 
-/// Writes what the hub has to say. A reader that is gone shows as an error here; the next one resumes.
-pub fn write_frames(hub: Arc<Hub>) -> io::Result<()> {
+/// Writes to standard output. A reader that is gone shows as an error; the next one resumes.
+pub fn to_stdout() -> io::Result<impl FnMut(&[u8]) + Send + 'static> {
     let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(move |bytes: &[u8]| drop(stdout.write_all(bytes)))
+}
+
+/// Writes what the hub has to say.
+pub fn write_frames(hub: Arc<Hub>, mut write: impl FnMut(&[u8]) + Send + 'static) -> io::Result<()> {
     spawn("frames-out", move || {
         loop {
             let message = hub.next();
@@ -86,7 +105,7 @@ pub fn write_frames(hub: Arc<Hub>) -> io::Result<()> {
                 // Ends whatever half frame an earlier reader left in the stream.
                 bytes.insert(0, 0);
             }
-            drop(stdout.write_all(&bytes));
+            write(&bytes);
         }
     })
 }

@@ -14,6 +14,7 @@ mod lines;
 mod machine;
 mod processes;
 mod report;
+mod resident;
 mod run;
 mod runtime;
 mod spool;
@@ -25,6 +26,12 @@ fn main() -> ExitCode {
     if given.next_if(|first| first == "call").is_some() {
         return client::main(given);
     }
+    if let Some(word) = given.next_if(|first| !first.starts_with('-')) {
+        return resident::main(&word, given).unwrap_or_else(|| {
+            eprintln!("cronium-runner: unknown command {word:?}");
+            ExitCode::from(2)
+        });
+    }
     let args = match args::Args::parse(given) {
         Ok(args) => args,
         Err(error) => {
@@ -32,7 +39,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run::run(args) {
+    match run::run(args, run::Channel::Stdio) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cronium-runner: {error}");

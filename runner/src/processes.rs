@@ -89,7 +89,8 @@ impl Processes {
     }
 }
 
-fn descendants(root: Pid) -> Vec<Pid> {
+/// All that come from a process, as far as `/proc` tells.
+pub fn descendants(root: Pid) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {

@@ -2,10 +2,11 @@
 //! processes and all decisions are here, in one thread.
 
 use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::time::Duration;
 
 use cronium_protocol::frame::{ExitReport, FromRunner, ToRunner};
@@ -20,6 +21,7 @@ use crate::io_threads::{self, Input, Pipe};
 use crate::machine::{Action, Event, Machine, State};
 use crate::processes::{Ended, Processes};
 use crate::report::{self, Memory};
+use crate::resident::{Line, Token};
 use crate::{archive, child, runtime};
 use cronium_protocol::masks::Masks;
 
@@ -32,8 +34,36 @@ fn line_bytes(manifest: &Manifest) -> usize {
     manifest.log_line_bytes.clamp(1, LINE_LIMIT) as usize
 }
 
+/// How the orchestrator is spoken to.
+#[derive(Debug)]
+pub enum Channel {
+    /// Standard input and output; their end is the end of the channel.
+    Stdio,
+    /// Whoever connects and knows the token.
+    Socket { listener: UnixListener, token: Token },
+}
+
+impl Channel {
+    fn write(&self, hub: Arc<Hub>, line: &Arc<Line>) -> io::Result<()> {
+        match self {
+            Self::Stdio => io_threads::write_frames(hub, io_threads::to_stdout()?),
+            Self::Socket { .. } => {
+                let line = Arc::clone(line);
+                io_threads::write_frames(hub, move |bytes| line.write(bytes))
+            }
+        }
+    }
+
+    fn read(self, line: Arc<Line>, to: SyncSender<Input>) -> io::Result<()> {
+        match self {
+            Self::Stdio => io_threads::read_frames(to),
+            Self::Socket { listener, token } => line.listen(listener, token, to),
+        }
+    }
+}
+
 /// Runs one execution to its end.
-pub fn run(args: Args) -> io::Result<()> {
+pub fn run(args: Args, channel: Channel) -> io::Result<()> {
     let path = std::env::current_exe()?;
     // User code has our user: without this it could read our memory and write into our channel.
     nix::sys::prctl::set_dumpable(false)?;
@@ -45,7 +75,8 @@ pub fn run(args: Args) -> io::Result<()> {
     let (to, inputs) = sync_channel(64);
     let stop = Arc::new(AtomicBool::new(false));
     io_threads::watch_signals(to.clone())?;
-    io_threads::write_frames(Arc::clone(&hub))?;
+    let line = Arc::<Line>::default();
+    channel.write(Arc::clone(&hub), &line)?;
     let masks = Arc::new(Masks::default());
     let reader = |stream| {
         io_threads::read_pipe(
@@ -57,7 +88,7 @@ pub fn run(args: Args) -> io::Result<()> {
         )
     };
     let readers = [reader(Stream::Stdout)?, reader(Stream::Stderr)?];
-    io_threads::read_frames(to)?;
+    channel.read(line, to)?;
     let callers = runtime::Workers::hire()?;
     let clock = Clock::start();
     Runner {

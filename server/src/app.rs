@@ -33,6 +33,7 @@ use crate::oidc::{self, Oidc};
 use crate::orchestrators::Orchestrators;
 use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
 use crate::runtime::{Runtime, Tokens};
+use crate::servers::{self, BehindLoader, CheckLoader, Errands, ServerLoader, Servers, Vault};
 use crate::settings::Settings;
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
@@ -61,6 +62,8 @@ pub struct App {
     pub queue: Queue,
     pub runtime: Runtime,
     pub variables: Variables,
+    pub servers: Servers,
+    pub errands: Errands,
     pub pulse: Pulse,
     pub schema: Schema,
 }
@@ -138,6 +141,9 @@ impl App {
             public_url,
         )?;
         let orchestrators = Orchestrators::new(kernel.clone(), audit.clone());
+        let vault = Vault::new(kernel.clone(), master.clone());
+        let errands = Errands::new(kernel.clone(), orchestrators.clone(), vault.clone());
+        let servers = Servers::new(kernel.clone(), audit.clone(), errands.clone(), vault);
         let quotas = Quotas::new(kernel.clone(), audit.clone());
         let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
         let variables = Variables::new(
@@ -171,6 +177,7 @@ impl App {
                 events: events.clone(),
                 variables: variables.clone(),
                 jobs: jobs.clone(),
+                servers: servers.clone(),
             })
             .data(settings)
             .data(mail.clone())
@@ -190,6 +197,10 @@ impl App {
             .data(keys.clone())
             .data(variables.clone())
             .data(loader(variables::UsageLoader(variables.clone())))
+            .data(servers.clone())
+            .data(loader(ServerLoader(kernel.clone())))
+            .data(loader(CheckLoader(kernel.clone())))
+            .data(loader(BehindLoader(servers.clone())))
             .data(loader(UserLoader(identity.clone())))
             .data(loader(RoleLoader(identity.clone())))
             .data(loader(RoleMembersLoader(identity.clone())))
@@ -220,6 +231,8 @@ impl App {
             queue,
             runtime,
             variables,
+            servers,
+            errands,
             pulse: Pulse::default(),
             schema,
         })
@@ -242,10 +255,19 @@ impl App {
             async move { queue.sweep().await.map(drop) }
         }));
         tasks.spawn(self.mail.clone().run(stop.clone()));
+        let errands = self.errands.clone();
+        tasks.spawn(every(servers::LOOK, stop.clone(), "server checks", move || {
+            let errands = errands.clone();
+            async move {
+                errands.want_due().await?;
+                errands.sweep().await
+            }
+        }));
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
         let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
         let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
         let (oidc, runtime) = (self.oidc.clone(), self.runtime.clone());
+        let errands = self.errands.clone();
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
@@ -254,11 +276,13 @@ impl App {
                 let (kernel, quotas) = (kernel.clone(), quotas.clone());
                 let (jobs, identity) = (jobs.clone(), identity.clone());
                 let (oidc, runtime) = (oidc.clone(), runtime.clone());
+                let errands = errands.clone();
                 async move {
                     logs::make_partitions(&kernel).await?;
                     identity.tidy().await?;
                     oidc.tidy().await?;
                     runtime.tidy().await?;
+                    errands.tidy().await?;
                     quotas.tidy().await?;
                     logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
@@ -284,6 +308,7 @@ impl App {
             queue: self.queue.clone(),
             logs: self.logs.clone(),
             runtime: runtime.clone(),
+            errands: self.errands.clone(),
             key: keys.internal.as_str().into(),
         };
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());

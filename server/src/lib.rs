@@ -24,6 +24,7 @@ pub mod postgres;
 pub mod quotas;
 pub mod rate;
 pub mod runtime;
+pub mod servers;
 pub mod settings;
 pub mod supervise;
 pub mod transport;

@@ -7,7 +7,8 @@ use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
     Account, AuditLog, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview,
-    ResetPassword, Roles, Root, Run, Runs, SettingsPage, SignIn, SignUp, Users, Variables,
+    ResetPassword, Roles, Root, Run, Runs, Server, ServerNew, Servers, SettingsPage, SignIn, SignUp, Users,
+    Variables,
 };
 use crate::params::Params;
 
@@ -40,6 +41,12 @@ pub enum Route {
                 Runs { locale: Locale, query: Params },
                 #[route("/runs/:id?:..query#:hash")]
                 Run { locale: Locale, id: String, query: Params, hash: String },
+                #[route("/servers?:..query")]
+                Servers { locale: Locale, query: Params },
+                #[route("/servers/new")]
+                ServerNew { locale: Locale },
+                #[route("/servers/:id?:..query")]
+                Server { locale: Locale, id: String, query: Params },
                 #[route("/variables?:..query")]
                 Variables { locale: Locale, query: Params },
                 #[route("/monitoring")]
@@ -87,6 +94,13 @@ impl Route {
                 query,
                 hash,
             },
+            Self::Servers { query, .. } => Self::Servers { locale: to, query },
+            Self::ServerNew { .. } => Self::ServerNew { locale: to },
+            Self::Server { id, query, .. } => Self::Server {
+                locale: to,
+                id,
+                query,
+            },
             Self::Variables { query, .. } => Self::Variables { locale: to, query },
             Self::Monitoring { .. } => Self::Monitoring { locale: to },
             Self::Account { .. } => Self::Account { locale: to },
@@ -114,6 +128,16 @@ impl Route {
         }
     }
 
+    /// A server's page, on its first tab.
+    #[must_use]
+    pub fn server(locale: Locale, id: &str) -> Self {
+        Self::Server {
+            locale,
+            id: id.to_owned(),
+            query: Params::default(),
+        }
+    }
+
     /// An event's page, on its first tab.
     #[must_use]
     pub fn event(locale: Locale, id: &str) -> Self {
@@ -136,6 +160,9 @@ mod tests {
             "/es/events/abc?tab=versions",
             "/en/runs/xyz#L120",
             "/en/events/new",
+            "/es/servers?status=ONLINE",
+            "/en/servers/new",
+            "/es/servers/abc?tab=settings",
             "/es/variables?scope=SHARED",
             "/es/monitoring",
             "/en/account",

@@ -48,10 +48,12 @@ pub enum Scope {
     ReadAuditLog,
     ReadVariables,
     ManageVariables,
+    ReadServers,
+    ManageServers,
 }
 
 impl Scope {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadEvents,
         Self::CreateEvents,
         Self::ChangeEvents,
@@ -67,6 +69,8 @@ impl Scope {
         Self::ReadAuditLog,
         Self::ReadVariables,
         Self::ManageVariables,
+        Self::ReadServers,
+        Self::ManageServers,
     ];
 
     /// What it allows, in words.
@@ -87,6 +91,8 @@ impl Scope {
             Self::ReadAuditLog => "scope.read_audit_log",
             Self::ReadVariables => "scope.read_variables",
             Self::ManageVariables => "scope.manage_variables",
+            Self::ReadServers => "scope.read_servers",
+            Self::ManageServers => "scope.manage_servers",
         })
     }
 }

@@ -14,6 +14,7 @@ use axum::routing::get;
 use cronium_protocol::agent::{
     AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, OutcomeKind, Phase, ServerToAgent,
 };
+use cronium_protocol::host::Report;
 use cronium_protocol::log::LogBlock;
 use cronium_protocol::runtime::{Request, decode, encode};
 use tokio::sync::{mpsc, watch};
@@ -44,6 +45,10 @@ pub struct Kept {
     pub connections: usize,
     /// What it said that it has.
     pub labels: Vec<String>,
+    /// Whether it said that it takes errands.
+    pub ssh: bool,
+    /// What came of errands.
+    pub reports: HashMap<Uuid, Report>,
     pub refused_keys: usize,
     peer: Option<mpsc::UnboundedSender<Option<ServerToAgent>>>,
 }
@@ -143,8 +148,9 @@ impl Agent {
     fn answer(&self, message: AgentToServer) -> Vec<ServerToAgent> {
         let mut kept = self.kept();
         match message {
-            AgentToServer::Hello { labels, .. } => {
+            AgentToServer::Hello { labels, ssh, .. } => {
                 kept.labels = labels;
+                kept.ssh = ssh;
                 vec![ServerToAgent::Welcome {
                     verify_key: kept.verify_key,
                     lease_secs: 15,
@@ -203,6 +209,10 @@ impl Agent {
                 vec![ServerToAgent::Adopted { replies }]
             }
             AgentToServer::Heartbeat { .. } => Vec::new(),
+            AgentToServer::Reported { id, report } => {
+                kept.reports.insert(id, report);
+                Vec::new()
+            }
             AgentToServer::Call { claim, id, request } => {
                 let request: Request = decode(&request).unwrap();
                 kept.calls.push((id, request.number));

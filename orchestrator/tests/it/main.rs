@@ -1,5 +1,6 @@
 //! The orchestrator against a real Docker engine, a real runner and an agent server that the test
-//! scripts. Needs CRONIUM_TEST_RUNNER (path of the static runner); CRONIUM_EXEC_IMAGE names the image.
+//! scripts; and errands to a real sshd. Needs CRONIUM_TEST_RUNNER (path of the static runner); CRONIUM_EXEC_IMAGE
+//! names the image.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,7 +18,10 @@ mod lifecycle;
 mod machine;
 mod network;
 mod outcomes;
+mod reach;
 mod reasons;
 mod requests;
+mod ssh;
+mod sshd;
 mod wakes;
 mod world;

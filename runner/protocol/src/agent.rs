@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::frame::{ExitReport, UsageReport};
+use crate::host::{Errand, Report};
 
 /// An execution under one lease: stale epochs are rejected by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub enum AgentToServer {
         /// Carries runtime calls.
         #[serde(default)]
         runtime: bool,
+        /// Reaches servers over SSH, and so takes errands.
+        #[serde(default)]
+        ssh: bool,
     },
     /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
     Claim { free_slots: u32 },
@@ -84,6 +88,8 @@ pub enum AgentToServer {
         #[serde(with = "serde_bytes")]
         request: Vec<u8>,
     },
+    /// What came of an errand. An errand that is not answered within 90 s is given to somebody else.
+    Reported { id: Uuid, report: Report },
 }
 
 /// What the server says to an orchestrator.
@@ -142,6 +148,11 @@ pub enum ServerToAgent {
         id: Uuid,
         #[serde(with = "serde_bytes")]
         reply: Vec<u8>,
+    },
+    /// Something to find out; answered by `Reported`. Only sent to those that take errands.
+    Errand {
+        id: Uuid,
+        errand: Errand,
     },
 }
 

@@ -1,8 +1,10 @@
 //! The words that server, orchestrator and runner say to each other: payload manifest and signature,
 //! runner frames, log blocks and agent messages. Types, codecs and errors only: no I/O, no clock.
 
+mod address;
 pub mod agent;
 pub mod frame;
+pub mod host;
 pub mod http;
 pub mod log;
 pub mod manifest;

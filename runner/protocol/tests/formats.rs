@@ -5,6 +5,9 @@ use cronium_protocol::agent::{
     ServerToAgent,
 };
 use cronium_protocol::frame::{self, ExitReport, FromRunner, ToRunner, UsageReport};
+use cronium_protocol::host::{
+    Errand, HostFigures, HostKey, HostSpec, HostTrouble, Report, SignIn, TroubleKind,
+};
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal, Runtime};
 use cronium_protocol::runtime;
@@ -34,6 +37,31 @@ fn claim() -> Claim {
     Claim {
         execution_id: Uuid::from_u128(0x11),
         epoch: 2,
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+fn host_key() -> HostKey {
+    // The least that is one: its kind, and a byte.
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AA==".parse().unwrap()
+}
+
+/// With a key on the way, and with a password at the end of it.
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+fn host(jump: Option<Box<HostSpec>>) -> HostSpec {
+    let sign_in = match jump {
+        Some(_) => SignIn::Password("hunter2".to_owned().into()),
+        None => SignIn::Key {
+            private: "private".to_owned().into(),
+            passphrase: Some("swordfish".to_owned().into()),
+        },
+    };
+    HostSpec {
+        address: "db.example:22".parse().unwrap(),
+        login: "deploy".parse().unwrap(),
+        sign_in,
+        host_key: host_key(),
+        jump,
     }
 }
 
@@ -188,6 +216,7 @@ fn agent_messages() {
             labels: vec!["gpu".into()],
             started_at_us: Some(1_000_000),
             runtime: true,
+            ssh: true,
         },
         AgentToServer::Claim { free_slots: 4 },
         AgentToServer::Renew {
@@ -231,6 +260,24 @@ fn agent_messages() {
             claim: claim(),
             id: Uuid::from_u128(6),
             request: vec![1],
+        },
+        AgentToServer::Reported {
+            id: Uuid::from_u128(8),
+            report: Report::HostKeys {
+                keys: vec![host_key()],
+                latency_us: 9,
+            },
+        },
+        AgentToServer::Reported {
+            id: Uuid::from_u128(8),
+            report: Report::Check(HostFigures::default()),
+        },
+        AgentToServer::Reported {
+            id: Uuid::from_u128(8),
+            report: Report::Trouble(HostTrouble {
+                kind: TroubleKind::KeyChanged,
+                told: Some("why".into()),
+            }),
         },
     ];
     let to_agent = [
@@ -279,6 +326,19 @@ fn agent_messages() {
             claim: claim(),
             id: Uuid::from_u128(6),
             reply: vec![1],
+        },
+        ServerToAgent::Errand {
+            id: Uuid::from_u128(8),
+            errand: Errand::HostKeys {
+                address: "[::1]:2222".parse().unwrap(),
+                jump: None,
+            },
+        },
+        ServerToAgent::Errand {
+            id: Uuid::from_u128(8),
+            errand: Errand::Check {
+                host: Box::new(host(Some(Box::new(host(None))))),
+            },
         },
     ];
     let shown: Vec<String> = to_server

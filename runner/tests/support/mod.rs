@@ -29,6 +29,12 @@ pub fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
+/// Of [`key`], as the command line takes it.
+pub fn verify_key() -> String {
+    let bytes = key().verifying_key().to_bytes();
+    bytes.map(|b| format!("{b:02x}")).concat()
+}
+
 pub struct Payload {
     pub manifest: Manifest,
     pub archive: Vec<u8>,
@@ -191,17 +197,28 @@ impl Runner {
 
     fn start_as(path: &str, serves: &[&str]) -> Self {
         let work = tempfile::tempdir().unwrap();
-        let hex = key()
-            .verifying_key()
-            .to_bytes()
-            .map(|b| format!("{b:02x}"))
-            .concat();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_cronium-runner"))
-            .args(["--verify-key", &hex])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cronium-runner"));
+        command
+            .args(["--verify-key", &verify_key()])
             .args(serves)
             .arg("--work")
             .arg(work.path())
-            .env("PATH", path)
+            .env("PATH", path);
+        let mut runner = Self::of(command, work);
+        assert!(matches!(
+            runner.next(),
+            FromRunner::Hello {
+                protocol: 1,
+                started: false,
+                last_seq: 0
+            }
+        ));
+        runner
+    }
+
+    /// Whatever speaks frames, and a directory that lasts as long.
+    pub fn of(mut command: Command, work: tempfile::TempDir) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -220,21 +237,12 @@ impl Runner {
                 }
             }
         });
-        let mut runner = Self {
+        Self {
             process,
             stdin,
             frames,
             work,
-        };
-        assert!(matches!(
-            runner.next(),
-            FromRunner::Hello {
-                protocol: 1,
-                started: false,
-                last_seq: 0
-            }
-        ));
-        runner
+        }
     }
 
     pub fn work(&self) -> &Path {

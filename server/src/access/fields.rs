@@ -2,8 +2,9 @@
 //! that a test can hold every field to it with real requests.
 
 use super::Action::{
-    self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageSettings, ManageUsers,
-    ManageVariables, ReadAudit, ReadEvents, ReadJobs, ReadSystem, ReadVariables, RunEvent,
+    self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageServers, ManageSettings,
+    ManageUsers, ManageVariables, ReadAudit, ReadEvents, ReadJobs, ReadServers, ReadSystem, ReadVariables,
+    RunEvent,
 };
 
 /// What a field needs.
@@ -38,7 +39,9 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "quotaLimits", Need::All(&[ManageUsers])),
     ("Query", "rateLimit", Need::Nothing),
     ("Query", "roles", Need::Any(&[ManageUsers, ManageRoles])),
+    ("Query", "server", Need::All(&[ReadServers])),
     ("Query", "serverInfo", Need::Nothing),
+    ("Query", "servers", Need::All(&[ReadServers])),
     ("Query", "settings", Need::All(&[ManageSettings])),
     ("Query", "systemStatus", Need::All(&[ReadSystem])),
     ("Query", "users", Need::All(&[ManageUsers])),
@@ -48,11 +51,14 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "cancelJob", Need::All(&[CancelJob])),
     ("Mutation", "cancelJobs", Need::All(&[CancelJob])),
     ("Mutation", "changePassword", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "checkServer", Need::All(&[ManageServers])),
     ("Mutation", "confirmTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "createApiToken", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "createEvent", Need::All(&[CreateEvent])),
+    ("Mutation", "createServer", Need::All(&[ManageServers])),
     ("Mutation", "deleteEvent", Need::All(&[ChangeEvent])),
     ("Mutation", "deleteRole", Need::All(&[ManageRoles])),
+    ("Mutation", "deleteServer", Need::All(&[ManageServers])),
     ("Mutation", "deleteVariable", Need::All(&[ManageVariables])),
     ("Mutation", "disableTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "exportDefinitions", Need::All(&[ReadEvents])),
@@ -68,6 +74,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ),
     ("Mutation", "importVariables", Need::All(&[ManageVariables])),
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
+    ("Mutation", "probeServer", Need::All(&[ManageServers])),
     ("Mutation", "refreshToken", Need::Nothing),
     (
         "Mutation",
@@ -114,12 +121,14 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "testOidcProvider", Need::All(&[ManageSettings])),
     ("Mutation", "updateEvent", Need::All(&[ChangeEvent])),
     ("Mutation", "updateProfile", Need::All(&[ChangeOwnProfile])),
+    ("Mutation", "updateServer", Need::All(&[ManageServers])),
     ("Mutation", "updateSettings", Need::All(&[ManageSettings])),
     ("Mutation", "updateUser", Need::All(&[ManageUsers])),
     ("Subscription", "executionLog", Need::All(&[ReadJobs])),
     ("Subscription", "jobLog", Need::All(&[ReadJobs])),
     ("Subscription", "jobUpdated", Need::All(&[ReadJobs])),
     ("Subscription", "jobsChanged", Need::All(&[ReadJobs])),
+    ("Subscription", "serverUpdated", Need::All(&[ReadServers])),
     ("Subscription", "systemStatus", Need::All(&[ReadSystem])),
 ];
 

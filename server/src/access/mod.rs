@@ -63,7 +63,9 @@ pub fn decide(op: &Op, action: Action) -> Result<Grant> {
         Action::ChangeOwnProfile => Reach::Own(id),
         _ if permissions.contains(Action::AllResources) => Reach::All,
         Action::ManageUsers | Action::ManageRoles | Action::ReadAudit | Action::ManageSettings => Reach::All,
-        Action::ReadEvents | Action::RunEvent | Action::ReadVariables => Reach::OwnAndShared(id),
+        Action::ReadEvents | Action::RunEvent | Action::ReadVariables | Action::ReadServers => {
+            Reach::OwnAndShared(id)
+        }
         _ => Reach::Own(id),
     };
     Ok(Grant {

@@ -12,6 +12,7 @@ const VIEWER: &[Action] = &[
     Action::ReadSystem,
     Action::ChangeOwnProfile,
     Action::ReadVariables,
+    Action::ReadServers,
 ];
 const OPERATOR: &[Action] = &[
     Action::ReadEvents,
@@ -19,6 +20,7 @@ const OPERATOR: &[Action] = &[
     Action::ReadSystem,
     Action::ChangeOwnProfile,
     Action::ReadVariables,
+    Action::ReadServers,
     Action::RunEvent,
     Action::CancelJob,
 ];
@@ -28,11 +30,13 @@ const EDITOR: &[Action] = &[
     Action::ReadSystem,
     Action::ChangeOwnProfile,
     Action::ReadVariables,
+    Action::ReadServers,
     Action::RunEvent,
     Action::CancelJob,
     Action::CreateEvent,
     Action::ChangeEvent,
     Action::ManageVariables,
+    Action::ManageServers,
 ];
 
 /// Built-in roles, the most powerful first.

@@ -73,6 +73,14 @@ pub enum AuditAction {
     DeleteVariable,
     /// Variables were exported with the values of secrets.
     ExportSecrets,
+    /// A server was registered.
+    CreateServer,
+    /// A server was changed.
+    UpdateServer,
+    /// A server was removed.
+    DeleteServer,
+    /// A server's host key was confirmed: from then on no other is accepted.
+    ConfirmHostKey,
     /// Something was refused.
     Deny,
 }
@@ -109,6 +117,8 @@ pub enum TargetKind {
     Orchestrator,
     /// A variable.
     Variable,
+    /// A server.
+    Server,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -138,6 +148,7 @@ impl TargetKind {
             Self::Invitation => NodeKind::Invite,
             Self::Orchestrator => NodeKind::Orchestrator,
             Self::Variable => NodeKind::Variable,
+            Self::Server => NodeKind::Server,
             Self::Settings => return None,
         })
     }

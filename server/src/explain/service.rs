@@ -9,8 +9,9 @@ use crate::events::Events;
 use crate::identity::{Identity, UserRow};
 use crate::jobs::Jobs;
 use crate::kernel::error::UserErrorCode;
-use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, UserId};
+use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, ServerId, UserId};
 use crate::kernel::{Error, Op, Result};
+use crate::servers::Servers;
 use crate::variables::Variables;
 
 /// Looks things up as the one who asks, and decides as the one who is asked about.
@@ -20,6 +21,7 @@ pub struct Explain {
     pub events: Events,
     pub jobs: Jobs,
     pub variables: Variables,
+    pub servers: Servers,
 }
 
 /// What is asked.
@@ -157,6 +159,11 @@ impl Explain {
                     shared: variable.scope != VariableScope::Own,
                     guarded: variable.owner_id.is_none().then_some(Action::ManageSettings),
                 })
+            }),
+            NodeKind::Server => self.servers.get(op, ServerId(uuid)).await.map(|server| Holders {
+                owners: vec![server.owner_id],
+                shared: server.shared,
+                guarded: None,
             }),
             // Nobody owns these.
             _ => Ok(Holders {

@@ -15,7 +15,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::kernel::ids::{ExecutionId, JobId, UserId};
+use crate::kernel::ids::{self, ExecutionId, JobId, UserId};
 use crate::kernel::signals::{Access, Hint};
 use crate::kernel::{Error, Result};
 
@@ -63,6 +63,9 @@ impl Frame {
             Self::Hint(Hint::Reads(execution)) => with(10, execution.0),
             Self::Hint(Hint::Unread(execution)) => with(11, execution.0),
             Self::Hint(Hint::Ended(execution)) => with(12, execution.0),
+            Self::Hint(Hint::Errand) => out.put_u8(14),
+            Self::Hint(Hint::Reported(errand)) => with(15, *errand),
+            Self::Hint(Hint::Server(server)) => with(16, server.0),
             Self::Hint(Hint::Lines(execution, body)) => {
                 with(13, execution.0);
                 out.put_u32_le(body.len() as u32);
@@ -102,6 +105,9 @@ impl Frame {
                 }
                 Hint::Lines(execution, input.split_to(length))
             }
+            14 => Hint::Errand,
+            15 => Hint::Reported(id()?),
+            16 => Hint::Server(ids::ServerId(id()?)),
             _ => return None,
         };
         Some(Self::Hint(hint))
@@ -307,6 +313,9 @@ mod tests {
                 Hint::Lines(execution, Bytes::from_static(b"packed lines")),
                 Hint::Lines(execution, Bytes::new()),
                 Hint::Ended(execution),
+                Hint::Errand,
+                Hint::Reported(id(10)),
+                Hint::Server(ids::ServerId(id(11))),
             ]
             .map(Frame::Hint),
         );

@@ -23,6 +23,7 @@ pub enum NodeKind {
     Invite = 25,
     OidcLink = 24,
     Variable = 26,
+    Server = 27,
 }
 
 impl NodeKind {
@@ -41,6 +42,7 @@ impl NodeKind {
             25 => Self::Invite,
             24 => Self::OidcLink,
             26 => Self::Variable,
+            27 => Self::Server,
             _ => return None,
         })
     }
@@ -117,6 +119,7 @@ typed_id!(AuditEntryId, AuditEntry, "audit entry");
 typed_id!(InviteId, Invite, "invitation");
 typed_id!(OidcLinkId, OidcLink, "link to a provider");
 typed_id!(VariableId, Variable, "variable");
+typed_id!(ServerId, Server, "server");
 
 #[cfg(test)]
 mod tests {

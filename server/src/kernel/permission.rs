@@ -50,6 +50,12 @@ pub enum Action {
     /// Make, change and delete variables: own ones, and those that one shares; global ones need MANAGE_SETTINGS too.
     #[graphql(name = "MANAGE_VARIABLES")]
     ManageVariables,
+    /// See servers and their checks: own and shared ones. Keys and passwords are never shown.
+    #[graphql(name = "READ_SERVERS")]
+    ReadServers,
+    /// Probe hosts, and make, change, check and delete one's own servers.
+    #[graphql(name = "MANAGE_SERVERS")]
+    ManageServers,
     /// The other scopes cover what everybody owns, not only own and shared things.
     #[graphql(name = "ALL_RESOURCES")]
     AllResources,
@@ -72,10 +78,12 @@ pub enum ResourceKind {
     Audit,
     /// Variables and secrets.
     Variable,
+    /// Servers and their checks.
+    Server,
 }
 
 impl Action {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::ReadEvents,
         Self::CreateEvent,
         Self::ChangeEvent,
@@ -90,6 +98,8 @@ impl Action {
         Self::ManageSettings,
         Self::ReadVariables,
         Self::ManageVariables,
+        Self::ReadServers,
+        Self::ManageServers,
         Self::AllResources,
     ];
 
@@ -110,6 +120,8 @@ impl Action {
             Self::ManageSettings => "MANAGE_SETTINGS",
             Self::ReadVariables => "READ_VARIABLES",
             Self::ManageVariables => "MANAGE_VARIABLES",
+            Self::ReadServers => "READ_SERVERS",
+            Self::ManageServers => "MANAGE_SERVERS",
             Self::AllResources => "ALL_RESOURCES",
         }
     }
@@ -124,13 +136,14 @@ impl Action {
             Self::ManageUsers | Self::ManageRoles => ResourceKind::User,
             Self::ReadAudit => ResourceKind::Audit,
             Self::ReadVariables | Self::ManageVariables => ResourceKind::Variable,
+            Self::ReadServers | Self::ManageServers => ResourceKind::Server,
             Self::AllResources => return None,
         })
     }
 }
 
 impl ResourceKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Event,
         Self::Job,
         Self::System,
@@ -138,6 +151,7 @@ impl ResourceKind {
         Self::User,
         Self::Audit,
         Self::Variable,
+        Self::Server,
     ];
 
     /// The name in the API and in the database.
@@ -150,6 +164,7 @@ impl ResourceKind {
             Self::User => "USER",
             Self::Audit => "AUDIT",
             Self::Variable => "VARIABLE",
+            Self::Server => "SERVER",
         }
     }
 }

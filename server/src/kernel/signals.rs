@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
+use uuid::Uuid;
 
-use super::ids::{ExecutionId, JobId, UserId};
+use super::ids::{ExecutionId, JobId, ServerId, UserId};
 
 /// What watchers of jobs hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,25 @@ impl JobSignal {
     pub fn concerns(self, id: JobId) -> bool {
         match self {
             Self::Changed { job, .. } => job == id,
+            Self::Missed => true,
+        }
+    }
+}
+
+/// What watchers of servers hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerSignal {
+    /// A server was made, changed, checked or removed.
+    Changed(ServerId),
+    /// Some signals were lost: any server may have changed.
+    Missed,
+}
+
+impl ServerSignal {
+    /// Whether this server may have changed.
+    pub fn concerns(self, id: ServerId) -> bool {
+        match self {
+            Self::Changed(server) => server == id,
             Self::Missed => true,
         }
     }
@@ -44,6 +64,12 @@ pub enum Hint {
     Cancel(ExecutionId),
     /// Agents are to claim.
     Work,
+    /// Agents that reach servers are to take errands.
+    Errand,
+    /// What came of an errand is known.
+    Reported(Uuid),
+    /// A server that somebody owns, not one of these that tell each other.
+    Server(ServerId),
     Access(Access),
     /// Somebody reads this log here, or nobody does any more.
     Reads(ExecutionId),
@@ -68,11 +94,14 @@ pub struct Signals {
     jobs: broadcast::Sender<JobSignal>,
     cancels: broadcast::Sender<ExecutionId>,
     access: broadcast::Sender<Access>,
+    servers: broadcast::Sender<ServerSignal>,
+    reports: broadcast::Sender<Uuid>,
     work: Arc<Notify>,
     happened: Arc<Notify>,
     waits: Arc<Notify>,
     agents: watch::Sender<()>,
     drains: watch::Sender<()>,
+    errands: watch::Sender<()>,
     /// None while this server is alone.
     relay: Arc<OnceLock<Arc<dyn Relay>>>,
 }
@@ -83,11 +112,14 @@ impl Default for Signals {
             jobs: broadcast::channel(4096).0,
             cancels: broadcast::channel(1024).0,
             access: broadcast::channel(256).0,
+            servers: broadcast::channel(1024).0,
+            reports: broadcast::channel(256).0,
             work: Arc::default(),
             happened: Arc::default(),
             waits: Arc::default(),
             agents: watch::Sender::new(()),
             drains: watch::Sender::new(()),
+            errands: watch::Sender::new(()),
             relay: Arc::default(),
         }
     }
@@ -193,12 +225,43 @@ impl Signals {
         self.drains.subscribe()
     }
 
+    /// To be called after the commit that made, changed, checked or removed a server.
+    pub fn server_changed(&self, server: ServerId) {
+        drop(self.servers.send(ServerSignal::Changed(server)));
+        self.tell(Hint::Server(server));
+    }
+
+    pub fn servers(&self) -> broadcast::Receiver<ServerSignal> {
+        self.servers.subscribe()
+    }
+
+    /// There is an errand that nobody has taken.
+    pub fn errand_wanted(&self) {
+        self.errands.send_replace(());
+        self.tell(Hint::Errand);
+    }
+
+    /// Tells when there may be errands, also of what was said while nobody waited.
+    pub fn errands(&self) -> watch::Receiver<()> {
+        self.errands.subscribe()
+    }
+
+    /// What came of an errand is stored.
+    pub fn errand_reported(&self, id: Uuid) {
+        drop(self.reports.send(id));
+        self.tell(Hint::Reported(id));
+    }
+
+    pub fn reports(&self) -> broadcast::Receiver<Uuid> {
+        self.reports.subscribe()
+    }
+
     /// Waits until work was queued; one waiter (the wake-up pusher).
     pub async fn work(&self) {
         self.work.notified().await;
     }
 
-    /// What another server told of jobs, work and credentials; the rest is not for signals.
+    /// What another server told of jobs, work, errands, servers and credentials; the rest is not for signals.
     pub fn hear(&self, hint: &Hint) {
         match hint {
             Hint::Job { job, created } => {
@@ -209,6 +272,11 @@ impl Signals {
             }
             Hint::Cancel(execution) => drop(self.cancels.send(*execution)),
             Hint::Work => self.wake_agents(),
+            Hint::Errand => {
+                self.errands.send_replace(());
+            }
+            Hint::Reported(id) => drop(self.reports.send(*id)),
+            Hint::Server(server) => drop(self.servers.send(ServerSignal::Changed(*server))),
             Hint::Access(whose) => drop(self.access.send(*whose)),
             Hint::Reads(_) | Hint::Unread(_) | Hint::Lines(..) | Hint::Ended(_) => {}
         }
@@ -217,8 +285,10 @@ impl Signals {
     /// Other servers may have told anything: whoever listens looks at the rows.
     pub fn missed(&self) {
         self.job_seen(JobSignal::Missed);
-        drop(self.cancels.send(ExecutionId(uuid::Uuid::nil())));
+        drop(self.cancels.send(ExecutionId(Uuid::nil())));
         drop(self.access.send(Access::Everyone));
+        drop(self.servers.send(ServerSignal::Missed));
+        self.errands.send_replace(());
         self.wake_agents();
     }
 }
@@ -244,8 +314,11 @@ mod tests {
         let signals = Signals::default();
         let (mut jobs, mut cancels) = (signals.jobs(), signals.cancels());
         let (mut access, wakes) = (signals.access(), signals.agents());
+        let (mut servers, errands) = (signals.servers(), signals.errands());
         signals.missed();
-        assert!(jobs.try_recv().unwrap().concerns(JobId(uuid::Uuid::from_u128(1))));
+        assert!(jobs.try_recv().unwrap().concerns(JobId(Uuid::from_u128(1))));
+        assert!(servers.try_recv().unwrap().concerns(ServerId(Uuid::from_u128(1))));
+        assert!(errands.has_changed().unwrap());
         assert!(cancels.try_recv().is_ok());
         assert_eq!(access.try_recv().unwrap(), Access::Everyone);
         assert!(wakes.has_changed().unwrap());

@@ -47,6 +47,18 @@ pub const PLACES: &[Place] = &[
         column: "sealed",
         only: &[],
     },
+    Place {
+        table: "servers",
+        id: "id",
+        column: "sealed",
+        only: &[],
+    },
+    Place {
+        table: "server_errands",
+        id: "id",
+        column: "sealed",
+        only: &[],
+    },
 ];
 
 /// A sealed value.

@@ -30,6 +30,8 @@ pub struct Hello {
     pub labels: Vec<String>,
     /// When its process began; None: it does not say.
     pub started_at: Option<Timestamp>,
+    /// It reaches servers over SSH.
+    pub ssh: bool,
 }
 
 /// What a connected orchestrator offers.
@@ -81,6 +83,16 @@ impl Orchestrators {
             draining: one.row.draining,
         };
         Ok(here.map(offer).collect())
+    }
+
+    /// Whether anybody is there who reaches servers over SSH and takes new work: who looks for one asks, not a person.
+    pub async fn reach_servers(&self) -> Result<bool> {
+        let rows = store::all(&self.kernel.db).await?;
+        let mut here = rows
+            .into_iter()
+            .map(|row| self.seen(row))
+            .filter(|one| one.connected);
+        Ok(here.any(|one| one.row.ssh && !one.row.draining))
     }
 
     /// From now on it takes no new work, or takes some again. What it runs goes on.

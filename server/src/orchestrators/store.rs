@@ -20,9 +20,9 @@ pub type Row = orchestrator::Model;
 /// Keeps what it says of itself; tells whether it is to take no new work.
 pub async fn hello(pool: &PgPool, hello: &Hello) -> Result<bool> {
     let draining = sqlx::query_scalar(
-        "INSERT INTO orchestrators (id, name, version, capacity, labels, running, started_at, last_seen_at)
-         VALUES ($1, $2, $3, $4, $5, 0, coalesce($6, now()), now())
-         ON CONFLICT (id) DO UPDATE SET name = $2, version = $3, capacity = $4, labels = $5,
+        "INSERT INTO orchestrators (id, name, version, capacity, labels, running, started_at, last_seen_at, ssh)
+         VALUES ($1, $2, $3, $4, $5, 0, coalesce($6, now()), now(), $7)
+         ON CONFLICT (id) DO UPDATE SET name = $2, version = $3, capacity = $4, labels = $5, ssh = $7,
              started_at = coalesce($6, orchestrators.started_at), last_seen_at = now()
          RETURNING draining",
     )
@@ -32,6 +32,7 @@ pub async fn hello(pool: &PgPool, hello: &Hello) -> Result<bool> {
     .bind(i32::try_from(hello.capacity).unwrap_or(i32::MAX))
     .bind(&hello.labels)
     .bind(hello.started_at)
+    .bind(hello.ssh)
     .fetch_one(pool)
     .await?;
     Ok(draining)

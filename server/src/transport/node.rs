@@ -13,6 +13,7 @@ use crate::kernel::api::{ApiResult, api, op};
 use crate::kernel::ids::{self, NodeKind};
 use crate::kernel::{Error, Result};
 use crate::orchestrators::{Orchestrator, Orchestrators};
+use crate::servers::{Server, Servers};
 use crate::variables::{Variable, Variables};
 
 /// Anything with a global id.
@@ -32,6 +33,7 @@ pub enum Node {
     Invite(Invite),
     OidcLink(OidcLink),
     Variable(Variable),
+    Server(Server),
 }
 
 /// Any node by its id.
@@ -191,6 +193,14 @@ async fn of_kind(
             rows.map(|rows| {
                 rows.into_iter()
                     .map(|row| (row.id, Node::Variable(Variable(row))))
+                    .collect()
+            })
+        }
+        NodeKind::Server => {
+            let rows = ctx.data::<Servers>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                rows.into_iter()
+                    .map(|row| (row.id, Node::Server(Server(row))))
                     .collect()
             })
         }

@@ -23,6 +23,7 @@ use crate::mail::MailMutation;
 use crate::oidc::{Oidc, OidcMutation, OidcQuery, OidcSignIn};
 use crate::orchestrators::{OrchestratorsMutation, OrchestratorsQuery};
 use crate::quotas::{QuotasMutation, QuotasQuery};
+use crate::servers::{ServersMutation, ServersQuery, ServersSubscription};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
 use crate::variables::{VariablesMutation, VariablesQuery};
 
@@ -49,6 +50,7 @@ pub struct Query(
     OidcQuery,
     OrchestratorsQuery,
     VariablesQuery,
+    ServersQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -71,11 +73,17 @@ pub struct Mutation(
     OrchestratorsMutation,
     VariablesMutation,
     DefinitionsMutation,
+    ServersMutation,
 );
 
 /// Watching.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(InsightSubscription, JobsSubscription, LogsSubscription);
+pub struct Subscription(
+    InsightSubscription,
+    JobsSubscription,
+    LogsSubscription,
+    ServersSubscription,
+);
 
 /// The schema of the API.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

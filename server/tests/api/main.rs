@@ -36,6 +36,7 @@ mod requests;
 mod runtime;
 mod security;
 mod semantics;
+mod servers;
 mod starts;
 mod support;
 mod totp;

@@ -21,7 +21,7 @@ use crate::support::TestApp;
 const KEY: &str = "the key of the channel";
 
 /// The agent endpoint of these services.
-async fn serve(test: &TestApp) -> SocketAddr {
+pub async fn serve(test: &TestApp) -> SocketAddr {
     let app = &test.app;
     let router = agent::router(Agents {
         kernel: app.kernel.clone(),
@@ -29,6 +29,7 @@ async fn serve(test: &TestApp) -> SocketAddr {
         queue: app.queue.clone(),
         logs: app.logs.clone(),
         runtime: app.runtime.clone(),
+        errands: app.errands.clone(),
         key: KEY.into(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,14 +39,25 @@ async fn serve(test: &TestApp) -> SocketAddr {
 }
 
 /// What an orchestrator is on the wire.
-struct Host {
+pub struct Host {
     id: Uuid,
+    ssh: bool,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Host {
     async fn connect(address: SocketAddr, id: Uuid) -> Self {
         Self::with_labels(address, id, &["gpu", "NOT A LABEL"]).await
+    }
+
+    /// One that reaches servers, and has heard whether it is to take work.
+    pub async fn reaching_servers(address: SocketAddr) -> Self {
+        let mut host = Self::open(address, Uuid::new_v4()).await;
+        host.ssh = true;
+        host.hello(PROTOCOL_VERSION, &[]).await;
+        assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
+        assert_eq!(host.hear().await, draining(false));
+        host
     }
 
     async fn with_labels(address: SocketAddr, id: Uuid, labels: &[&str]) -> Self {
@@ -61,7 +73,8 @@ impl Host {
         let bearer = format!("Bearer {KEY}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        Self { id, socket }
+        let ssh = false;
+        Self { id, ssh, socket }
     }
 
     async fn hello(&mut self, protocol: u16, labels: &[&str]) {
@@ -74,11 +87,12 @@ impl Host {
             labels: labels.iter().map(|&label| label.into()).collect(),
             started_at_us: Some(1_700_000_000_000_000),
             runtime: false,
+            ssh: self.ssh,
         })
         .await;
     }
 
-    async fn say(&mut self, message: &AgentToServer) {
+    pub async fn say(&mut self, message: &AgentToServer) {
         self.send(rmp_serde::to_vec_named(message).unwrap()).await;
     }
 
@@ -87,7 +101,7 @@ impl Host {
     }
 
     /// The next message, unless it is a call to claim.
-    async fn hear(&mut self) -> ServerToAgent {
+    pub async fn hear(&mut self) -> ServerToAgent {
         loop {
             let next = tokio::time::timeout(Duration::from_secs(5), self.socket.next()).await;
             if let Message::Binary(bytes) = next.expect("a message within 5 s").unwrap().unwrap() {

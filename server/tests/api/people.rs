@@ -246,6 +246,7 @@ async fn who_manages_people_gives_and_takes_nothing_above_themselves() {
         "READ_SYSTEM",
         "MANAGE_ACCOUNT",
         "READ_VARIABLES",
+        "READ_SERVERS",
     ];
     let role = save(
         &test,

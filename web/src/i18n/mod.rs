@@ -63,6 +63,14 @@ impl Locale {
         }
     }
 
+    /// What only the servers' part says.
+    fn servers(self) -> Texts {
+        match self {
+            Self::En => en::servers::TEXTS,
+            Self::Es => es::servers::TEXTS,
+        }
+    }
+
     /// The language chosen before, else the first that the browser asks for and we have.
     pub fn preferred() -> Self {
         let mut asked = browser::stored(STORED).into_iter().chain(browser::languages());
@@ -108,23 +116,37 @@ impl FromStr for Locale {
     }
 }
 
+/// Words by language, in the order of [`Locale::ALL`].
+type Spoken = [Texts; 2];
+
 thread_local! {
-    /// Words that came with a part of the application, by language in the order of [`Locale::ALL`].
-    static BROUGHT: Cell<[Texts; 2]> = const { Cell::new([&[], &[]]) };
+    /// Words that came with parts of the application: the editor's, and the servers'.
+    static BROUGHT: Cell<[Spoken; 2]> = const { Cell::new([[&[], &[]], [&[], &[]]]) };
 }
 
 /// Brings the editor's words. Whoever calls this is in its part, and so are they: they cost the first visit nothing.
 pub fn bring_editor() {
-    BROUGHT.set(Locale::ALL.map(Locale::editor));
+    bring(0, Locale::ALL.map(Locale::editor));
+}
+
+/// Brings the words of the pages of servers, in the same way.
+pub fn bring_servers() {
+    bring(1, Locale::ALL.map(Locale::servers));
+}
+
+fn bring(part: usize, words: Spoken) {
+    let mut brought = BROUGHT.get();
+    brought[part] = words;
+    BROUGHT.set(brought);
 }
 
 fn find(locale: Locale, key: &str) -> Option<&'static str> {
-    let brought = BROUGHT.get()[locale as usize];
+    let brought = BROUGHT.get().map(|part| part[locale as usize]);
     locale
         .catalogue()
         .iter()
+        .chain(&brought)
         .flat_map(|texts| texts.iter())
-        .chain(brought)
         .find(|(name, _)| *name == key)
         .map(|(_, text)| *text)
 }

@@ -21,6 +21,7 @@ fn place(letter: &str, locale: Locale) -> Option<Route> {
         "e" => Route::Events { locale, query },
         "r" => Route::Runs { locale, query },
         "m" => Route::Monitoring { locale },
+        "s" => Route::Servers { locale, query },
         "v" => Route::Variables { locale, query },
         "n" => Route::EventNew { locale, query },
         _ => return None,
@@ -81,6 +82,7 @@ mod tests {
                 ..
             })
         ));
+        assert!(matches!(place("s", Locale::En), Some(Route::Servers { .. })));
         assert_eq!(place("x", Locale::En), None);
     }
 }

@@ -15,6 +15,7 @@ use crate::i18n::{Locale, t, tf};
 use crate::pages::input::{self, Wish};
 use crate::params::Params;
 use crate::routes::Route;
+use crate::session::{self, Scope};
 use crate::ui::{EventType, Icon, JobStatus, Kind, StatusIcon, use_returned_focus};
 
 static OPEN: GlobalSignal<bool> = Signal::global(|| false);
@@ -51,6 +52,47 @@ struct FindQuery {
 }
 
 crate::api::listed!(Query FindQuery, FindVariables);
+
+#[derive(cynic::InputObject)]
+struct ServerFilter {
+    text: Option<String>,
+}
+
+#[derive(cynic::QueryVariables)]
+struct FindServersVariables {
+    servers: ServerFilter,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "FindServersVariables")]
+struct FindServers {
+    #[arguments(first: 3, filter: $servers)]
+    servers: Servers,
+}
+
+crate::api::listed!(Query FindServers, FindServersVariables);
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "ServerConnection")]
+struct Servers {
+    nodes: Vec<Server>,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+struct Server {
+    id: cynic::Id,
+    name: String,
+}
+
+/// Servers that a text fits; none for whoever may not see them.
+async fn find_servers(text: Option<String>) -> Vec<Server> {
+    if !session::may(Scope::ReadServers) {
+        return Vec::new();
+    }
+    let servers = ServerFilter { text };
+    let answer = api::run(FindServers::build(FindServersVariables { servers })).await;
+    answer.map(|answer| answer.servers.nodes).unwrap_or_default()
+}
 
 #[derive(cynic::QueryFragment)]
 #[cynic(graphql_type = "EventConnection")]
@@ -156,6 +198,16 @@ fn commands(locale: Locale) -> Vec<Item> {
             },
         ),
         go(
+            "server",
+            "nav.servers",
+            "g s",
+            Route::Servers {
+                locale,
+                query: query(),
+            },
+        ),
+        go("plus", "nav.new_server", "", Route::ServerNew { locale }),
+        go(
             "variable",
             "nav.variables",
             "g v",
@@ -182,7 +234,7 @@ fn commands(locale: Locale) -> Vec<Item> {
     items
 }
 
-fn found(locale: Locale, events: Vec<Event>, jobs: Vec<Job>) -> Vec<Item> {
+fn found(locale: Locale, events: Vec<Event>, servers: Vec<Server>, jobs: Vec<Job>) -> Vec<Item> {
     let mut items: Vec<Item> = events
         .iter()
         .map(|event| Item {
@@ -201,6 +253,12 @@ fn found(locale: Locale, events: Vec<Event>, jobs: Vec<Job>) -> Vec<Item> {
             name: event.name,
             schema: event.version.input_schema,
         }),
+    }));
+    items.extend(servers.into_iter().map(|server| Item {
+        mark: Mark::Icon("server"),
+        text: server.name,
+        hint: "",
+        act: Act::Go(Route::server(locale, server.id.inner())),
     }));
     items.extend(jobs.into_iter().map(|job| Item {
         mark: Mark::Status(job.status),
@@ -259,11 +317,13 @@ fn Sheet(locale: Locale) -> Element {
             let text = Some(text.trim().to_owned());
             let variables = FindVariables {
                 events: EventFilter { text: text.clone() },
-                jobs: JobFilter { text },
+                jobs: JobFilter { text: text.clone() },
             };
+            let (answer, servers) =
+                futures::future::join(api::run(FindQuery::build(variables)), find_servers(text)).await;
             // Commands work without the server, too; what it knows comes when it answers.
-            if let Ok(answer) = api::run(FindQuery::build(variables)).await {
-                hits.set(found(locale, answer.events.nodes, answer.jobs.nodes));
+            if let Ok(answer) = answer {
+                hits.set(found(locale, answer.events.nodes, servers, answer.jobs.nodes));
                 chosen.set(0);
             }
         }

@@ -92,6 +92,9 @@ fn PageFrame(locale: Locale) -> Element {
         | Route::EventEditor { .. }
         | Route::Runs { .. }
         | Route::Run { .. }
+        | Route::Servers { .. }
+        | Route::ServerNew { .. }
+        | Route::Server { .. }
         | Route::Variables { .. }
         | Route::Users { .. }
         | Route::AuditLog { .. } => "main main-flush",
@@ -229,6 +232,21 @@ fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
                     query: query(),
                 },
                 here: matches!(route, Route::Runs { .. } | Route::Run { .. }),
+            },
+        ),
+        (
+            may(Scope::ReadServers),
+            Place {
+                icon: "server",
+                key: "nav.servers",
+                to: Route::Servers {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(
+                    route,
+                    Route::Servers { .. } | Route::ServerNew { .. } | Route::Server { .. }
+                ),
             },
         ),
         (

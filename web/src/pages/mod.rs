@@ -7,6 +7,7 @@ mod event_editor;
 mod events;
 mod first_run;
 mod forms;
+mod guard;
 mod import;
 pub mod input;
 mod links;
@@ -18,6 +19,7 @@ mod quotas;
 mod root;
 mod run;
 pub mod runs;
+mod servers;
 mod variables;
 
 pub use enter::{ResetPassword, SignIn, SignUp};
@@ -27,7 +29,8 @@ pub use not_found::{Missing, NotFound};
 pub use overview::Overview;
 
 pub use parts::{
-    Account, AuditLog, EventEditor, EventNew, Events, Monitoring, Roles, Run, SettingsPage, Users, Variables,
+    Account, AuditLog, EventEditor, EventNew, Events, Monitoring, Roles, Run, Server, ServerNew, Servers,
+    SettingsPage, Users, Variables,
 };
 pub use root::Root;
 pub use runs::Runs;

@@ -5,9 +5,9 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, admin, event_editor, events, monitoring, run, variables};
+use super::{account, admin, event_editor, events, monitoring, run, servers, variables};
 use crate::browser;
-use crate::i18n::{Locale, bring_editor, t};
+use crate::i18n::{Locale, bring_editor, bring_servers, t};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{Icon, Skeleton};
@@ -20,6 +20,7 @@ enum Part {
     Events,
     Monitoring,
     Run,
+    Servers,
     Variables,
 }
 
@@ -92,6 +93,19 @@ fn monitoring_part(route: Route) -> Element {
     }
 }
 
+static SERVERS: LazyLoader<Route, Element> =
+    lazy_loader!(extern "servers" fn servers_part(route: Route) -> Element);
+
+fn servers_part(route: Route) -> Element {
+    bring_servers();
+    match route {
+        Route::Servers { locale, query } => rsx! { servers::Servers { locale, query } },
+        Route::ServerNew { locale } => rsx! { servers::ServerNew { locale } },
+        Route::Server { locale, id, query } => rsx! { servers::Server { locale, id, query } },
+        _ => rsx! {},
+    }
+}
+
 static VARIABLES: LazyLoader<Route, Element> =
     lazy_loader!(extern "variables" fn variables_part(route: Route) -> Element);
 
@@ -111,6 +125,7 @@ impl Part {
             Self::Events => &EVENTS,
             Self::Monitoring => &MONITORING,
             Self::Run => &RUN,
+            Self::Servers => &SERVERS,
             Self::Variables => &VARIABLES,
         }
     }
@@ -176,6 +191,24 @@ pub fn Run(locale: Locale, id: String, query: Params, hash: String) -> Element {
 #[component]
 pub fn Monitoring(locale: Locale) -> Element {
     rsx! { PageOf { part: Part::Monitoring, route: Route::Monitoring { locale } } }
+}
+
+/// The list of servers.
+#[component]
+pub fn Servers(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Servers, route: Route::Servers { locale, query } } }
+}
+
+/// The page on which a server is added.
+#[component]
+pub fn ServerNew(locale: Locale) -> Element {
+    rsx! { PageOf { part: Part::Servers, route: Route::ServerNew { locale } } }
+}
+
+/// One server.
+#[component]
+pub fn Server(locale: Locale, id: String, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Servers, route: Route::Server { locale, id, query } } }
 }
 
 /// Variables and secrets.

@@ -2,6 +2,8 @@
 //! is the queue's and the logs' business.
 
 mod calls;
+mod errands;
+mod messages;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,9 +15,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::agent::{AgentToServer, Claim, MAX_LABELS, ServerToAgent, decode, is_label};
-use futures::stream::{SplitSink, SplitStream};
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use cronium_protocol::agent::{AgentToServer, Claim, MAX_LABELS, ServerToAgent, is_label};
+use futures::stream::SplitSink;
+use futures::{SinkExt as _, StreamExt as _};
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -31,12 +33,11 @@ use crate::runtime::Runtime;
 
 use super::graphql::auth::bearer;
 use calls::Calls;
+use errands::Errands;
+use messages::{gather, hello_of};
 
 /// Largest message: a log block or a payload.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Messages that are handled together, and their bytes: outputs and calls have megabytes.
-const TOGETHER: usize = 100;
-const TOGETHER_BYTES: usize = 16 << 20;
 /// Moments within this time are noted together; those of what has ended meanwhile not at all.
 const MOMENTS: Duration = Duration::from_millis(100);
 /// A connection that says nothing for so long is gone.
@@ -50,6 +51,7 @@ pub struct Agents {
     pub queue: Queue,
     pub logs: Logs,
     pub runtime: Runtime,
+    pub errands: crate::servers::Errands,
     /// Shared secret of the channel.
     pub key: std::sync::Arc<str>,
 }
@@ -93,6 +95,7 @@ struct Connection {
     /// The orchestrator carries runtime calls.
     carries_calls: bool,
     calls: Calls,
+    errands: Errands,
     sink: SplitSink<WebSocket, Message>,
     /// Claims of this connection and the last stored line of each.
     held: HashMap<Claim, u64>,
@@ -136,6 +139,7 @@ impl Connection {
             labels,
             started_at_us,
             runtime,
+            ssh,
         } = hello_of(&bytes)?
         else {
             return Err(Error::BadRequest(
@@ -165,10 +169,12 @@ impl Connection {
                 .take(MAX_LABELS)
                 .collect(),
             started_at: started_at_us.map(from_micros),
+            ssh,
         };
         // Before the rows are read: what changes after that is heard.
         let signals = agents.kernel.signals.clone();
         let (mut cancels, mut wakes, mut drains) = (signals.cancels(), signals.agents(), signals.drains());
+        let mut wanted = signals.errands();
         let draining = agents.orchestrators.hello(&hello).await?;
         tracing::info!(orchestrator = %orchestrator_id, name = hello.name, "an orchestrator connected");
         let welcome = ServerToAgent::Welcome {
@@ -180,6 +186,7 @@ impl Connection {
         };
         let postgres_started = agents.logs.settle().await?;
         let calls = Calls::new(agents.runtime.clone(), orchestrator_id);
+        let errands = ssh.then(|| agents.errands.clone());
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
@@ -187,6 +194,7 @@ impl Connection {
             draining,
             carries_calls: runtime,
             calls,
+            errands: Errands::new(errands, orchestrator_id),
             sink,
             held: HashMap::new(),
             moments: Vec::new(),
@@ -197,6 +205,7 @@ impl Connection {
         };
         this.send([welcome, ServerToAgent::Drain { draining }]).await?;
         this.cancel_wanted().await?;
+        this.errands.look(draining);
         let mut heard_at = Instant::now();
         loop {
             let note_at = this.note_at;
@@ -209,6 +218,8 @@ impl Connection {
                     this.handle_all(batch).await?;
                 }
                 answer = this.calls.next() => this.send([answer?]).await?,
+                errands = this.errands.next() => this.send(errands?).await?,
+                _ = wanted.changed() => this.errands.look(this.draining),
                 _ = cancels.recv() => this.cancel_wanted().await?,
                 _ = drains.changed() => this.look_at_draining().await?,
                 _ = wakes.changed() => this.send([ServerToAgent::Wake]).await?,
@@ -274,6 +285,7 @@ impl Connection {
                 AgentToServer::Log { claim, block } => lines.push((claim, block)),
                 AgentToServer::Finish { claim, outcome } => ends.push((claim, outcome)),
                 AgentToServer::Call { claim, id, request } => self.calls.begin(claim, id, request),
+                AgentToServer::Reported { id, report } => self.errands.reported(id, report),
                 other => self.handle(other).await?,
             }
         }
@@ -395,7 +407,10 @@ impl Connection {
                 let id = OrchestratorId(self.orchestrator);
                 // Stands behind the signal: another server may have been told.
                 let draining = self.agents.orchestrators.heartbeat(id, &host, running).await?;
-                self.drain(draining).await
+                self.drain(draining).await?;
+                // The same for errands, and for those whose time is over.
+                self.errands.look(self.draining);
+                Ok(())
             }
             other => Err(Error::BadRequest(format!("out of place: {other:?}"))),
         }
@@ -451,43 +466,4 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// The message that came, and those that came with it; None when the connection is over.
-fn gather(
-    first: Option<std::result::Result<Message, axum::Error>>,
-    stream: &mut SplitStream<WebSocket>,
-) -> Result<Option<Vec<AgentToServer>>> {
-    let (mut next, mut batch, mut size) = (first, Vec::new(), 0);
-    loop {
-        match next {
-            Some(Ok(Message::Binary(bytes))) => {
-                size += bytes.len();
-                batch.extend(read(&bytes)?);
-            }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(None),
-            Some(Ok(_)) => {}
-        }
-        if batch.len() == TOGETHER || size >= TOGETHER_BYTES {
-            return Ok(Some(batch));
-        }
-        match stream.next().now_or_never() {
-            Some(message) => next = message,
-            None => return Ok(Some(batch)),
-        }
-    }
-}
-
-/// None for words that this version does not know: the orchestrator is newer.
-fn read(bytes: &[u8]) -> Result<Option<AgentToServer>> {
-    let message =
-        decode(bytes).map_err(|e| Error::BadRequest(format!("not a message of an orchestrator: {e}")))?;
-    if message.is_none() {
-        tracing::warn!("an orchestrator said something that this version does not know: it is newer");
-    }
-    Ok(message)
-}
-
-fn hello_of(bytes: &[u8]) -> Result<AgentToServer> {
-    read(bytes)?.ok_or_else(|| Error::BadRequest("the first message of an orchestrator is Hello".into()))
 }

@@ -197,6 +197,8 @@ async fn an_explanation_names_the_rule_that_the_policy_follows() {
         ("viewer", "users", "none", false, "MISSING_PERMISSION"),
         ("user", "setVariable", "variable", true, "OWNER"),
         ("stranger", "setVariable", "variable", false, "NOT_OWNER"),
+        ("user", "updateServer", "server", true, "OWNER"),
+        ("stranger", "updateServer", "server", false, "NOT_OWNER"),
     ] {
         let found = ask(user, field, node).await;
         assert_eq!(

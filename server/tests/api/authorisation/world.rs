@@ -149,6 +149,7 @@ impl World {
             capacity: 1,
             labels: Vec::new(),
             started_at: None,
+            ssh: false,
         };
         self.test().app.orchestrators.hello(&hello).await.ok().unwrap();
         json!(hello.id.global())
@@ -202,6 +203,17 @@ impl World {
         made["data"]["setVariable"]["variable"]["id"].clone()
     }
 
+    /// A server of the owner, of which nothing is asked.
+    async fn server(&self, name: &str) -> Value {
+        let create = "mutation ($n: String!) { createServer(input: { name: $n, address: \"server.example.test\", username: \"deploy\",
+             password: \"x\", allowUnreachable: true }) { server { id } } }";
+        let made = self
+            .test()
+            .graphql(&self.owner.token, create, json!({ "n": name }))
+            .await;
+        made["data"]["createServer"]["server"]["id"].clone()
+    }
+
     /// New things of the owner, and some of the installation: values of variables.
     pub async fn fixtures(&self) -> Value {
         let test = self.test();
@@ -241,6 +253,11 @@ impl World {
             .iter()
             .find(|session| session["current"] == false)
             .unwrap();
+        // There may be only so many, and those of earlier fixtures were made use of.
+        sqlx::query("DELETE FROM roles WHERE name LIKE 'Role %' AND NOT EXISTS (SELECT FROM users WHERE role_id = roles.id)")
+            .execute(&test.app.kernel.pool)
+            .await
+            .unwrap();
         let role = self.role(&format!("Role {n}")).await;
         json!({
             "event": id,
@@ -255,6 +272,8 @@ impl World {
             "orchestrator": self.orchestrator(n).await,
             "variable": self.variable(&format!("FIXTURE_{n}")).await,
             "variableKey": format!("FIXTURE_{n}"),
+            "server": self.server(&format!("Server {n}")).await,
+            "serverName": format!("Server {n}"),
             "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),
             "unique": format!("Unique {n}"),

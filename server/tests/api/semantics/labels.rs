@@ -47,6 +47,7 @@ async fn hello(test: &TestApp, id: Uuid, offered: &str) {
         capacity: 1,
         labels: labels(offered),
         started_at: None,
+        ssh: false,
     };
     test.app.orchestrators.hello(&hello).await.ok().unwrap();
 }

@@ -72,6 +72,8 @@ pub(super) const TEXTS: Texts = &[
     ("nav.monitoring", "Monitoring"),
     ("nav.first_run", "Get started"),
     ("nav.new_event", "New event"),
+    ("nav.servers", "Servers"),
+    ("nav.new_server", "Add server"),
     ("nav.open", "Open navigation"),
     ("nav.close", "Close navigation"),
     ("health.good", "All systems well"),

@@ -72,6 +72,8 @@ pub(super) const TEXTS: Texts = &[
     ("nav.monitoring", "Supervisión"),
     ("nav.first_run", "Primeros pasos"),
     ("nav.new_event", "Nuevo evento"),
+    ("nav.servers", "Servidores"),
+    ("nav.new_server", "Añadir servidor"),
     ("nav.open", "Abrir la navegación"),
     ("nav.close", "Cerrar la navegación"),
     ("health.good", "Todo en orden"),

@@ -8,6 +8,7 @@ mod events;
 mod log;
 mod overview;
 mod runs;
+pub(super) mod servers;
 mod signin;
 mod variables;
 

@@ -10,7 +10,6 @@ mod diff;
 mod draft;
 mod fields;
 mod form;
-mod guard;
 mod head;
 mod labels;
 mod later;
@@ -26,7 +25,6 @@ use dioxus::prelude::*;
 
 use self::data::Event;
 use self::form::{Form, use_form};
-use self::guard::Guard;
 use self::head::Head;
 use self::runs::EventRuns;
 use self::script::Script;
@@ -37,6 +35,7 @@ use crate::browser;
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
 use crate::log::dom::{self, use_listener};
+use crate::pages::guard::Guard;
 use crate::pages::runs::data::Permission;
 use crate::params::Params;
 use crate::routes::Route;
@@ -100,6 +99,7 @@ fn place_of(path: &str) -> &'static str {
 fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
     let form = use_form(event);
     let test = use_test_run(form);
+    let dirty = use_memo(move || form.dirty());
     let navigator = use_navigator();
     let saved = form.event.read();
     let title = saved
@@ -219,7 +219,7 @@ fn EventPage(locale: Locale, event: Option<Event>, query: Params) -> Element {
         }
     };
     rsx! {
-        Guard { form }
+        Guard { dirty, ondiscard: move |()| form.discard() }
         Head { locale, form, may_change, onsave: move |()| save() }
         Notices { form, may_change }
         nav { class: "tabs", "aria-label": t("event.tabs"),

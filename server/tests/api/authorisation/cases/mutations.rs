@@ -36,6 +36,14 @@ pub const CASES: &[Case] = &[
         (Owner, Done),
     ),
     case(
+        "Mutation.checkServer",
+        "mutation ($server: ID!) { checkServer(input: { id: $server }) { check { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        // Nobody has confirmed its host key.
+        (Owner, UserError("CONFLICT")),
+    ),
+    case(
         "Mutation.confirmTotp",
         "mutation ($password: String!) { confirmTotp(input: { code: \"000000\", password: $password }) { userErrors { code } } }",
         UNKNOWN,
@@ -58,6 +66,14 @@ pub const CASES: &[Case] = &[
         (Owner, Done),
     ),
     case(
+        "Mutation.createServer",
+        "mutation ($unique: String!) { createServer(input: { name: $unique, address: \"db.example.test\", username: \"deploy\",
+         password: \"x\", allowUnreachable: true }) { server { name } userErrors { code } } }",
+        UNKNOWN,
+        (Viewer, UserError("FORBIDDEN")),
+        (Owner, With("unique")),
+    ),
+    case(
         "Mutation.deleteEvent",
         "mutation ($event: ID!) { deleteEvent(input: { id: $event }) { userErrors { code } } }",
         UNKNOWN,
@@ -70,6 +86,13 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, With("role")),
+    ),
+    case(
+        "Mutation.deleteServer",
+        "mutation ($server: ID!) { deleteServer(input: { id: $server }) { deletedId userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("server")),
     ),
     case(
         "Mutation.deleteVariable",
@@ -136,6 +159,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, Done),
+    ),
+    case(
+        "Mutation.probeServer",
+        "mutation { probeServer(input: { address: \"db.example.test\" }) { reachable trouble userErrors { code } } }",
+        UNKNOWN,
+        (Viewer, UserError("FORBIDDEN")),
+        // No orchestrator here reaches servers, and the answer says so.
+        (Owner, Done),
     ),
     case(
         "Mutation.refreshToken",
@@ -361,6 +392,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Bare, UserError("FORBIDDEN")),
         (Owner, With("user")),
+    ),
+    case(
+        "Mutation.updateServer",
+        "mutation ($server: ID!, $unique: String!) { updateServer(input: { id: $server, name: $unique }) {
+         server { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("server")),
     ),
     case(
         "Mutation.updateSettings",

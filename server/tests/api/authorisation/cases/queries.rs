@@ -85,7 +85,8 @@ pub const CASES: &[Case] = &[
     case(
         "Query.nodes",
         "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!, $invite: ID!,
-         $variable: ID!) { nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite, $variable]) { id } }",
+         $variable: ID!, $server: ID!) {
+         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite, $variable, $server]) { id } }",
         UNKNOWN,
         (Stranger, Nulls),
         (Admin, With("session")),
@@ -133,7 +134,21 @@ pub const CASES: &[Case] = &[
         (Stranger, Refused("FORBIDDEN")),
         (Admin, With("role")),
     ),
+    case(
+        "Query.server",
+        "query ($server: ID!) { server(id: $server) { id } }",
+        UNKNOWN,
+        (Stranger, Null),
+        (Owner, With("server")),
+    ),
     case("Query.serverInfo", "{ serverInfo { version } }", Done, (Bare, Done), (Viewer, Done)),
+    case(
+        "Query.servers",
+        "query ($serverName: String!) { servers(first: 100, filter: { text: $serverName }) { nodes { id } } }",
+        UNKNOWN,
+        (Stranger, Without("server")),
+        (Owner, With("server")),
+    ),
     case(
         "Query.settings",
         "{ settings { version } }",

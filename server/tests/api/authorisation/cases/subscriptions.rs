@@ -34,6 +34,13 @@ pub const CASES: &[Case] = &[
         (Owner, With("title")),
     ),
     case(
+        "Subscription.serverUpdated",
+        "subscription ($server: ID!) { serverUpdated(id: $server) { id } }",
+        UNKNOWN,
+        (Stranger, Refused("NOT_FOUND")),
+        (Owner, With("server")),
+    ),
+    case(
         "Subscription.systemStatus",
         "subscription { systemStatus { __typename } }",
         UNKNOWN,

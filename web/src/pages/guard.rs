@@ -3,7 +3,6 @@
 use dioxus::prelude::*;
 use wasm_bindgen::JsCast as _;
 
-use super::form::Form;
 use crate::browser;
 use crate::i18n::t;
 use crate::log::dom::use_listener;
@@ -29,13 +28,13 @@ fn leaves(event: &web_sys::Event) -> Option<String> {
     (href.starts_with('/') && path(&href) != path(&browser::address())).then_some(href)
 }
 
-/// Asks before the page is left while something is unsaved.
+/// Asks before the page is left while something is unsaved; `ondiscard` gives it up.
 #[component]
-pub fn Guard(form: Form) -> Element {
+pub fn Guard(dirty: Memo<bool>, ondiscard: EventHandler) -> Element {
     let navigator = use_navigator();
     let mut asked = use_signal(|| None::<String>);
     use_listener("beforeunload", true, false, move |event| {
-        if form.dirty() {
+        if dirty() {
             event.prevent_default();
             // Older browsers look at this property only.
             let _ = js_sys::Reflect::set(&event, &"returnValue".into(), &true.into());
@@ -43,7 +42,7 @@ pub fn Guard(form: Form) -> Element {
     });
     // Captured, so that the question comes before the link's own handler.
     use_listener("click", false, true, move |event| {
-        if !form.dirty() {
+        if !dirty() {
             return;
         }
         if let Some(address) = leaves(&event) {
@@ -55,7 +54,7 @@ pub fn Guard(form: Form) -> Element {
     let Some(address) = asked() else { return rsx! {} };
     rsx! {
         Dialog {
-            id: "leave-event",
+            id: "leave-page",
             title: t("event.leave_title"),
             onclose: move |()| asked.set(None),
             foot: rsx! {
@@ -64,7 +63,7 @@ pub fn Guard(form: Form) -> Element {
                     class: "btn btn-danger-solid",
                     r#type: "button",
                     onclick: move |_| {
-                        form.discard();
+                        ondiscard.call(());
                         asked.set(None);
                         navigator.push(address.clone());
                     },

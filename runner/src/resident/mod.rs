@@ -1,0 +1,188 @@
+//! A runner on a server: detached from whoever started it, reached over a socket in its own directory. Starts it,
+//! connects a channel to it, looks at it and ends it. Knows no SSH: standard input and output are the channel.
+
+mod end;
+mod line;
+mod place;
+
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+
+use crate::args::Args;
+use crate::io_threads::READ;
+use crate::run::{self, Channel};
+pub use line::Line;
+use place::Place;
+
+/// Bytes that whoever connects has to know.
+pub const TOKEN_BYTES: usize = 32;
+pub type Token = [u8; TOKEN_BYTES];
+/// What the detached process says when it can be connected to.
+const READY: &[u8] = b"ready\n";
+const USAGE: &str = "usage: cronium-runner open|attach|look|kill --dir <directory> …";
+
+/// `open`, `attach`, `look` and `kill`, and `serve`, which `open` starts; None: the first word is none of them.
+pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> {
+    let act = match word {
+        "open" => open,
+        "serve" => serve,
+        "attach" => attach,
+        "look" => look,
+        "kill" => end,
+        _ => return None,
+    };
+    let done = given(args).and_then(|(dir, rest)| act(Place::new(dir), rest));
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cronium-runner: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The directory, and what else was given.
+fn given(mut args: impl Iterator<Item = String>) -> io::Result<(PathBuf, Vec<String>)> {
+    let usage = || io::Error::new(io::ErrorKind::InvalidInput, USAGE);
+    args.next().filter(|name| name == "--dir").ok_or_else(usage)?;
+    let dir = args.next().map(PathBuf::from).filter(|dir| dir.is_absolute());
+    Ok((dir.ok_or_else(usage)?, args.collect()))
+}
+
+fn nothing_more(rest: &[String]) -> io::Result<()> {
+    match rest.first() {
+        None => Ok(()),
+        Some(more) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("unknown argument {more:?}"),
+        )),
+    }
+}
+
+/// Starts a detached runner in a directory that is not there yet, and connects to it. The token comes first on
+/// standard input: no argument, no environment and no file has it.
+fn open(place: Place, rest: Vec<String>) -> io::Result<()> {
+    let token = token()?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("serve")
+        .arg("--dir")
+        .arg(place.dir())
+        .args(&rest)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let (mut to, from) = child
+        .stdin
+        .take()
+        .zip(child.stdout.take())
+        .ok_or_else(|| io::Error::other("the child has no pipes"))?;
+    to.write_all(&token)?;
+    drop(to);
+    let mut said = Vec::new();
+    from.take(READY.len() as u64).read_to_end(&mut said)?;
+    if said != READY {
+        // What went wrong stands in standard error, which is ours.
+        return Err(io::Error::other("the runner could not be started"));
+    }
+    bridge(place.connect()?, &token)
+}
+
+fn attach(place: Place, rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    let token = token()?;
+    bridge(place.connect()?, &token)
+}
+
+fn look(place: Place, rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    match place.process()? {
+        Some(pid) => writeln!(io::stdout(), "running {pid}"),
+        None => writeln!(io::stdout(), "gone"),
+    }
+}
+
+fn end(place: Place, rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    end::end(&place)?;
+    writeln!(io::stdout(), "gone")
+}
+
+/// The detached process itself.
+fn serve(place: Place, rest: Vec<String>) -> io::Result<()> {
+    setsid()?;
+    let token = token()?;
+    let work = place.work();
+    let with_work = rest
+        .into_iter()
+        .chain(["--work".into(), work.to_string_lossy().into_owned()]);
+    let args = Args::parse(with_work).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
+    // Held until this process ends.
+    let (_lock, listener) = place.make()?;
+    let served = leave_channel().and_then(|()| run::run(args, Channel::Socket { listener, token }));
+    place.clear();
+    served
+}
+
+/// Says that it can be connected to, and lets go of the pipes of whoever started it.
+fn leave_channel() -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(READY)?;
+    stdout.flush()?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    dup2_stdin(null.as_fd())?;
+    dup2_stdout(null.as_fd())?;
+    dup2_stderr(null.as_fd())?;
+    Ok(())
+}
+
+fn token() -> io::Result<Token> {
+    // Before anything is read: user code has our user, and could look into our memory.
+    nix::sys::prctl::set_dumpable(false)?;
+    let mut token = [0; TOKEN_BYTES];
+    // Without a buffer: what follows is not for us.
+    let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    stdin.read_exact(&mut token)?;
+    Ok(token)
+}
+
+/// Carries bytes both ways until either side ends.
+fn bridge(stream: UnixStream, token: &Token) -> io::Result<()> {
+    let (mut inward, mut outward) = (stream.try_clone()?, stream);
+    inward.write_all(token)?;
+    let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    thread::Builder::new().name("inward".into()).spawn(move || {
+        carry(&mut stdin, &mut inward);
+        drop(inward.shutdown(std::net::Shutdown::Both));
+    })?;
+    let mut stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    carry(&mut outward, &mut stdout);
+    Ok(())
+}
+
+/// Until either side ends, which needs no reason. By hand: `io::copy` lets the kernel do it (splice), which was seen to keep
+/// what a pipe has for a socket.
+fn carry(from: &mut impl io::Read, to: &mut impl io::Write) {
+    let mut buffer = vec![0; READ];
+    loop {
+        match from.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+            Ok(n) => {
+                if to.write_all(&buffer[..n]).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
