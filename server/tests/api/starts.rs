@@ -187,3 +187,25 @@ async fn an_end_that_comes_without_its_last_lines_says_so() {
         );
     }
 }
+
+/// Whatever brings a row back that has started: the permission is what counts.
+#[tokio::test]
+async fn what_has_started_as_often_as_it_may_is_not_permitted_again() {
+    let test = TestApp::start().await;
+    let token = test.sign_in(UserRole::Editor).await;
+    let orchestrator = Uuid::new_v4();
+    let (_, first) = queued(&test, &token, orchestrator).await;
+    let back = "UPDATE executions SET status = 'QUEUED', orchestrator_id = NULL, lease_until = NULL";
+    sqlx::query(back).execute(&test.app.kernel.pool).await.unwrap();
+    let again = claimed(&test, orchestrator, 1).await[0].claim;
+    assert_eq!(again.execution_id, first.execution_id);
+    assert!(!granted(&test, orchestrator, again).await);
+    assert_eq!(counted(&test).await, (1, true));
+    let more = "UPDATE executions SET max_starts = 2";
+    sqlx::query(more).execute(&test.app.kernel.pool).await.unwrap();
+    assert!(
+        granted(&test, orchestrator, again).await,
+        "twice does no harm there"
+    );
+    assert_eq!(counted(&test).await, (2, true));
+}
