@@ -109,6 +109,11 @@ impl Row {
         self.viewer_can.contains(&Permission::Change)
     }
 
+    /// Nothing is asked of one whose key nobody has confirmed.
+    pub fn may_check(&self) -> bool {
+        self.may_change() && self.status != ServerStatus::Unconfirmed
+    }
+
     pub fn place(&self) -> String {
         place(&self.username, &self.address, self.port)
     }

@@ -227,7 +227,7 @@ fn Head(locale: Locale, server: Detail, load: Query<Option<Detail>>, onremove: E
                 }
             }
             div { class: "acts",
-                if server.may(Permission::Change) {
+                if server.may(Permission::Change) && server.status != ServerStatus::Unconfirmed {
                     button { class: "btn btn-primary", r#type: "button", "aria-busy": if busy() { "true" }, onclick: check,
                         Icon { name: "retry" }
                         {t(if busy() { "servers.checking" } else { "servers.check_now" })}

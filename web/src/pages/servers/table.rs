@@ -55,7 +55,7 @@ fn Card(locale: Locale, server: Row, now: Signal<f64>, onchanged: EventHandler) 
             p { "{reason}" }
             div { class: "acts",
                 Link { class: "btn btn-sm", to: Route::server(locale, server.id.inner()), {t("servers.look")} }
-                if server.may_change() {
+                if server.may_check() {
                     CheckButton { id: server.id.clone(), name: server.name.clone(), onchanged }
                 }
             }
@@ -192,7 +192,7 @@ fn Line(locale: Locale, server: Row, params: Params, now: Signal<f64>, onchanged
                 }
             }
             td { class: "tight md",
-                if server.may_change() {
+                if server.may_check() {
                     CheckButton { id: server.id.clone(), name: server.name.clone(), onchanged, small: true }
                 }
             }
