@@ -29,6 +29,12 @@ fn remember_opener() {
     OPENER.set(Some((active, part)));
 }
 
+/// Whether an element is on the page, drawn, and can be used.
+fn takes_focus(element: &web_sys::Element) -> bool {
+    let disabled = element.matches(":disabled").unwrap_or(false);
+    element.is_connected() && !disabled && element.get_bounding_client_rect().width() > 0.0
+}
+
 /// How often it is looked whether what has the focus again stays, for two seconds.
 const LOOKS: u32 = 40;
 
@@ -48,11 +54,14 @@ fn return_focus() {
             // Fails only for an element that left the page meanwhile.
             let _ = opener.focus();
             for _ in 0..LOOKS {
-                // It left the page, can't be used any more, or the person has gone on.
-                if !opener.is_connected() || !browser::has_focus(&opener) {
+                if !browser::has_focus(&opener) {
                     break;
                 }
                 browser::sleep(Duration::from_millis(50)).await;
+            }
+            // Whoever could have stayed there has gone on, be it to something that left the page at once.
+            if takes_focus(&opener) {
+                return;
             }
         }
         // Whoever has gone on meanwhile stays where they are.
