@@ -24,7 +24,7 @@ for n in range(30):
     block = b"x" * (20 << 20)
     print(n, time.time(), flush=True)
     time.sleep(0.1)
-`, { target: { memoryBytes: 128 * MIB, pids: 16 } });
+`, { target: { container: { memoryBytes: 128 * MIB, pids: 16 } } });
   await until("the healthy script runs", async () => texts(await product.job(healthy)).length > 0);
   const id = await attack();
   const job = await product.finished(id, 60);
@@ -57,7 +57,7 @@ while True:
         os._exit(0)
     born += 1
     print("born", born, flush=True)
-`, { target: { pids: 40 }, timeout: "PT20S" }));
+`, { target: { container: { pids: 40 } }, timeout: "PT20S" }));
     assert.equal(job.status, "FAILED", job.statusReason);
     assert.equal(job.executions[0].exitCode, 1);
     const born = texts(job).length;
@@ -71,7 +71,7 @@ while True:
 
   test("a fork bomb that goes on forking is ended by its time limit", { timeout: 120_000 }, async () => {
     const job = await beside(() => start("endless fork bomb", "BASH",
-      "bomb() { bomb | bomb & }\nbomb\nwhile true; do bomb; done 2>/dev/null", { target: { pids: 40 }, timeout: "PT3S" }));
+      "bomb() { bomb | bomb & }\nbomb\nwhile true; do bomb; done 2>/dev/null", { target: { container: { pids: 40 } }, timeout: "PT3S" }));
     assert.ok(["TIMED_OUT", "FAILED"].includes(job.status), job.status);
     assert.match(job.statusReason, /; its process limit was reached/);
     if (job.status === "TIMED_OUT") assert.match(job.statusReason, /timed out after 3 s/);
@@ -84,7 +84,7 @@ while True:
 while True:
     held.append(b"x" * (8 << 20))
     print(len(held) * 8, flush=True)
-`, { target: { memoryBytes: 96 * MIB }, timeout: "PT20S" }));
+`, { target: { container: { memoryBytes: 96 * MIB } }, timeout: "PT20S" }));
     assert.equal(job.status, "FAILED", job.statusReason);
     assert.match(job.statusReason, /out of memory \(limit 96 MiB\)/);
     const taken = Number(texts(job).at(-1));
@@ -97,7 +97,7 @@ while True:
 
   test("a memory hog in a child process is named as the cause too", { timeout: 120_000 }, async () => {
     const job = await beside(() => start("hog by proxy", "BASH",
-      `python3 -c 'held = [b"x" * (8 << 20) for _ in range(1000)]'`, { target: { memoryBytes: 96 * MIB }, timeout: "PT20S" }));
+      `python3 -c 'held = [b"x" * (8 << 20) for _ in range(1000)]'`, { target: { container: { memoryBytes: 96 * MIB } }, timeout: "PT20S" }));
     assert.equal(job.status, "FAILED", job.statusReason);
     assert.match(job.statusReason, /out of memory \(limit 96 MiB\)/);
     await unharmed();

@@ -69,7 +69,7 @@ test("killing any process at any point loses no job and starts none twice", { ti
     name: "Ledger",
     type: "PYTHON",
     source: source(host, book.address().port),
-    target: { network: "BRIDGE", memoryBytes: 128 * 1024 * 1024 },
+    target: { container: { network: "BRIDGE", memoryBytes: 128 * 1024 * 1024 } },
   });
   const accepted = [];
   const order = ["orchestrator", "server", "postgres", "orchestrator", "server", "postgres"];

@@ -2,7 +2,7 @@
 // nothing of the product.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -25,8 +25,8 @@ function run(name, args) {
 const makeKey = (path, comment) => run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path]);
 
 /** Whether a server greets as SSH does. */
-const greets = (port) => new Promise((done) => {
-  const socket = connect(port, "127.0.0.1");
+const greets = (address, port) => new Promise((done) => {
+  const socket = connect(port, address);
   const end = (well) => {
     socket.destroy();
     done(well);
@@ -38,9 +38,11 @@ const greets = (port) => new Promise((done) => {
 
 export class Sshd {
   address = "127.0.0.1";
+  /** Makes the command line that runs a program where the host is. */
+  within = (...command) => command;
 
-  static async start() {
-    const host = new Sshd();
+  static async start(where = {}) {
+    const host = Object.assign(new Sshd(), where);
     host.dir = await mkdtemp(join(tmpdir(), "cronium-sshd-"));
     host.port = await freePort();
     host.user = userInfo().username;
@@ -65,14 +67,20 @@ export class Sshd {
     await rm(path, { force: true });
     await rm(`${path}.pub`, { force: true });
     makeKey(path, "host");
+    this.#knowHostKey();
+  }
+
+  #knowHostKey() {
+    const path = join(this.dir, "host_key");
     /** The line that a person on the host reads, and the fingerprint in it. */
     this.line = run("ssh-keygen", ["-lf", `${path}.pub`]).trim();
     this.fingerprint = this.line.split(" ")[1];
   }
 
-  /** Begins to listen, always on the same port. */
-  async begin() {
+  /** Begins to listen, always on the same port. What is said here overrides the usual settings. */
+  async begin(settings = {}) {
     const lines = [
+      ...Object.entries(settings).map(([name, value]) => `${name} ${value}`),
       `Port ${this.port}`,
       `ListenAddress ${this.address}`,
       `HostKey ${join(this.dir, "host_key")}`,
@@ -95,11 +103,12 @@ export class Sshd {
     const mild = [...args, "-o", "PerSourcePenalties=no"];
     const known = spawnSync(program(), ["-t", ...mild]).status === 0;
     this.said = "";
-    this.child = spawn(program(), ["-D", "-e", ...(known ? mild : args)], { stdio: ["ignore", "ignore", "pipe"] });
+    const [command, ...rest] = this.within(program(), "-D", "-e", ...(known ? mild : args));
+    this.child = spawn(command, rest, { stdio: ["ignore", "ignore", "pipe"] });
     this.child.stderr.setEncoding("utf8").on("data", (text) => (this.said += text));
     this.exit = new Promise((done) => this.child.once("exit", done));
     try {
-      await until("sshd greets", () => greets(this.port), 15);
+      await until("sshd greets", () => greets(this.address === "0.0.0.0" ? "127.0.0.1" : this.address, this.port), 15);
     } catch (error) {
       throw new Error(`${error.message}\n--- sshd said\n${this.said}`);
     }
@@ -125,7 +134,16 @@ export class Sshd {
   /** The host is installed anew: it has another key from now on. */
   async rekey() {
     await this.end();
+    for (const end of ["", ".pub"]) await rename(join(this.dir, `host_key${end}`), join(this.dir, `first_key${end}`));
     await this.#makeHostKey();
+    await this.begin({ LogLevel: "INFO" });
+  }
+
+  /** It has the key again that it had before. */
+  async restoreKey() {
+    await this.end();
+    for (const end of ["", ".pub"]) await rename(join(this.dir, `first_key${end}`), join(this.dir, `host_key${end}`));
+    this.#knowHostKey();
     await this.begin();
   }
 

@@ -142,7 +142,7 @@ const outcome = {
 describe("a plain GraphQL client", () => {
   for (const task of tasks) {
     test(`runs ${task.name} (${task.type}) and sees its lines live`, { timeout: 120_000 }, async () => {
-      const target = task.memoryBytes && { memoryBytes: task.memoryBytes };
+      const target = task.memoryBytes && { container: { memoryBytes: task.memoryBytes } };
       const event = await product.createEvent({ name: task.name, type: task.type, source: task.source, target });
       const client = product.client();
       const sent = Date.now();

@@ -130,6 +130,7 @@ impl Orchestrator {
             state_dir: dir.path().to_owned(),
             name: "bench".into(),
             capacity: CAPACITY,
+            server_capacity: CAPACITY,
             labels: Labels::default(),
             ahead: None,
             runner: setting.runner.clone(),
@@ -150,6 +151,7 @@ impl Orchestrator {
             config,
             state,
             Arc::new(executor),
+            None,
             stop.clone(),
         ));
         // One job through all of it: then everything is connected.

@@ -7,7 +7,7 @@ use cronium_orchestrator::clock;
 use cronium_orchestrator::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Tail, Target};
 use cronium_orchestrator::problem::{ExecutorError, Problem};
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::agent::Claim;
+use cronium_protocol::agent::{Claim, HostOrder};
 use cronium_protocol::frame::{ExitReport, FrameReader, FromRunner, ToRunner, UsageReport};
 use tokio::sync::{Notify, mpsc};
 
@@ -36,13 +36,14 @@ pub struct Noop {
 impl Executor for Noop {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
         Ok(Prepared {
-            target: self.target(order.claim),
+            target: self.target(order.claim, None),
             image_digest: None,
             attached: None,
+            on_server: None,
         })
     }
 
-    fn target(&self, claim: Claim) -> Target {
+    fn target(&self, claim: Claim, _: Option<&HostOrder>) -> Target {
         Target::new(format!("noop-{}-{}", claim.execution_id, claim.epoch))
     }
 

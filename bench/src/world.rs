@@ -241,6 +241,7 @@ pub fn start() -> cronium_server::jobs::Start {
         wait: Duration::ZERO,
         run_at: None,
         idempotency_key: None,
+        servers: None,
     }
 }
 
@@ -260,6 +261,7 @@ fn nothing() -> NewEvent {
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),
+            servers: None,
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
             labels: Vec::new(),

@@ -55,7 +55,7 @@ export function event(name, address) {
     name,
     type: kind.language ?? "BASH",
     source: kind.language ? python(kind) : bash(kind, address),
-    target: { memoryBytes: 128 * 1024 * 1024, ...(kind.ledger ? { network: "BRIDGE" } : {}) },
+    target: { container: { memoryBytes: 128 * 1024 * 1024, ...(kind.ledger ? { network: "BRIDGE" } : {}) } },
     ...(kind.timeout ? { timeout: kind.timeout } : {}),
   };
 }

@@ -25,6 +25,8 @@ pub struct Model {
     pub cpu_millis: i32,
     pub pids: i32,
     pub network: bool,
+    /// None: it runs in a container, or is a request.
+    pub servers: Option<Json>,
     pub timeout_ms: i64,
     /// None: one attempt.
     pub retry: Option<Json>,

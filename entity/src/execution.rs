@@ -10,6 +10,9 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub job_id: Uuid,
+    /// 0, 1, 2 … in a job: each has attempts and an end of its own.
+    pub slot: i32,
+    /// 1, 2, 3 … in a slot.
     pub attempt: i32,
     pub status: JobStatus,
     pub status_reason: Option<String>,
@@ -41,11 +44,18 @@ pub struct Model {
     pub due_at: Option<DateTimeUtc>,
     /// Waits for its turn.
     pub held: bool,
+    /// Is held until another slot of its job has ended.
+    pub waits: bool,
     /// The event whose runs take turns, when this is one of them.
     pub gate: Option<Uuid>,
     pub condition: Option<bool>,
     /// What its orchestrator must have, sorted; None: any may take it.
     pub labels: Option<Vec<String>>,
+    /// Where it runs, and what that was called when it was chosen; None: in a container, or as a request.
+    pub server_id: Option<Uuid>,
+    pub server_name: Option<String>,
+    /// What was done to stop it.
+    pub cancel_receipt: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -35,6 +35,10 @@ pub struct Model {
     /// Waits for its turn among the runs of its event.
     pub held: bool,
     pub condition: Option<bool>,
+    /// Executions that each have an end of their own.
+    pub slots: i32,
+    /// So many of them at a time; None: all at once.
+    pub max_parallel: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,7 @@ mod m0021_requests;
 mod m0022_labels;
 mod m0023_settled_calls;
 mod m0024_servers;
+mod m0025_runs_on_servers;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_labels::Migration),
             Box::new(m0023_settled_calls::Migration),
             Box::new(m0024_servers::Migration),
+            Box::new(m0025_runs_on_servers::Migration),
         ]
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::channel::{Link, Session};
-use crate::registry::Registry;
+use crate::registry::{Load, Registry};
 use crate::status::Status;
 
 const BUSY_POLL: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const IDLE_POLL: Duration = Duration::from_secs(10);
 pub struct Claimer {
     pub link: Link,
     pub registry: Registry,
-    pub capacity: u32,
+    pub capacity: Load,
     pub wake: Arc<Notify>,
     /// Answers of the server.
     pub claimed: mpsc::UnboundedReceiver<Claimed>,
@@ -40,10 +40,27 @@ pub struct Claimed {
 #[derive(Debug)]
 struct Question {
     generation: u64,
-    asked: usize,
+    asked: Load,
     /// In the parts of the answer that have come.
-    got: usize,
+    got: Load,
     at: Instant,
+}
+
+impl Question {
+    /// Where it got all that it asked for, there may be more; the other places are none.
+    fn filled(&self, places: Load) -> Load {
+        let of = |asked: usize, got: usize, places| {
+            if got > 0 && got >= asked.min(MAX_CLAIM as usize) {
+                places
+            } else {
+                0
+            }
+        };
+        Load {
+            here: of(self.asked.here, self.got.here, places.here),
+            on_servers: of(self.asked.on_servers, self.got.on_servers, places.on_servers),
+        }
+    }
 }
 
 impl Claimer {
@@ -63,22 +80,23 @@ impl Claimer {
                     next_at = now;
                 }
             }
-            let free = (self.capacity as usize).saturating_sub(self.registry.len());
+            let free = self.capacity.left(self.registry.load());
             let mut wait_until = now + IDLE_POLL;
             if let Some(session) = &session
                 && question.is_none()
-                && free > 0
+                && free != Load::default()
                 && !*self.paused.borrow()
             {
                 if now >= next_at {
                     let ask = AgentToServer::Claim {
-                        free_slots: free as u32,
+                        free_slots: free.here as u32,
+                        on_servers: free.on_servers as u32,
                     };
                     if session.send(ask).await.is_ok() {
                         question = Some(Question {
                             generation: session.generation,
                             asked: free,
-                            got: 0,
+                            got: Load::default(),
                             at: now,
                         });
                         next_at = now + IDLE_POLL;
@@ -91,16 +109,19 @@ impl Claimer {
                 answer = self.claimed.recv() => {
                     let Some(Claimed { assignments, more }) = answer else { return };
                     if let Some(q) = &mut question {
-                        q.got += assignments.len();
+                        let on_servers = assignments.iter().filter(|one| one.host.is_some()).count();
+                        q.got.on_servers += on_servers;
+                        q.got.here += assignments.len() - on_servers;
                     }
                     if let Some(q) = question.take_if(|_| !more) {
                         metrics::histogram!("cronium_orchestrator_claim_seconds").record(q.at.elapsed());
-                        filled = q.got >= q.asked.min(MAX_CLAIM as usize);
-                        let room = (self.capacity as usize) > self.registry.len() + assignments.len();
-                        let pause = match q.got {
-                            0 => IDLE_POLL,
-                            _ if filled && room => Duration::ZERO,
-                            _ => BUSY_POLL,
+                        filled = q.filled(q.asked) != Load::default();
+                        let pause = if q.got == Load::default() {
+                            IDLE_POLL
+                        } else if q.filled(q.asked.left(q.got)) != Load::default() {
+                            Duration::ZERO
+                        } else {
+                            BUSY_POLL
                         };
                         next_at = Instant::now() + if std::mem::take(&mut woken) { Duration::ZERO } else { pause };
                     }

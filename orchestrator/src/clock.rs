@@ -1,8 +1,9 @@
-//! The only place that asks the system for time and for fresh identifiers.
+//! The only place that asks the system for time, for fresh identifiers and for secrets.
 //! It must not know what they are used for.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rand::RngExt as _;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -34,4 +35,9 @@ pub fn now() -> Now {
 )]
 pub fn new_id() -> Uuid {
     Uuid::now_v7()
+}
+
+/// Bits that nobody can guess.
+pub fn random<const N: usize>() -> [u8; N] {
+    rand::rng().random()
 }

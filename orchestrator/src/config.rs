@@ -47,7 +47,8 @@ pub struct Labels(pub Vec<String>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     #[error(
-        "{0:?} is not a label: write 1 to 63 of a-z, 0-9 and . _ = -, beginning with a letter or digit, such as gpu or region=eu-1"
+        "{0:?} is not a label: write 1 to 63 of a-z, 0-9 and . _ = -, \
+         beginning with a letter or digit, such as gpu or region=eu-1"
     )]
     Word(String),
     #[error("there are {0} labels, and at most {MAX_LABELS} are allowed")]
@@ -96,9 +97,18 @@ pub struct Config {
     /// Name shown to people.
     #[arg(long, env = "CRONIUM_NAME", default_value = "orchestrator")]
     pub name: String,
-    /// Executions at the same time.
+    /// Executions at the same time that run here.
     #[arg(long, env = "CRONIUM_CAPACITY", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub capacity: u32,
+    /// Executions on servers at the same time. They take none of the places above: what they cost this machine is a
+    /// connection, and what passes over it.
+    #[arg(
+        long,
+        env = "CRONIUM_SERVER_CAPACITY",
+        default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=1024)
+    )]
+    pub server_capacity: u32,
     /// What this orchestrator offers: labels with commas between them, e.g. gpu,region=eu-1. Events that ask for labels
     /// run only where all of them are; it also runs events that ask for none.
     #[arg(long, env = "CRONIUM_LABELS", default_value = "")]
@@ -107,7 +117,8 @@ pub struct Config {
     /// when not given. 0: each job makes its own.
     #[arg(long, env = "CRONIUM_AHEAD", value_parser = clap::value_parser!(u32).range(0..=1024))]
     pub ahead: Option<u32>,
-    /// The static runner binary that is put into containers.
+    /// The static runner binary that is put into containers and onto servers. Runners for servers with other processors
+    /// stand beside it, named after what `uname -m` says there, e.g. cronium-runner-aarch64.
     #[arg(long, env = "CRONIUM_RUNNER")]
     pub runner: PathBuf,
     /// Image of executions that don't name one.

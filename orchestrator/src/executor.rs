@@ -5,12 +5,13 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cronium_protocol::agent::{Claim, ContainerSpec};
+use cronium_protocol::agent::{Claim, ContainerSpec, HostOrder};
 use cronium_protocol::frame::{FrameError, FromRunner};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use crate::on_server::OnServer;
 use crate::problem::ExecutorError;
 
 /// Name of a prepared environment, unique within its executor; also fit for a file name.
@@ -41,6 +42,8 @@ pub struct Order {
     pub spec: ContainerSpec,
     /// A request: no container is needed.
     pub http: bool,
+    /// It runs on this server: no container is needed.
+    pub host: Option<HostOrder>,
     /// Key that the runner verifies payloads with.
     pub verify_key: [u8; 32],
 }
@@ -52,6 +55,8 @@ pub struct Prepared {
     pub image_digest: Option<String>,
     /// The connection to its runner, where that runs already; None: it is still to be started.
     pub attached: Option<Attached>,
+    /// What else its record has to keep, where it is on a server.
+    pub on_server: Option<OnServer>,
 }
 
 /// An environment that was found, of this or an earlier life of the orchestrator.
@@ -86,6 +91,11 @@ impl Tail {
         kept.drain(..excess);
     }
 
+    /// What came before is of no use any more.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&kept).trim().to_owned()
@@ -108,8 +118,12 @@ pub trait Executor: Send + Sync + 'static {
     /// Makes an environment; nothing of it is left when this fails.
     fn prepare(&self, order: &Order) -> impl Future<Output = Result<Prepared, ExecutorError>> + Send;
 
-    /// Name that `prepare` gives to the environment of this claim, unless one was there already.
-    fn target(&self, claim: Claim) -> Target;
+    /// Name that `prepare` gives to the environment of this claim, on this server where there is one, unless an
+    /// environment was there already.
+    fn target(&self, claim: Claim, host: Option<&HostOrder>) -> Target;
+
+    /// How to get to a server, for the runs that an earlier life left there.
+    fn meet(&self, _: &HostOrder) {}
 
     /// Whether the environment goes on when this process ends; only then has its run a record.
     fn outlives(&self, _: &Target) -> bool {
@@ -145,4 +159,7 @@ pub trait Executor: Send + Sync + 'static {
 
     /// The end is near: what waits for executions is removed.
     fn close(&self) -> impl Future<Output = ()> + Send;
+
+    /// The end is there: what is still held open is let go, and executions that outlive this process go on.
+    fn leave(&self) {}
 }

@@ -44,7 +44,7 @@ pub async fn drive(link: Link, registry: Registry) {
             }
         };
         // Figures that miss their connection are out of date at the next one.
-        let running = registry.len() as u32;
+        let running = registry.load().here as u32;
         let _ = session
             .send(AgentToServer::Heartbeat {
                 host: report,

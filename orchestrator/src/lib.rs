@@ -1,6 +1,7 @@
 //! The orchestrator: claims executions from the server over the agent channel and runs each in an
 //! environment of its own. It must not know users, GraphQL or the server's tables.
 
+mod adoption;
 pub mod allow;
 pub mod app;
 pub mod channel;
@@ -11,8 +12,10 @@ pub mod docker;
 pub mod executor;
 pub mod executors;
 pub mod heartbeat;
+mod hex;
 pub mod http;
 pub mod leases;
+pub mod on_server;
 pub mod problem;
 pub mod registry;
 pub mod run;

@@ -9,6 +9,8 @@ use cronium_orchestrator::config::Config;
 use cronium_orchestrator::docker::DockerExecutor;
 use cronium_orchestrator::executors::Executors;
 use cronium_orchestrator::http::HttpExecutor;
+use cronium_orchestrator::ssh::Ssh;
+use cronium_orchestrator::ssh::executor::{Runners, SshExecutor};
 use cronium_orchestrator::telemetry::Telemetry;
 use cronium_orchestrator::{Error, state::StateDir};
 use tokio::io::AsyncReadExt;
@@ -53,15 +55,20 @@ async fn start(config: Config) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Error> {
     let state = StateDir::open(&config.state_dir).await?;
+    let ssh = Ssh::start(&state).await.map(Arc::new);
+    let ssh = ssh.inspect_err(|error| tracing::warn!(%error, "servers can't be reached from here"));
+    let (ssh, runners) = (ssh.ok(), Runners::load(&config.runner).await);
+    let runners = runners.map_err(|error| Error::Runner(config.runner.clone(), error))?;
     let executor = Arc::new(Executors {
         docker: DockerExecutor::connect(&config, state.orchestrator_id()).await?,
         http: HttpExecutor::new(config.network_allow.clone())?,
+        ssh: SshExecutor::new(ssh.clone(), state.clone(), runners),
     });
     let stop = CancellationToken::new();
     tokio::spawn(stop_when_told(stop.clone()));
     let orphaned = orphaned(config.exit_with_parent);
     tokio::select! {
-        ended = cronium_orchestrator::run(config, state, executor, stop) => ended,
+        ended = cronium_orchestrator::run(config, state, executor, ssh, stop) => ended,
         // At once, as after a crash: a successor of this process finds everything that runs.
         () = orphaned => {
             tracing::info!("the parent process is gone");

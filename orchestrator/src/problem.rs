@@ -1,7 +1,11 @@
 //! Why an executor could not do something: a text that people act on, and a cause for the log only.
 //! It must not know which engine it was.
 
+mod server;
+
 use std::fmt;
+
+pub use server::ServerProblem;
 
 /// What is wrong with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +34,15 @@ pub enum ImageProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FenceProblem {
     #[error(
-        "the default image {0} has no nft program in it: make it with scripts/image.sh, or add the package nftables to your own"
+        "the default image {0} has no nft program in it: make it with scripts/image.sh, \
+         or add the package nftables to your own"
     )]
     NoNft(String),
     #[error("the default image is needed for it; {0}: {1}")]
     Image(String, ImageProblem),
     #[error(
-        "the kernel of the engine's host refused the firewall rules: it must have nf_tables, and the engine must be allowed to give NET_ADMIN; the orchestrator's log says more"
+        "the kernel of the engine's host refused the firewall rules: it must have nf_tables, \
+         and the engine must be allowed to give NET_ADMIN; the orchestrator's log says more"
     )]
     RulesRefused,
     #[error("the container that sets the firewall rules did not run; the orchestrator's log says why")]
@@ -55,7 +61,8 @@ pub enum Problem {
     )]
     OutOfDisk,
     #[error(
-        "the container engine has no address range left for another job network: wait until other jobs with a network end, or give it more (default-address-pools)"
+        "the container engine has no address range left for another job network: \
+         wait until other jobs with a network end, or give it more (default-address-pools)"
     )]
     OutOfNetworks,
     #[error("the job's network could not be closed off, so it was not started: {0}")]
@@ -63,13 +70,16 @@ pub enum Problem {
     #[error("setup took longer than 5 min")]
     TooSlow,
     #[error(
-        "the orchestrator can't use its state directory, without which a run could not be found again: check its disk; the orchestrator's log says more"
+        "the orchestrator can't use its state directory, without which a run could not be found again: \
+         check its disk; the orchestrator's log says more"
     )]
     NoRecord,
     #[error("not wanted any more")]
     Unwanted,
     #[error("the container engine refused to run it; the orchestrator's log says why")]
     Refused,
+    #[error("the server can't be used: {0}")]
+    Server(ServerProblem),
 }
 
 impl Problem {
@@ -82,6 +92,7 @@ impl Problem {
             Self::Unreachable | Self::OutOfDisk | Self::OutOfNetworks | Self::TooSlow | Self::Unwanted => {
                 false
             }
+            Self::Server(why) => why.is_in_log(),
         }
     }
 }

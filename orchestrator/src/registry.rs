@@ -36,6 +36,24 @@ pub enum Mail {
 struct Entry {
     inbox: mpsc::UnboundedSender<Mail>,
     target: Target,
+    on_server: bool,
+}
+
+/// How many run where, or have a place there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    pub here: usize,
+    pub on_servers: usize,
+}
+
+impl Load {
+    /// Of so many places, those that are free.
+    pub fn left(self, taken: Self) -> Self {
+        Self {
+            here: self.here.saturating_sub(taken.here),
+            on_servers: self.on_servers.saturating_sub(taken.on_servers),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +80,7 @@ impl Registry {
     }
 
     /// Registers an execution; None when this very claim is live already.
-    pub fn register(&self, claim: Claim, target: Target) -> Option<Slot> {
+    pub fn register(&self, claim: Claim, target: Target, on_server: bool) -> Option<Slot> {
         let (sender, inbox) = mpsc::unbounded_channel();
         let mut entries = self.lock();
         if entries.contains_key(&claim) {
@@ -79,6 +97,7 @@ impl Registry {
             Entry {
                 inbox: sender,
                 target,
+                on_server,
             },
         );
         metrics::gauge!("cronium_orchestrator_running").set(entries.len() as f64);
@@ -102,6 +121,15 @@ impl Registry {
 
     pub fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    pub fn load(&self) -> Load {
+        let entries = self.lock();
+        let on_servers = entries.values().filter(|entry| entry.on_server).count();
+        Load {
+            here: entries.len() - on_servers,
+            on_servers,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -143,11 +171,17 @@ mod tests {
             epoch: 1,
         };
         let new = Claim { epoch: 2, ..old };
-        let mut first = registry.register(old, Target::new("a")).unwrap();
-        assert!(registry.register(old, Target::new("a")).is_none());
-        let second = registry.register(new, Target::new("b")).unwrap();
+        let mut first = registry.register(old, Target::new("a"), false).unwrap();
+        assert!(registry.register(old, Target::new("a"), false).is_none());
+        let second = registry.register(new, Target::new("b"), true).unwrap();
         assert_eq!(first.inbox.try_recv().unwrap(), Mail::Lost);
+        let both = Load {
+            here: 1,
+            on_servers: 1,
+        };
+        assert_eq!(registry.load(), both);
         drop(first);
+        assert_eq!(registry.load(), Load { here: 0, ..both });
         assert_eq!(registry.claims(), vec![new]);
         assert!(registry.holds(&Target::new("b")) && !registry.holds(&Target::new("a")));
         drop(second);

@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use cronium_protocol::agent::Claim;
 use serde::{Deserialize, Serialize};
+use tokio::fs::OpenOptions;
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock;
+use crate::on_server::OnServer;
 
 /// What a successor needs to go on with a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub struct RunRecord {
     pub image_digest: Option<String>,
     pub setup_at_us: Option<i64>,
     pub started_at_us: Option<i64>,
+    /// Where it is, when that is a server.
+    #[serde(default)]
+    pub host: Option<OnServer>,
 }
 
 /// Why the state directory can't be used.
@@ -164,11 +170,15 @@ impl StateDir {
 /// What is written beside a file until it is whole.
 const HALF: &str = "new";
 
-/// Writes beside the file and renames, so that a reader never sees half of it.
+/// Writes beside the file and renames, so that a reader never sees half of it. Nobody else may read it.
 async fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = file.with_extension(HALF);
     let written = async {
-        tokio::fs::write(&beside, bytes).await?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut half = options.open(&beside).await?;
+        half.write_all(bytes).await?;
+        half.flush().await?;
         tokio::fs::rename(&beside, file).await
     };
     let written = written.await;
@@ -193,7 +203,18 @@ async fn remove_halves(runs: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::on_server::Token;
+
+    #[test]
+    fn a_record_of_before_servers_is_read() {
+        let old = r#"{"claim":{"execution_id":"00000000-0000-0000-0000-000000000001","epoch":1},
+            "job_id":"00000000-0000-0000-0000-000000000002","timeout_ms":1,"grace_ms":2,"memory_bytes":3,
+            "image_digest":null,"setup_at_us":4,"started_at_us":null}"#;
+        assert_eq!(serde_json::from_str::<RunRecord>(old).unwrap().host, None);
+    }
 
     #[tokio::test]
     async fn identity_and_records_outlive_a_restart() {
@@ -211,8 +232,15 @@ mod tests {
             image_digest: None,
             setup_at_us: Some(4),
             started_at_us: None,
+            host: Some(OnServer {
+                server_id: clock::new_id(),
+                token: Token::new(clock::random()),
+                dir: "/tmp/cronium-1/runs/1".to_owned().try_into().unwrap(),
+            }),
         };
         assert!(state.keep("a", &record).await);
+        let file = std::fs::metadata(dir.path().join("runs/a.json")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "there is a token in it");
         let id = state.orchestrator_id();
         drop(state);
         let again = StateDir::open(dir.path()).await.unwrap();

@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use cronium_protocol::frame::{FromRunner, ToRunner};
 use cronium_protocol::log::Stream;
+use cronium_protocol::manifest::sha256;
+use cronium_protocol::resident::MARK;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{Payload, Runner, TARGET, is_alive, verify_key, wait_for};
@@ -72,7 +75,8 @@ impl Server {
 
     /// The process that serves; None: it is gone.
     fn look(&self) -> Option<i32> {
-        let said = String::from_utf8(self.said("look").stdout).unwrap();
+        let said = self.said("look").stdout;
+        let said = String::from_utf8(said.strip_prefix(&MARK).unwrap().to_vec()).unwrap();
         match said.trim_end().split_once(' ') {
             Some(("running", pid)) => Some(pid.parse().unwrap()),
             _ => {
@@ -92,6 +96,35 @@ impl Drop for Server {
         // A test that failed leaves nothing running.
         drop(self.said("kill"));
     }
+}
+
+#[test]
+fn what_it_says_comes_after_a_mark() {
+    let server = Server::new();
+    let args = ["--verify-key", &verify_key(), "--target", TARGET];
+    let mut open = server.command("open");
+    let mut opened = open
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    opened.stdin.as_mut().unwrap().write_all(&TOKEN).unwrap();
+    let mut first = [1; MARK.len()];
+    opened.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(first, MARK);
+    assert!(server.said("kill").stdout.starts_with(&MARK));
+    assert!(opened.wait().unwrap().success());
+}
+
+#[test]
+fn it_knows_its_own_hash() {
+    let digest = sha256(&std::fs::read(BINARY).unwrap());
+    let said = Command::new(BINARY).arg("hash").output().unwrap();
+    let digits = digest.map(|byte| format!("{byte:02x}")).concat();
+    assert_eq!(String::from_utf8(said.stdout).unwrap().trim_end(), digits);
+    let refused = Command::new(BINARY).args(["hash", "--more"]).output().unwrap();
+    assert!(!refused.status.success());
 }
 
 fn pid_in(dir: &Path, name: &str) -> i32 {
@@ -171,7 +204,7 @@ fn who_does_not_know_the_token_is_not_heard_and_disturbs_nobody() {
     first.run(&Payload::bash("echo heard"));
     assert_eq!(first.finish().texts(Stream::Stdout), ["heard"]);
     let mut nothing = Vec::new();
-    std::io::Read::read_to_end(&mut silent, &mut nothing).unwrap();
+    silent.read_to_end(&mut nothing).unwrap();
     assert_eq!(nothing, b"");
     first.leave();
 }

@@ -12,7 +12,7 @@ use crate::audit::{self, Audit};
 use crate::config::Config;
 use crate::config::keys::Keys;
 use crate::definitions::Definitions;
-use crate::events::{EventLoader, Events, VersionLoader};
+use crate::events::{EventLoader, Events, RunsOnLoader, VersionLoader};
 use crate::explain::Explain;
 use crate::fanout::Fanout;
 use crate::happenings;
@@ -145,7 +145,7 @@ impl App {
         let errands = Errands::new(kernel.clone(), orchestrators.clone(), vault.clone());
         let servers = Servers::new(kernel.clone(), audit.clone(), errands.clone(), vault);
         let quotas = Quotas::new(kernel.clone(), audit.clone());
-        let events = Events::new(kernel.clone(), audit.clone(), quotas.clone());
+        let events = Events::new(kernel.clone(), audit.clone(), quotas.clone(), servers.clone());
         let variables = Variables::new(
             kernel.clone(),
             audit.clone(),
@@ -169,6 +169,7 @@ impl App {
             signer,
             tokens.clone(),
             variables.clone(),
+            servers.clone(),
         );
         let runtime = Runtime::new(kernel.clone(), variables.clone(), tokens);
         let schema = schema::builder()
@@ -201,6 +202,7 @@ impl App {
             .data(loader(ServerLoader(kernel.clone())))
             .data(loader(CheckLoader(kernel.clone())))
             .data(loader(BehindLoader(servers.clone())))
+            .data(loader(RunsOnLoader(kernel.clone())))
             .data(loader(UserLoader(identity.clone())))
             .data(loader(RoleLoader(identity.clone())))
             .data(loader(RoleMembersLoader(identity.clone())))

@@ -239,6 +239,17 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Scrolls a row sideways, as far as it takes to see one of its parts. The page stays where it is.
+pub fn show_within(row: &str, part: &str) {
+    let element = |id: &str| document()?.get_element_by_id(id);
+    let (Some(row), Some(part)) = (element(row), element(part)) else {
+        return;
+    };
+    let (around, at) = (row.get_bounding_client_rect(), part.get_bounding_client_rect());
+    let past = (at.right() - around.right()).max(0.0) + (at.left() - around.left()).min(0.0);
+    row.set_scroll_left(row.scroll_left() + past as i32);
+}
+
 /// Moves the focus to an element that the next drawing brings.
 pub fn focus_soon(id: &'static str) {
     wasm_bindgen_futures::spawn_local(async move {

@@ -24,7 +24,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
     StartContainerOptions,
 };
-use cronium_protocol::agent::Claim;
+use cronium_protocol::agent::{Claim, HostOrder};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -273,6 +273,7 @@ impl DockerExecutor {
             target,
             image_digest: Some(image.digest.clone()),
             attached: Some(attached),
+            on_server: None,
         })
     }
 }
@@ -293,7 +294,7 @@ impl Executor for DockerExecutor {
             return Ok(prepared);
         }
         self.volume.ensure(&image.id).await?;
-        let target = self.target(order.claim);
+        let target = self.target(order.claim, None);
         if let Err(error) = self.create(order, &image.id, &target).await {
             self.clean_up(&target).await?;
             return Err(error);
@@ -302,10 +303,11 @@ impl Executor for DockerExecutor {
             target,
             image_digest: Some(image.digest),
             attached: None,
+            on_server: None,
         })
     }
 
-    fn target(&self, claim: Claim) -> Target {
+    fn target(&self, claim: Claim, _: Option<&HostOrder>) -> Target {
         Target::new(format!("cronium-{}-{}", claim.execution_id, claim.epoch))
     }
 

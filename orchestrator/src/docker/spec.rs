@@ -1,7 +1,6 @@
 //! What a container is made of: limits, rights, mounts, labels. Pure: it must not talk to Docker.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io;
 
 use bollard::models::{
@@ -12,6 +11,7 @@ use cronium_protocol::agent::Claim;
 use uuid::Uuid;
 
 use crate::executor::{Found, Order, Target};
+use crate::hex::hex;
 
 pub const LABEL_EXECUTION: &str = "cronium.execution";
 pub const LABEL_EPOCH: &str = "cronium.epoch";
@@ -168,15 +168,6 @@ pub fn archive(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use cronium_protocol::agent::ContainerSpec;
@@ -205,6 +196,7 @@ mod tests {
             },
             job_id: clock::new_id(),
             http: false,
+            host: None,
             spec: ContainerSpec {
                 image: None,
                 memory_bytes: 128 * MIB,

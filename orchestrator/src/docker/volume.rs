@@ -1,5 +1,6 @@
 //! The volume that holds the runner: filled once, mounted read-only ever after, so that a start costs no upload and a
-//! remote engine needs no path of ours. (A container with a read-only root takes no upload.) It must not know executions.
+//! remote engine needs no path of ours. (A container with a read-only root takes no upload.) It must not know
+//! executions.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::error::is_status;
 use super::{labels, ours, remove_container, spec};
+use crate::hex::hex;
 use crate::problem::ExecutorError;
 
 /// Each orchestrator has its own, named by the runner's content: a runner that another orchestrator is just writing
@@ -37,7 +39,7 @@ fn named(orchestrator: Uuid, digest: &[u8; 32]) -> String {
     format!(
         "cronium-runner-{}-{}",
         orchestrator.as_simple(),
-        spec::hex(&digest[..8])
+        hex(&digest[..8])
     )
 }
 

@@ -9,7 +9,7 @@ mod tls;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cronium_protocol::agent::Claim;
+use cronium_protocol::agent::{Claim, HostOrder};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -55,7 +55,7 @@ impl HttpExecutor {
 
 impl Executor for HttpExecutor {
     async fn prepare(&self, order: &Order) -> Result<Prepared, ExecutorError> {
-        let target = self.target(order.claim);
+        let target = self.target(order.claim, None);
         let (frames_in, frames) = mpsc::channel(QUEUE);
         let (input, inputs) = mpsc::unbounded_channel();
         let stand_in = StandIn::new(self.fetcher.clone(), order, frames_in)
@@ -71,10 +71,11 @@ impl Executor for HttpExecutor {
                 stderr: Tail::default(),
                 pumps: Vec::new(),
             }),
+            on_server: None,
         })
     }
 
-    fn target(&self, claim: Claim) -> Target {
+    fn target(&self, claim: Claim, _: Option<&HostOrder>) -> Target {
         Target::new(format!("{PREFIX}{}-{}", claim.execution_id, claim.epoch))
     }
 

@@ -3,6 +3,7 @@
 
 mod hearing;
 mod limits;
+mod lost;
 mod messages;
 mod start;
 #[cfg(test)]
@@ -19,11 +20,11 @@ use super::block;
 use super::reason::{self, Limits};
 use hearing::Hearing;
 use limits::Lease;
+use lost::Reach;
 pub use messages::unanswered;
 pub use words::{Action, Facts, Input, Origin};
 
 use crate::clock::Now;
-use crate::executor::Autopsy;
 use crate::registry::Mail;
 
 const SETUP_LIMIT: Duration = Duration::from_mins(5);
@@ -76,6 +77,7 @@ pub struct Machine {
     lines_at: Instant,
     lease: Lease,
     hearing: Hearing,
+    reach: Reach,
     setup_until: Instant,
     overdue_at: Option<Instant>,
     ping_at: Instant,
@@ -102,6 +104,7 @@ impl Machine {
             lines_at: now.at,
             lease: Lease::new(facts.lease, now.at),
             hearing: Hearing::default(),
+            reach: Reach::default(),
             setup_until: now.at + SETUP_LIMIT,
             overdue_at: None,
             ping_at: now.at + REPEAT,
@@ -161,13 +164,15 @@ impl Machine {
                 self.gone = true;
                 self.end(OutcomeKind::NotStarted, Some(reason), now, &mut out);
             }
-            Input::Gap => self.on_gap(&mut out),
+            Input::Gap => self.on_gap(now, &mut out),
             Input::Mail(mail) => self.on_mail(mail, now, &mut out),
             Input::Up { takes_back } => {
                 self.facts.takes_back = takes_back;
                 self.on_up(now, &mut out);
             }
             Input::Gone { autopsy, stderr } => self.on_gone(&autopsy, &stderr, now, &mut out),
+            Input::OutOfReach(why) => self.on_out_of_reach(why, now),
+            Input::NotKilled(why) => self.on_not_killed(why, now, &mut out),
             Input::Tick => self.on_tick(now, &mut out),
         }
         self.over = out.iter().any(|a| matches!(a, Action::Done(_) | Action::Abandon));
@@ -176,6 +181,7 @@ impl Machine {
 
     fn on_frame(&mut self, frame: FromRunner, now: Now, out: &mut Vec<Action>) {
         self.hearing.heard();
+        self.reach.regained();
         match frame {
             FromRunner::Hello { started, .. } => self.on_hello(started, now, out),
             FromRunner::StartRequest => self.on_asked(now, out),
@@ -317,7 +323,7 @@ impl Machine {
         }
         let maybe_started = self.may_have_started();
         self.cancel = Some(CancelReport {
-            signal_sent: maybe_started,
+            signal_sent: maybe_started && !self.reach.is_lost(),
             escalated: false,
             process_gone: !maybe_started,
         });
@@ -356,50 +362,13 @@ impl Machine {
         }
     }
 
-    fn on_gone(&mut self, autopsy: &Autopsy, stderr: &str, now: Now, out: &mut Vec<Action>) {
-        self.gone = true;
-        // Nothing is repeated by a runner that is gone: what it said before has to do.
-        self.deaf = false;
-        if let Some(ending) = &mut self.ending {
-            ending.repeat_at = now.at + REPEAT;
-            ending.reported = false;
-            out.extend(self.finish());
-            return;
-        }
-        let remains = reason::remains(autopsy.exit_code, stderr);
-        if !self.may_have_started() {
-            let reason = format!("the runner ended before the start ({remains})");
-            return self.end(OutcomeKind::NotStarted, Some(reason), now, out);
-        }
-        let (kind, reason) = match self.killing {
-            Some(Killing::Cancelled) => {
-                self.cancel = Some(CancelReport {
-                    signal_sent: true,
-                    escalated: true,
-                    process_gone: true,
-                });
-                let reason = "cancelled; it did not end by TERM and was killed";
-                (OutcomeKind::Cancelled, reason.to_owned())
-            }
-            Some(Killing::TimedOut) => (OutcomeKind::TimedOut, reason::timed_out(self.facts.timeout)),
-            None if autopsy.out_of_memory => (
-                OutcomeKind::Failed,
-                reason::out_of_memory(self.facts.memory_bytes),
-            ),
-            None => {
-                let reason = format!("the runner was lost after the start ({remains})");
-                (OutcomeKind::Lost, reason)
-            }
-        };
-        let mut outcome = self.outcome(kind, Some(reason), now);
-        outcome.ended_at_us = Some(now.us);
-        self.conclude(outcome, false, now, out);
-    }
-
     fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
         if !self.gone && now.at >= self.ping_at {
             self.ping_at = now.at + REPEAT;
             self.ping(out);
+        }
+        if self.is_beyond_hope(now) {
+            return self.on_silence(now, out);
         }
         if self.acked_seq < self.sent_seq && now.at >= self.lines_at + RECEIPT {
             self.lines_at = now.at;
@@ -421,11 +390,8 @@ impl Machine {
                 return self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
             }
             if now.at >= self.setup_until {
-                let reason = match self.origin {
-                    Origin::Fresh(_) => "setup took longer than 5 min",
-                    Origin::Adopted { .. } => "the orchestrator was restarted before the payload was there",
-                };
-                return self.end(OutcomeKind::NotStarted, Some(reason.into()), now, out);
+                let reason = self.why_not_started();
+                return self.end(OutcomeKind::NotStarted, Some(reason), now, out);
             }
         }
         if self.overdue_at.is_some_and(|at| now.at >= at) && self.killing.is_none() {

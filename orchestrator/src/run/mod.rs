@@ -56,7 +56,7 @@ pub async fn fresh<E: Executor>(
 ) {
     let claimed = clock::now();
     let claim = assignment.claim;
-    let target = context.executor.target(claim);
+    let target = context.executor.target(claim, assignment.host.as_ref());
     let record = RunRecord {
         claim,
         job_id: assignment.job_id,
@@ -66,6 +66,7 @@ pub async fn fresh<E: Executor>(
         image_digest: None,
         setup_at_us: Some(claimed.us),
         started_at_us: None,
+        host: None,
     };
     // Told again with every new connection.
     let _ = session.send(setup_phase(claim, claimed.us)).await;
@@ -74,6 +75,7 @@ pub async fn fresh<E: Executor>(
         job_id: assignment.job_id,
         spec: assignment.container,
         http: assignment.http,
+        host: assignment.host,
         verify_key: session.verify_key,
     };
     let payload = ToRunner::Payload {
@@ -157,6 +159,10 @@ struct Drive<E> {
     attached: Option<Attached>,
     /// Nothing comes over the connection to the runner.
     unheard: bool,
+    /// Why it could not be killed where it is, because that can't be reached.
+    unkilled: Option<String>,
+    /// The trouble that was warned of last: it may come again four times a second.
+    warned: Option<ExecutorError>,
     begun: Now,
     over: bool,
 }
@@ -178,6 +184,8 @@ impl<E: Executor> Drive<E> {
             session,
             attached: None,
             unheard: false,
+            unkilled: None,
+            warned: None,
             begun,
             over: false,
         }
@@ -208,10 +216,11 @@ impl<E: Executor> Drive<E> {
         };
         self.target = prepared.target;
         self.record.image_digest.clone_from(&prepared.image_digest);
+        self.record.host = prepared.on_server;
         // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.
         let outlives = self.context.executor.outlives(&self.target);
         let kept = !outlives || self.context.state.keep(self.target.name(), &self.record).await;
-        if !kept && prepared.attached.is_some() {
+        if !kept && (prepared.attached.is_some() || self.record.host.is_some()) {
             // Nothing else would lead a successor to it.
             return Err(Problem::NoRecord.into());
         }
@@ -236,6 +245,10 @@ impl<E: Executor> Drive<E> {
                 let takes_back = session.takes_back;
                 self.session = session;
                 self.feed(Input::Up { takes_back }).await;
+                continue;
+            }
+            if let Some(why) = self.unkilled.take() {
+                self.feed(Input::NotKilled(why)).await;
                 continue;
             }
             if self.attached.is_none() && !self.machine.is_runner_gone() {
@@ -300,7 +313,9 @@ impl<E: Executor> Drive<E> {
                 }
                 Action::Kill => {
                     if let Err(error) = self.context.executor.kill(&self.target).await {
-                        tracing::warn!(%error, cause = error.cause(), target = %self.target, "kill failed; it is tried again");
+                        let cause = error.cause();
+                        tracing::warn!(%error, cause, target = %self.target, "kill failed; it is tried again");
+                        self.unkilled = out_of_reach(&error);
                     }
                 }
                 Action::Done(kind) => {
@@ -352,7 +367,10 @@ impl<E: Executor> Drive<E> {
             Ok(autopsy) => self.feed(Input::Gone { autopsy, stderr }).await,
             Err(error) => {
                 // Not knowing is not the same as gone: looked at again after a moment.
-                tracing::warn!(%error, cause = error.cause(), target = %self.target, "the environment can't be inspected");
+                if let Some(why) = out_of_reach(&error) {
+                    self.feed(Input::OutOfReach(why)).await;
+                }
+                self.warn(error, "the environment can't be inspected");
                 self.wait_a_tick().await;
             }
         }
@@ -378,16 +396,24 @@ impl<E: Executor> Drive<E> {
     }
 
     /// Attaches to a running runner; a zero byte first, so that half a frame of before is done with.
-    async fn reattach(&self) -> Option<Attached> {
+    async fn reattach(&mut self) -> Option<Attached> {
         match self.context.executor.attach(&self.target).await {
             Ok(attached) => {
+                self.warned = None;
                 drop(attached.input.send(vec![0]));
                 Some(attached)
             }
             Err(error) => {
-                tracing::warn!(%error, cause = error.cause(), target = %self.target, "can't attach to the runner");
+                self.warn(error, "can't attach to the runner");
                 None
             }
+        }
+    }
+
+    fn warn(&mut self, error: ExecutorError, what: &str) {
+        if self.warned.as_ref() != Some(&error) {
+            tracing::warn!(%error, cause = error.cause(), target = %self.target, "{what}");
+            self.warned = Some(error);
         }
     }
 
@@ -404,6 +430,11 @@ impl<E: Executor> Drive<E> {
         }
         self.context.state.forget(self.target.name()).await;
     }
+}
+
+/// Why the place where a runner is can't be reached, though it may go on there.
+fn out_of_reach(error: &ExecutorError) -> Option<String> {
+    matches!(error.problem(), Problem::Server(_)).then(|| error.to_string())
 }
 
 /// Waits for ever when there is no runner to listen to.

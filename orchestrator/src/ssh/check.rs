@@ -24,7 +24,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 const MAX_SAID: u64 = 64 << 10;
 
 /// Whatever the login shell is, it gives way to the one that the script is for.
-const COMMAND: &str = "exec /bin/sh -s";
+pub const SHELL: &str = "exec /bin/sh -s";
 
 /// What the server says of itself.
 pub async fn check(ssh: &Ssh, host: &HostSpec) -> Result<HostFigures, HostTrouble> {
@@ -70,7 +70,7 @@ struct Shell {
 impl Shell {
     fn open(route: &mut Route<'_>) -> Result<Self, HostTrouble> {
         let mut command = route.ssh(&[]);
-        command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(SHELL).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut group = route.start(&mut command)?;
         let (Some(input), Some(output)) = (group.stdin(), group.stdout()) else {
             return Err(ours(std::io::ErrorKind::BrokenPipe.into()));

@@ -19,6 +19,8 @@ pub const LOG: &str = "log";
 pub const ASK: &str = "ask";
 /// Socket that leads to the next server.
 pub const WAY: &str = "way";
+/// Socket over which commands are started on a connection that stands.
+pub const CONTROL: &str = "ctl";
 
 /// First argument of our own program where it is started as the way through another server.
 pub const LEAD: &str = "ssh-way";
@@ -36,7 +38,10 @@ pub struct PlainPath(String);
 
 /// A path can't be put in quotes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} can't be given to ssh: it must be absolute and have letters, digits, spaces and /._-+@,= only", .0.display())]
+#[error(
+    "{} can't be given to ssh: it must be absolute and have letters, digits, spaces and /._-+@,= only",
+    .0.display()
+)]
 pub struct NotPlain(pub PathBuf);
 
 impl PlainPath {

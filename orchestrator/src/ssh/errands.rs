@@ -24,8 +24,7 @@ const STALE: Duration = Duration::from_secs(60);
 pub type Asked = (Uuid, Errand);
 
 /// Runs errands until nobody can ask any more; those under way end with it.
-pub async fn drive(ssh: Ssh, link: Link, asked: mpsc::UnboundedReceiver<Asked>) {
-    let ssh = Arc::new(ssh);
+pub async fn drive(ssh: Arc<Ssh>, link: Link, asked: mpsc::UnboundedReceiver<Asked>) {
     let find_out = move |errand: Errand| {
         let ssh = ssh.clone();
         async move { ssh.report(&errand).await }

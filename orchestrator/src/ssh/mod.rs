@@ -5,6 +5,7 @@ mod askpass;
 mod check;
 mod config;
 pub mod errands;
+pub mod executor;
 mod figures;
 mod lead;
 mod place;

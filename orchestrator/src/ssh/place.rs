@@ -38,8 +38,8 @@ pub struct Place {
 
 impl Places {
     /// In memory where the machine has a file system for that, because private keys are among the files; else in the
-    /// state directory, or beside other temporary files where that has too long a path for sockets. Only the process that
-    /// has the state directory may call it: it ends and removes what is there.
+    /// state directory, or beside other temporary files where that has too long a path for sockets. Only the process
+    /// that has the state directory may call it: it ends and removes what is there.
     pub fn open(state: &Path, owner: Uuid) -> io::Result<Self> {
         let name = format!("cronium-{}", owner.simple());
         let memory = Path::new(MEMORY).is_dir().then(|| Path::new(MEMORY).join(&name));
@@ -78,6 +78,11 @@ impl Places {
             match private_dir(path.as_path()) {
                 Ok(()) => return Ok(Place { path }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries > 1 => tries -= 1,
+                // Whoever tidies up such directories may have found it empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 1 => {
+                    tries -= 1;
+                    own(self.base.as_path())?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -216,6 +221,17 @@ mod tests {
         let gone = place.path().clone();
         drop(place);
         assert!(!gone.as_path().exists());
+    }
+
+    #[test]
+    fn a_directory_of_places_that_is_gone_is_made_again() {
+        let state = tempfile::tempdir().unwrap();
+        let all = state.path().join("ssh");
+        let places = Places::in_first_of([all.clone()]).unwrap();
+        fs::remove_dir(&all).unwrap();
+        let place = places.make().unwrap();
+        assert!(place.path().as_path().is_dir());
+        assert_eq!(mode(&all), 0o700);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -59,7 +60,29 @@ pub fn connect(command: &mut Command, dir: &PlainPath, options: &[&str]) {
 #[derive(Debug)]
 pub struct Group {
     child: Child,
-    id: Pid,
+    leash: Leash,
+}
+
+/// A way to end a group for who does not have it.
+#[derive(Debug, Clone)]
+pub struct Leash(Arc<Mutex<Option<Pid>>>);
+
+impl Leash {
+    /// Kills all of it, unless that was done.
+    pub fn kill(&self) {
+        self.pull(false);
+    }
+
+    fn pull(&self, and_let_go: bool) {
+        let mut group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = *group {
+            let _ = killpg(id, Signal::SIGKILL);
+        }
+        if and_let_go {
+            // Once it is waited for, its number may be another's.
+            *group = None;
+        }
+    }
 }
 
 impl Group {
@@ -67,7 +90,8 @@ impl Group {
         let child = command.spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let id = Pid::from_raw(id.ok_or_else(|| io::Error::other("a process without a number"))?);
-        Ok(Self { child, id })
+        let leash = Leash(Arc::new(Mutex::new(Some(id))));
+        Ok(Self { child, leash })
     }
 
     pub fn stdin(&mut self) -> Option<ChildStdin> {
@@ -82,17 +106,14 @@ impl Group {
         self.child.stderr.take()
     }
 
-    fn kill(&self) {
-        // Once it is waited for, its number may be another's.
-        if self.child.id().is_some() {
-            let _ = killpg(self.id, Signal::SIGKILL);
-        }
+    pub fn leash(&self) -> Leash {
+        self.leash.clone()
     }
 
     /// Ends all of it; its exit code, if it had ended by itself. That it had is known when its output is at its end: a
     /// process that is on its way out keeps its code.
     pub async fn end(mut self) -> Option<i32> {
-        self.kill();
+        self.leash.pull(true);
         match timeout(END_LIMIT, self.child.wait()).await {
             Ok(Ok(status)) => status.code(),
             Ok(Err(_)) | Err(_) => None,
@@ -102,7 +123,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
+        self.leash.pull(true);
     }
 }
 
@@ -138,6 +159,21 @@ mod tests {
         // Both had it open: its end is theirs.
         let ended = timeout(Duration::from_secs(10), output.read_to_end(&mut Vec::new())).await;
         assert!(ended.is_ok(), "the child of the child goes on");
+    }
+
+    #[tokio::test]
+    async fn a_leash_ends_it_from_outside_and_nothing_once_it_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut group = Group::spawn(&mut shell("echo up; sleep 600", dir.path())).unwrap();
+        let (leash, mut output) = (group.leash(), group.stdout().unwrap());
+        let mut up = [0; 3];
+        output.read_exact(&mut up).await.unwrap();
+        leash.kill();
+        let ended = timeout(Duration::from_secs(10), output.read_to_end(&mut Vec::new())).await;
+        assert!(ended.is_ok(), "it goes on");
+        group.end().await;
+        assert_eq!(*leash.0.lock().unwrap(), None);
+        leash.kill();
     }
 
     #[tokio::test]

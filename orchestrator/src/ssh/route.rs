@@ -1,7 +1,7 @@
 //! All that ssh needs for one connection, laid out in a private place: a directory for the server, and one for each
 //! server on the way there. It must not know what is done over the connection.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Ssh;
 use super::askpass::{Answering, Kind, answer_once};
-use super::config::{self, ASK, CONFIG, KEY, KNOWN_HOSTS, LOG, PlainPath, Through};
+use super::config::{self, ASK, CONFIG, CONTROL, KEY, KNOWN_HOSTS, LOG, PlainPath, Through};
 use super::place::{Place, write};
 use super::process::{self, Group};
 use super::trouble::{Ending, tell, trouble};
@@ -133,6 +133,25 @@ impl<'a> Route<'a> {
     /// `ssh` on this route; a command for the server may follow.
     pub fn ssh(&self, options: &[&str]) -> Command {
         process::ssh(self.helper, &self.target, options)
+    }
+
+    /// Where commands are started, once it stands, when [`Self::master`] is what signs in.
+    pub fn control(&self) -> PlainPath {
+        self.target.join(CONTROL)
+    }
+
+    /// `ssh` that signs in and runs nothing itself.
+    pub fn master(&self) -> Command {
+        self.ssh(&["-M", "-S", self.control().as_str(), "-N"])
+    }
+
+    /// It stands: what it took to sign in is not needed any more.
+    pub fn stands(&mut self) {
+        self.answering.clear();
+        for (dir, _) in &self.sign_ins {
+            // Where there is a password, there is no key.
+            let _ = fs::remove_file(dir.join(KEY).as_path());
+        }
     }
 
     /// Starts it, with somebody there who answers its questions.

@@ -12,7 +12,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use cronium_protocol::agent::{
-    AdoptReply, Adopted, AgentToServer, Assignment, Claim, Outcome, OutcomeKind, Phase, ServerToAgent,
+    AdoptReply, Adopted, AgentToServer, Assignment, Claim, HostOrder, Outcome, OutcomeKind, Phase,
+    ServerToAgent,
 };
 use cronium_protocol::host::Report;
 use cronium_protocol::log::LogBlock;
@@ -33,6 +34,8 @@ pub struct Kept {
     pub claims: usize,
     pub adopt_none: bool,
     pub lose: Vec<Claim>,
+    /// Where executions are, when that is a server.
+    pub hosts: HashMap<Uuid, HostOrder>,
     pub phases: Vec<(Claim, Phase)>,
     pub lines: HashMap<Uuid, BTreeMap<u64, String>>,
     pub outcomes: HashMap<Uuid, (Claim, Outcome)>,
@@ -96,7 +99,12 @@ impl Agent {
     }
 
     pub fn assign(&self, assignment: Assignment) {
-        self.kept().queue.push_back(assignment);
+        let mut kept = self.kept();
+        if let Some(host) = &assignment.host {
+            kept.hosts.insert(assignment.claim.execution_id, host.clone());
+        }
+        kept.queue.push_back(assignment);
+        drop(kept);
         self.tell(ServerToAgent::Wake);
     }
 
@@ -163,7 +171,7 @@ impl Agent {
                 kept.claims += 1;
                 Vec::new()
             }
-            AgentToServer::Claim { free_slots } => {
+            AgentToServer::Claim { free_slots, .. } => {
                 kept.claims += 1;
                 let n = kept.queue.len().min(free_slots as usize);
                 let assignments = kept.queue.drain(..n).collect();
@@ -238,6 +246,7 @@ impl Kept {
             },
             last_seq: lines.and_then(|l| l.last_key_value()).map_or(0, |(seq, _)| *seq),
             started: self.phases.iter().any(started),
+            host: self.hosts.get(&claim.execution_id).cloned(),
         };
         AdoptReply {
             claim,

@@ -68,7 +68,7 @@ pub fn answer(request: &Request) -> Reply {
 }
 
 /// With a runtime and the helpers of its language.
-fn calling(world: &World, language: Language, text: &str) -> Assignment {
+pub fn calling(world: &World, language: Language, text: &str) -> Assignment {
     let helpers = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src/runtime/helpers");
     let names: &[(&str, &str)] = match language {
         Language::Bash => &[("cronium.sh", "cronium.sh")],

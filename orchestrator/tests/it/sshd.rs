@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cronium_protocol::host::{Address, HostKey, HostSpec, Login, SignIn};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Where sshd wants a directory when root starts it, which a service would have made.
@@ -54,26 +56,58 @@ impl Sshd {
             at("authorized")
         );
         fs::write(dir.path().join("config"), text).unwrap();
-        let process = Command::new(program())
-            .args(["-D", "-f", &at("config"), "-E", &at("log")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let process = spawn(dir.path());
         let mut sshd = Self { port, dir, process };
+        sshd.until_it_listens(1);
+        sshd
+    }
+
+    fn until_it_listens(&mut self, times: usize) {
         let begun = Instant::now();
-        while !sshd.log().contains("Server listening on") {
-            let ended = sshd.process.try_wait().unwrap();
-            assert!(ended.is_none(), "sshd has ended: {}", sshd.log());
+        while self.log().matches("Server listening on").count() < times {
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "sshd has ended: {}", self.log());
             assert!(
                 begun.elapsed() < START_LIMIT,
                 "sshd does not start: {}",
-                sshd.log()
+                self.log()
             );
             std::thread::yield_now();
         }
-        sshd
+    }
+
+    /// Processes that serve a connection each.
+    pub fn sessions(&self) -> Vec<i32> {
+        let parent_of = |pid: i32| -> Option<u32> {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+        };
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| parent_of(*pid) == Some(self.process.id()))
+            .collect()
+    }
+
+    /// Ends it, and every connection.
+    pub fn stop(&mut self) {
+        let sessions = self.sessions();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        for pid in sessions {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    /// At the same port, with the same keys.
+    pub fn start_again(&mut self) {
+        let times = self.log().matches("Server listening on").count();
+        self.process = spawn(self.dir.path());
+        self.until_it_listens(times + 1);
+    }
+
+    /// So many have signed in.
+    pub fn sign_ins(&self) -> usize {
+        self.log().matches("Accepted publickey for ").count()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -143,6 +177,19 @@ impl Drop for Sshd {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn spawn(dir: &Path) -> Child {
+    Command::new(program())
+        .args(["-D", "-f"])
+        .arg(dir.join("config"))
+        .arg("-E")
+        .arg(dir.join("log"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Of the keys that are locked.

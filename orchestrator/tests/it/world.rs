@@ -1,6 +1,7 @@
 //! One orchestrator with its agent server, and payloads for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,9 +12,11 @@ use cronium_orchestrator::config::{Config, Hidden, Labels};
 use cronium_orchestrator::docker::{DockerExecutor, LABEL_ORCHESTRATOR, Pool};
 use cronium_orchestrator::executors::Executors;
 use cronium_orchestrator::http::HttpExecutor;
+use cronium_orchestrator::ssh::Ssh;
+use cronium_orchestrator::ssh::executor::{Runners, SshExecutor};
 use cronium_orchestrator::{clock, state::StateDir};
 use cronium_protocol::PROTOCOL_VERSION;
-use cronium_protocol::agent::{Assignment, Claim, ContainerSpec};
+use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, HostOrder};
 use cronium_protocol::http::REQUEST_FILE;
 use cronium_protocol::manifest::{FileEntry, Language, Manifest, sha256, sign};
 use ed25519_dalek::SigningKey;
@@ -60,6 +63,7 @@ pub struct World {
     state: tempfile::TempDir,
     running: Option<AbortOnDropHandle<()>>,
     executor: Option<Arc<Executors>>,
+    ssh: Option<Arc<Ssh>>,
     change: Box<dyn Fn(&mut Config) + Send + Sync>,
     pub stop: CancellationToken,
 }
@@ -90,6 +94,7 @@ impl World {
             state,
             running: None,
             executor: None,
+            ssh: None,
             change: Box::new(change),
             stop: CancellationToken::new(),
         };
@@ -101,15 +106,21 @@ impl World {
     pub async fn start(&mut self, key: &str) {
         let config = self.config(key);
         let state = StateDir::open(&config.state_dir).await.unwrap();
+        let helper = Path::new(env!("CARGO_BIN_EXE_cronium-orchestrator"));
+        let ssh = Ssh::open(&config.state_dir, self.id, helper).await;
+        let ssh = Some(Arc::new(ssh.expect("these tests need OpenSSH's client")));
+        let runners = Runners::load(&config.runner).await.unwrap();
         let executor = Arc::new(Executors {
             docker: DockerExecutor::connect(&config, self.id).await.unwrap(),
             http: HttpExecutor::new(config.network_allow.clone()).unwrap(),
+            ssh: SshExecutor::new(ssh.clone(), state.clone(), runners),
         });
         self.executor = Some(executor.clone());
+        self.ssh.clone_from(&ssh);
         self.stop = CancellationToken::new();
         let stop = self.stop.clone();
         self.running = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            cronium_orchestrator::run(config, state, executor, stop)
+            cronium_orchestrator::run(config, state, executor, ssh, stop)
                 .await
                 .unwrap();
         })));
@@ -125,6 +136,7 @@ impl World {
             state_dir: self.state.path().to_owned(),
             name: "test".into(),
             capacity: 4,
+            server_capacity: 4,
             labels: Labels::default(),
             ahead: Some(0),
             runner: runner.into(),
@@ -144,7 +156,7 @@ impl World {
 
     /// Ends the orchestrator in the middle of whatever it does.
     pub async fn crash(&mut self) {
-        self.executor = None;
+        (self.executor, self.ssh) = (None, None);
         let running = self.running.take().unwrap();
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
@@ -154,6 +166,7 @@ impl World {
     pub async fn stop(&mut self) {
         self.stop.cancel();
         self.running.take().unwrap().await.unwrap();
+        (self.executor, self.ssh) = (None, None);
     }
 
     pub fn assignment(&self, script: Script) -> Assignment {
@@ -202,6 +215,7 @@ impl World {
             attempt: 1,
             container: script.container,
             http: script.language == Language::Http,
+            host: None,
             timeout_ms: script.timeout_ms,
             signature: sign(&bytes, &self.signer),
             manifest: bytes,
@@ -229,6 +243,20 @@ impl World {
         id
     }
 
+    /// Hands it out for a server.
+    pub fn assign_to(&self, host: &HostOrder, script: Script) -> Uuid {
+        let mut assignment = self.assignment(script);
+        assignment.host = Some(host.clone());
+        let id = assignment.claim.execution_id;
+        self.agent.assign(assignment);
+        id
+    }
+
+    /// Where the files of connections to servers are.
+    pub fn connections(&self) -> &Path {
+        self.ssh.as_ref().unwrap().files()
+    }
+
     /// Names of containers and networks that carry this orchestrator's label.
     pub async fn left_behind(&self) -> Vec<String> {
         let label = format!("{LABEL_ORCHESTRATOR}={}", self.id);
@@ -243,11 +271,16 @@ impl World {
         names.chain(networks.into_iter().filter_map(|n| n.name)).collect()
     }
 
-    /// Names of the records of runs.
-    pub fn records(&self) -> Vec<String> {
+    /// The records of runs.
+    pub fn record_files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.state.path().join("runs")).unwrap();
-        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
-        entries.map(|entry| name(entry).into_string().unwrap()).collect()
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Their names.
+    pub fn records(&self) -> Vec<String> {
+        let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        self.record_files().into_iter().map(name).collect()
     }
 
     /// Waits until there is no record of a run.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::frame::{ExitReport, UsageReport};
-use crate::host::{Errand, Report};
+use crate::host::{Errand, HostSpec, Report};
 
 /// An execution under one lease: stale epochs are rejected by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,8 +60,13 @@ pub enum AgentToServer {
         #[serde(default)]
         ssh: bool,
     },
-    /// Asks for up to `free_slots` executions; answered by `Claimed` (possibly empty).
-    Claim { free_slots: u32 },
+    /// Asks for up to `free_slots` executions that it runs itself and, where it reaches servers, up to `on_servers`
+    /// that run there; answered by `Claimed` (possibly empty).
+    Claim {
+        free_slots: u32,
+        #[serde(default)]
+        on_servers: u32,
+    },
     /// Extends the leases; answered by `Renewed`. Sent every 5 s.
     Renew { claims: Vec<Claim> },
     /// Asks for permission to start user code; answered by `StartGrant`.
@@ -169,6 +174,16 @@ pub struct Adopted {
     pub claim: Claim,
     pub last_seq: u64,
     pub started: bool,
+    /// Where it is, when that is a server that can still be used.
+    #[serde(default)]
+    pub host: Option<HostOrder>,
+}
+
+/// A server to run on, and how to get there now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostOrder {
+    pub server_id: Uuid,
+    pub host: Box<HostSpec>,
 }
 
 /// One claimed execution with everything that is needed to run it.
@@ -181,6 +196,9 @@ pub struct Assignment {
     /// Its payload is a request, which the orchestrator makes itself: no container is needed.
     #[serde(default)]
     pub http: bool,
+    /// It runs on a server: no container is needed. Only given to those that reach servers.
+    #[serde(default)]
+    pub host: Option<HostOrder>,
     /// User code's limit; the executor adds its own for setup (5 min) and cleanup (1 min).
     pub timeout_ms: u64,
     /// Encoded [`crate::manifest::Manifest`], signed as these exact bytes.

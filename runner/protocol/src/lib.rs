@@ -9,6 +9,7 @@ pub mod http;
 pub mod log;
 pub mod manifest;
 pub mod masks;
+pub mod resident;
 pub mod runtime;
 
 /// Version of everything in this crate; peers with another one are refused.

@@ -1,8 +1,8 @@
 //! The wire's forms, pinned: a changed snapshot is a changed protocol, which needs another version.
 
 use cronium_protocol::agent::{
-    AgentToServer, Assignment, CancelReport, Claim, ContainerSpec, HostReport, Outcome, OutcomeKind, Phase,
-    ServerToAgent,
+    AdoptReply, Adopted, AgentToServer, Assignment, CancelReport, Claim, ContainerSpec, HostOrder,
+    HostReport, Outcome, OutcomeKind, Phase, ServerToAgent,
 };
 use cronium_protocol::frame::{self, ExitReport, FromRunner, ToRunner, UsageReport};
 use cronium_protocol::host::{
@@ -62,6 +62,13 @@ fn host(jump: Option<Box<HostSpec>>) -> HostSpec {
         sign_in,
         host_key: host_key(),
         jump,
+    }
+}
+
+fn host_order() -> HostOrder {
+    HostOrder {
+        server_id: Uuid::from_u128(7),
+        host: Box::new(host(None)),
     }
 }
 
@@ -218,7 +225,10 @@ fn agent_messages() {
             runtime: true,
             ssh: true,
         },
-        AgentToServer::Claim { free_slots: 4 },
+        AgentToServer::Claim {
+            free_slots: 4,
+            on_servers: 64,
+        },
         AgentToServer::Renew {
             claims: vec![claim()],
         },
@@ -301,6 +311,7 @@ fn agent_messages() {
                     network: false,
                 },
                 http: false,
+                host: Some(host_order()),
                 timeout_ms: 1000,
                 manifest: vec![1],
                 signature: vec![2],
@@ -320,7 +331,17 @@ fn agent_messages() {
         ServerToAgent::FinishAck { claim: claim() },
         ServerToAgent::Cancel { claim: claim() },
         ServerToAgent::Wake,
-        ServerToAgent::Adopted { replies: Vec::new() },
+        ServerToAgent::Adopted {
+            replies: vec![AdoptReply {
+                claim: claim(),
+                go_on: Some(Adopted {
+                    claim: claim(),
+                    last_seq: 5,
+                    started: true,
+                    host: Some(host_order()),
+                }),
+            }],
+        },
         ServerToAgent::Drain { draining: true },
         ServerToAgent::Reply {
             claim: claim(),

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
+use cronium_protocol::manifest::sha256;
+use cronium_protocol::resident::{MARK, TOKEN_BYTES};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use crate::args::Args;
@@ -20,31 +22,35 @@ use crate::run::{self, Channel};
 pub use line::Line;
 use place::Place;
 
-/// Bytes that whoever connects has to know.
-pub const TOKEN_BYTES: usize = 32;
+/// What whoever connects has to know.
 pub type Token = [u8; TOKEN_BYTES];
 /// What the detached process says when it can be connected to.
 const READY: &[u8] = b"ready\n";
-const USAGE: &str = "usage: cronium-runner open|attach|look|kill --dir <directory> …";
+const USAGE: &str = "usage: cronium-runner open|attach|look|kill --dir <directory> …, or cronium-runner hash";
 
-/// `open`, `attach`, `look` and `kill`, and `serve`, which `open` starts; None: the first word is none of them.
+/// `open`, `attach`, `look` and `kill`, `serve`, which `open` starts, and `hash`; None: the first word is none of them.
 pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> {
-    let act = match word {
+    let act: fn(Place, Vec<String>) -> io::Result<()> = match word {
         "open" => open,
         "serve" => serve,
         "attach" => attach,
         "look" => look,
         "kill" => end,
+        "hash" => return Some(code(hash(args.collect()))),
         _ => return None,
     };
     let done = given(args).and_then(|(dir, rest)| act(Place::new(dir), rest));
-    Some(match done {
+    Some(code(done))
+}
+
+fn code(done: io::Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cronium-runner: {error}");
             ExitCode::FAILURE
         }
-    })
+    }
 }
 
 /// The directory, and what else was given.
@@ -104,15 +110,29 @@ fn attach(place: Place, rest: Vec<String>) -> io::Result<()> {
 fn look(place: Place, rest: Vec<String>) -> io::Result<()> {
     nothing_more(&rest)?;
     match place.process()? {
-        Some(pid) => writeln!(io::stdout(), "running {pid}"),
-        None => writeln!(io::stdout(), "gone"),
+        Some(pid) => answer(&format!("running {pid}")),
+        None => answer("gone"),
     }
 }
 
 fn end(place: Place, rest: Vec<String>) -> io::Result<()> {
     nothing_more(&rest)?;
     end::end(&place)?;
-    writeln!(io::stdout(), "gone")
+    answer("gone")
+}
+
+fn answer(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(&MARK)?;
+    writeln!(stdout, "{text}")
+}
+
+/// Says what this program is, as the kernel has it: whoever sent it here sees whether it has come whole.
+fn hash(rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    let digest = sha256(&std::fs::read("/proc/self/exe")?);
+    let digits: Vec<_> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    writeln!(io::stdout(), "{}", digits.concat())
 }
 
 /// The detached process itself.
@@ -166,12 +186,13 @@ fn bridge(stream: UnixStream, token: &Token) -> io::Result<()> {
         drop(inward.shutdown(std::net::Shutdown::Both));
     })?;
     let mut stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    stdout.write_all(&MARK)?;
     carry(&mut outward, &mut stdout);
     Ok(())
 }
 
-/// Until either side ends, which needs no reason. By hand: `io::copy` lets the kernel do it (splice), which was seen to keep
-/// what a pipe has for a socket.
+/// Until either side ends, which needs no reason. By hand: `io::copy` lets the kernel do it (splice), which was seen to
+/// keep what a pipe has for a socket.
 fn carry(from: &mut impl io::Read, to: &mut impl io::Write) {
     let mut buffer = vec![0; READ];
     loop {

@@ -32,9 +32,9 @@ impl Place {
         self.0.join(WORK)
     }
 
-    /// Makes the directory, which must not be there, a lock that this process holds as long as it lives, and the socket. Directories above it are made where they
-    /// are missing, and the two nearest must be ours alone: in `/tmp` anybody could have put one there, and would
-    /// change what is in it.
+    /// Makes the directory, which must not be there, a lock that this process holds as long as it lives, and the
+    /// socket. Directories above it are made where they are missing, and the two nearest must be ours alone: in `/tmp`
+    /// anybody could have put one there, and would change what is in it.
     pub fn make(&self) -> io::Result<(File, UnixListener)> {
         let above = self.0.parent().ok_or(io::ErrorKind::InvalidInput)?;
         private().recursive(true).create(above)?;

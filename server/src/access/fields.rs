@@ -54,6 +54,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "checkServer", Need::All(&[ManageServers])),
     ("Mutation", "confirmTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "createApiToken", Need::All(&[ChangeOwnProfile])),
+    // Choosing servers needs READ_SERVERS too: here, and for importDefinitions, testEvent and updateEvent.
     ("Mutation", "createEvent", Need::All(&[CreateEvent])),
     ("Mutation", "createServer", Need::All(&[ManageServers])),
     ("Mutation", "deleteEvent", Need::All(&[ChangeEvent])),

@@ -81,6 +81,7 @@ pub async fn samples(app: &App, admin: &FirstAdmin) -> Result<()> {
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),
+            servers: None,
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
             labels: Vec::new(),

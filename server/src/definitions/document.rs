@@ -4,14 +4,15 @@
 use async_graphql::resolver_utils::{EnumType, enum_value};
 
 use crate::events::{
-    CreateEventInput, DEFAULT_TIMEOUT_MS, Definition, EventStatus, EventType, NetworkMode, NewEvent,
-    OverlapPolicy, Policy, Profile, RetryCause, RetryPolicy, Target, http::HttpConfig,
+    CreateEventInput, DEFAULT_TIMEOUT_MS, Definition, EventStatus, EventType, NewEvent, OverlapPolicy,
+    Policy, Profile, RetryCause, RetryPolicy, Target, http::HttpConfig,
 };
 use crate::kernel::error::UserErrorCode;
 use crate::kernel::scalars::Duration;
 
 use super::model::{Format, Place, Problem, Tree, Value};
 use super::shape::Shape;
+use super::target::{self, NamedServers, TargetDocument};
 use super::{json, written, yaml};
 
 /// The version of the format that is written, and the only one that is read.
@@ -25,7 +26,14 @@ const LATER: [&str; 2] = ["schedules", "workflows"];
 #[derive(Debug)]
 pub struct Document {
     pub tree: Tree,
-    pub events: Vec<NewEvent>,
+    pub events: Vec<Written>,
+}
+
+/// An event of a document, and the names of its servers, which are yet to be found.
+#[derive(Debug)]
+pub struct Written {
+    pub event: NewEvent,
+    pub servers: Option<NamedServers>,
 }
 
 impl Document {
@@ -111,21 +119,33 @@ pub fn read(content: &str, format: Format) -> Result<Document, Vec<Problem>> {
             "There are no events in it.",
         ));
     }
-    let shape = Shape::of::<CreateEventInput>(&["comment"]);
-    let events: Vec<NewEvent> = items
+    let shape = Shape::of::<CreateEventInput>(&["comment"]).with::<TargetDocument>("target");
+    let events: Vec<Written> = items
         .iter()
         .enumerate()
-        .filter_map(|(at, item)| {
-            let path = ["events".to_owned(), at.to_string()];
-            let input: CreateEventInput = shape.read(item, &path, &mut problems)?;
-            Some(input.into())
-        })
+        .filter_map(|(at, item)| read_event(&shape, item, at, &mut problems))
         .collect();
     if problems.is_empty() {
         Ok(Document { tree, events })
     } else {
         Err(problems)
     }
+}
+
+fn read_event(shape: &Shape, item: &Tree, at: usize, problems: &mut Vec<Problem>) -> Option<Written> {
+    let path = ["events".to_owned(), at.to_string()];
+    let mut parts = shape.read(item, &path, problems)?;
+    let target: Option<TargetDocument> = parts.take("target", problems)?;
+    let input: CreateEventInput = parts.whole(problems)?;
+    let (target, servers) = match (target, item.part("target")) {
+        (Some(target), Some(tree)) => {
+            let path = [path.as_slice(), &["target".to_owned()]].concat();
+            target.parts(tree, &path, problems)
+        }
+        _ => (Target::default(), None),
+    };
+    let event = input.placed(target, None);
+    Some(Written { event, servers })
 }
 
 /// Events as a text, in the order of their names.
@@ -144,7 +164,7 @@ pub fn write(events: &[NewEvent], format: Format) -> String {
     written::write(&document, format)
 }
 
-fn word<T: EnumType>(value: T) -> Tree {
+pub fn word<T: EnumType>(value: T) -> Tree {
     match enum_value(value) {
         async_graphql::Value::Enum(name) => name.as_str().into(),
         _ => Value::Null.into(),
@@ -173,6 +193,7 @@ pub fn event_tree(event: &NewEvent) -> Tree {
         environment,
         input_schema,
         target,
+        servers,
         timeout_ms,
         labels,
         policy,
@@ -203,7 +224,7 @@ pub fn event_tree(event: &NewEvent) -> Tree {
             Tree::list(variables.clone())
         }),
         input_schema.as_ref().map(|schema| ("inputSchema", schema.into())),
-        given(target != &Target::default(), "target", &|| target_tree(target)),
+        target::tree(target, servers.as_ref()).map(|tree| ("target", tree)),
         given(*timeout_ms != DEFAULT_TIMEOUT_MS, "timeout", &|| {
             duration(*timeout_ms)
         }),
@@ -248,29 +269,6 @@ fn http_tree(http: &HttpConfig) -> Tree {
         Some(("verifyTls", (*verify_tls).into())),
         Some(("maxRedirects", i64::from(*max_redirects).into())),
         body.as_ref().map(|body| ("body", body.as_str().into())),
-    ];
-    Tree::map(parts.into_iter().flatten())
-}
-
-fn target_tree(target: &Target) -> Tree {
-    let Target {
-        image,
-        memory_bytes,
-        cpu_millis,
-        pids,
-        network,
-    } = target;
-    let network = if *network {
-        NetworkMode::Bridge
-    } else {
-        NetworkMode::None
-    };
-    let parts = [
-        image.as_ref().map(|image| ("image", image.as_str().into())),
-        Some(("memoryBytes", (*memory_bytes).into())),
-        Some(("cpus", (f64::from(*cpu_millis) / 1000.0).into())),
-        Some(("pids", i64::from(*pids).into())),
-        Some(("network", word(network))),
     ];
     Tree::map(parts.into_iter().flatten())
 }

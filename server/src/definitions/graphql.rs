@@ -106,8 +106,8 @@ pub struct ExportDefinitionsPayload {
 /// Definitions to read.
 #[derive(Debug, InputObject)]
 pub struct ImportDefinitionsInput {
-    /// What exportDefinitions writes: `cronium: 1`, and `events` with the fields of CreateEventInput. At most 1.5 MiB and
-    /// 500 definitions.
+    /// What exportDefinitions writes: `cronium: 1`, and `events` with the fields of CreateEventInput, servers by their
+    /// names. At most 1.5 MiB and 500 definitions.
     pub content: String,
     /// How it is written; null: JSON when it begins with a brace, otherwise YAML.
     pub format: Option<DefinitionFormat>,

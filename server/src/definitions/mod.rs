@@ -7,6 +7,7 @@ mod json;
 mod model;
 mod service;
 mod shape;
+mod target;
 mod written;
 mod yaml;
 

@@ -1,12 +1,15 @@
 //! Export and import of definitions: reads and writes the text, and hands what is in it to whose it is.
 
 use crate::access::{self, Action};
-use crate::events::{Chosen, EventRow, Events, OnConflict, Outcome, Taken};
+use crate::events::{
+    Chosen, EventRow, Events, MOST_SERVERS, NewEvent, OnConflict, Outcome, ServerTarget, Taken,
+};
 use crate::kernel::error::{FieldError, UserErrorCode};
 use crate::kernel::{Error, Op, Result};
 
-use super::document::{self, Document, MOST};
+use super::document::{self, Document, MOST, Written};
 use super::model::{Format, Place, Problem, changes};
+use super::target::{self, NamedServers};
 
 /// Longest text, in bytes, both ways: what comes out can go in.
 const LONGEST: usize = 3 << 19;
@@ -93,7 +96,8 @@ impl Definitions {
         }
         let format = import.format.unwrap_or_else(|| Format::of(&import.content));
         let mut document = document::read(&import.content, format).map_err(refused)?;
-        let events = std::mem::take(&mut document.events);
+        let written = std::mem::take(&mut document.events);
+        let events = self.with_servers(op, &document, written).await?;
         let taken = self
             .events
             .take(op, events, import.conflict, import.dry_run)
@@ -110,6 +114,73 @@ impl Definitions {
             event: (taken.outcome != Outcome::Created || !import.dry_run).then_some(taken.row),
         };
         Ok(taken.into_iter().enumerate().map(imported).collect())
+    }
+
+    /// Finds the servers of events by their names, among those that whoever imports may use.
+    async fn with_servers(
+        &self,
+        op: &Op,
+        document: &Document,
+        written: Vec<Written>,
+    ) -> Result<Vec<NewEvent>> {
+        use UserErrorCode::{Conflict, Forbidden, NotFound, TooLong};
+        let few = |servers: &NamedServers| servers.names.len() <= MOST_SERVERS;
+        let named = written.iter().filter_map(|one| one.servers.as_ref());
+        let named = named.filter(|servers| few(servers));
+        let names: Vec<String> = named.flat_map(|servers| servers.names.clone()).collect();
+        let found = self.events.servers_named(op, &names).await?;
+        let (mut events, mut problems) = (Vec::new(), Vec::new());
+        for (at, Written { mut event, servers }) in written.into_iter().enumerate() {
+            let Some(named) = servers else {
+                events.push(event);
+                continue;
+            };
+            let mut refuse = |code, within: Option<usize>, message: &str| {
+                let mut path = ["events", &at.to_string(), "target", "servers"]
+                    .map(str::to_owned)
+                    .to_vec();
+                path.extend(within.map(|index| index.to_string()));
+                let at = document.place(&path);
+                let message = message.to_owned();
+                problems.push(Problem {
+                    code,
+                    path,
+                    at,
+                    message,
+                });
+            };
+            if !few(&named) {
+                refuse(TooLong, None, "At most 100 servers.");
+                continue;
+            }
+            let mut servers = Vec::new();
+            match &found {
+                None => {
+                    let message = "Choosing servers needs the permission to see servers.";
+                    refuse(Forbidden, None, message);
+                }
+                Some(found) => {
+                    for (index, name) in named.names.iter().enumerate() {
+                        match found.get(name).map(Vec::as_slice).unwrap_or_default() {
+                            [one] => servers.push(one.clone()),
+                            [] => refuse(NotFound, Some(index), "You may use no server by this name."),
+                            _ => refuse(Conflict, Some(index), "You may use several servers by this name."),
+                        }
+                    }
+                }
+            }
+            let max_parallel = named.max_parallel;
+            event.definition.servers = Some(ServerTarget {
+                servers,
+                max_parallel,
+            });
+            events.push(event);
+        }
+        if problems.is_empty() {
+            Ok(events)
+        } else {
+            Err(refused(problems))
+        }
     }
 }
 
@@ -133,13 +204,16 @@ fn in_the_text(document: &Document, problem: Error) -> Error {
         return problem;
     };
     let placed = |error: FieldError| match error.field.first().map(String::as_str) {
-        Some("events") => Problem {
-            at: document.place(&error.field),
-            code: error.code,
-            path: error.field,
-            message: error.message,
+        Some("events") => {
+            let path = target::path(error.field);
+            Problem {
+                at: document.place(&path),
+                code: error.code,
+                path,
+                message: error.message,
+            }
+            .into()
         }
-        .into(),
         _ => error,
     };
     told(errors.into_iter().map(placed).collect())

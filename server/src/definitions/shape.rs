@@ -7,7 +7,7 @@ use async_graphql::{InputType, Name, Value as Input};
 use crate::kernel::error::UserErrorCode;
 use crate::kernel::scalars::Duration;
 
-use super::model::{Problem, Tree, Value};
+use super::model::{Place, Problem, Tree, Value};
 
 /// The fields of an input, and of all inputs within it.
 pub struct Shape {
@@ -35,8 +35,19 @@ impl Shape {
         }
     }
 
+    /// The same with a field that documents write otherwise than the API.
+    pub fn with<T: InputType>(mut self, field: &str) -> Self {
+        T::create_type_info(&mut self.registry);
+        if let Some(MetaType::InputObject { input_fields, .. }) = self.registry.types.get_mut(&self.name)
+            && let Some(field) = input_fields.get_mut(field)
+        {
+            field.ty = T::type_name().into_owned();
+        }
+        self
+    }
+
     /// Reads a tree that is at this path; None when something is wrong with it.
-    pub fn read<T: InputType>(&self, tree: &Tree, path: &[String], problems: &mut Vec<Problem>) -> Option<T> {
+    pub fn read(&self, tree: &Tree, path: &[String], problems: &mut Vec<Problem>) -> Option<Parts> {
         let before = problems.len();
         let mut walk = Walk {
             registry: &self.registry,
@@ -44,15 +55,44 @@ impl Shape {
             problems,
         };
         let input = walk.object(&self.name, tree, self.without);
-        if problems.len() > before {
-            return None;
-        }
-        let read = T::parse(Some(input));
+        (problems.len() == before).then(|| Parts {
+            input,
+            path: path.to_vec(),
+            at: tree.at,
+        })
+    }
+}
+
+/// What was read of a tree, yet to become the inputs of the API.
+pub struct Parts {
+    input: Input,
+    path: Vec<String>,
+    at: Place,
+}
+
+impl Parts {
+    /// A field that is not the API's, taken out.
+    pub fn take<T: InputType>(&mut self, field: &str, problems: &mut Vec<Problem>) -> Option<T> {
+        let part = match &mut self.input {
+            Input::Object(fields) => fields.swap_remove(field),
+            _ => None,
+        };
+        self.parsed(part, problems)
+    }
+
+    /// All the rest.
+    pub fn whole<T: InputType>(mut self, problems: &mut Vec<Problem>) -> Option<T> {
+        let input = std::mem::take(&mut self.input);
+        self.parsed(Some(input), problems)
+    }
+
+    fn parsed<T: InputType>(&self, input: Option<Input>, problems: &mut Vec<Problem>) -> Option<T> {
+        let read = T::parse(input);
         if read.is_err() {
             problems.push(Problem {
                 code: UserErrorCode::Invalid,
-                path: path.to_vec(),
-                at: tree.at,
+                path: self.path.clone(),
+                at: self.at,
                 message: "This can't be read.".into(),
             });
         }

@@ -133,10 +133,13 @@ impl Events {
             return too_much("These definitions are too long together: take fewer at a time.".into());
         }
         let rows = bulk::with_versions(&self.kernel.db, &grant, sizes.into_keys()).await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let mut events: Vec<NewEvent> = rows.into_iter().map(Into::into).collect();
+        self.call_by_present_names(op, &mut events).await?;
+        Ok(events)
     }
 
-    /// Makes and changes events of one's own, or says what would be done. What is wrong is named at `events.N`.
+    /// Makes and changes events of one's own, or says what would be done. What is wrong is named at `events.N`. Their
+    /// servers were found by `servers_named`.
     pub async fn take(
         &self,
         op: &Op,

@@ -263,7 +263,11 @@ impl EventsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new event.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventPayload> {
-        CreateEventPayload::of(ctx, ctx.data::<Events>()?.create(op(ctx)?, input.into()).await)
+        let result = match input.new_event() {
+            Ok(new) => ctx.data::<Events>()?.create(op(ctx)?, new).await,
+            Err(e) => Err(e),
+        };
+        CreateEventPayload::of(ctx, result)
     }
 
     /// Makes an event of the viewer's own with the content of the present version of another one: a DRAFT that is not
@@ -288,12 +292,8 @@ impl EventsMutation {
         #[graphql(desc = "What changes.")] input: UpdateEventInput,
     ) -> ApiResult<UpdateEventPayload> {
         let (id, expected) = (EventId::parse(&input.id), input.expected_version);
-        let result = match id {
-            Ok(id) => {
-                ctx.data::<Events>()?
-                    .update(op(ctx)?, id, expected, input.into())
-                    .await
-            }
+        let result = match id.and_then(|id| Ok((id, input.change()?))) {
+            Ok((id, change)) => ctx.data::<Events>()?.update(op(ctx)?, id, expected, change).await,
             Err(e) => Err(e),
         };
         UpdateEventPayload::of(ctx, result)

@@ -3,15 +3,17 @@
 use async_graphql::{Enum, ID, InputObject};
 use cronium_entity::enums::{EventKind, EventStatus as StatusValue};
 
+use crate::kernel::Result;
 use crate::kernel::scalars::Duration;
 
 use super::http::HttpConfig;
-use super::model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
+use super::model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, ServerTarget, Target};
 use super::policy::Policy;
 use super::request::HttpRequestInput;
 use super::runs::{OverlapPolicy, RetryPolicyInput};
 use super::service::{EventChange, NewEvent};
 use super::store::{Filter, OrderBy};
+use super::targets::TargetInput;
 
 /// What an event is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -40,15 +42,6 @@ pub enum EventStatus {
     Paused,
     /// Kept, but can't be run.
     Archived,
-}
-
-/// Whether a container has a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum NetworkMode {
-    /// None at all.
-    None,
-    /// A network of its own, with a way out.
-    Bridge,
 }
 
 /// Sorting direction.
@@ -132,39 +125,6 @@ impl From<EnvVarInput> for EnvVar {
     }
 }
 
-/// The container; what is absent takes its default.
-#[derive(Debug, Clone, Default, InputObject)]
-pub struct ContainerTargetInput {
-    /// Image; null: the installation's execution image.
-    pub image: Option<String>,
-    /// 32 MiB to 64 GiB; 512 MiB by default.
-    pub memory_bytes: Option<f64>,
-    /// 0.05 to 64; 1 by default.
-    pub cpus: Option<f64>,
-    /// Process limit, 8 to 4096; 128 by default.
-    pub pids: Option<i32>,
-    /// NONE by default.
-    pub network: Option<NetworkMode>,
-}
-
-impl From<ContainerTargetInput> for Target {
-    fn from(t: ContainerTargetInput) -> Self {
-        let default = Self::default();
-        Self {
-            image: t
-                .image
-                .map(|image| image.trim().to_owned())
-                .filter(|image| !image.is_empty()),
-            memory_bytes: t.memory_bytes.map_or(default.memory_bytes, |bytes| bytes as i64),
-            cpu_millis: t
-                .cpus
-                .map_or(default.cpu_millis, |cpus| (cpus * 1000.0).round() as i32),
-            pids: t.pids.unwrap_or(default.pids),
-            network: t.network == Some(NetworkMode::Bridge),
-        }
-    }
-}
-
 /// A new event.
 #[derive(Debug, InputObject)]
 pub struct CreateEventInput {
@@ -195,8 +155,8 @@ pub struct CreateEventInput {
     pub environment: Vec<EnvVarInput>,
     /// JSON Schema that the input must satisfy.
     pub input_schema: Option<serde_json::Value>,
-    /// The container.
-    pub target: Option<ContainerTargetInput>,
+    /// Where it runs; in a container by default.
+    pub target: Option<TargetInput>,
     /// Time limit of the script, PT1S to PT24H; PT30M by default.
     pub timeout: Option<Duration>,
     /// When a run is tried again; one attempt by default.
@@ -219,34 +179,42 @@ pub struct CreateEventInput {
     pub comment: Option<String>,
 }
 
-impl From<CreateEventInput> for NewEvent {
-    fn from(i: CreateEventInput) -> Self {
-        Self {
+impl CreateEventInput {
+    pub fn new_event(mut self) -> Result<NewEvent> {
+        let target = self.target.take().map(TargetInput::parts).transpose()?;
+        let (target, servers) = target.unwrap_or_default();
+        Ok(self.placed(target, servers))
+    }
+
+    /// The event, where it runs being said otherwise.
+    pub fn placed(self, target: Target, servers: Option<ServerTarget>) -> NewEvent {
+        NewEvent {
             profile: Profile {
-                name: i.name,
-                description: i.description,
-                tags: i.tags,
-                shared: i.shared,
+                name: self.name,
+                description: self.description,
+                tags: self.tags,
+                shared: self.shared,
             },
-            status: i.status.into(),
+            status: self.status.into(),
             definition: Definition {
-                kind: i.kind.into(),
-                source: i.source,
-                http: i.http.map(Into::into),
-                environment: i.environment.into_iter().map(Into::into).collect(),
-                input_schema: i.input_schema,
-                target: i.target.unwrap_or_default().into(),
-                timeout_ms: i.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
+                kind: self.kind.into(),
+                source: self.source,
+                http: self.http.map(Into::into),
+                environment: self.environment.into_iter().map(Into::into).collect(),
+                input_schema: self.input_schema,
+                target,
+                servers,
+                timeout_ms: self.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
                 policy: Policy {
-                    retry: i.retry.unwrap_or_default().into(),
-                    overlap: i.overlap.unwrap_or(OverlapPolicy::Allow).into(),
-                    max_concurrent: i.max_concurrent,
-                    idempotent: i.idempotent,
+                    retry: self.retry.unwrap_or_default().into(),
+                    overlap: self.overlap.unwrap_or(OverlapPolicy::Allow).into(),
+                    max_concurrent: self.max_concurrent,
+                    idempotent: self.idempotent,
                 },
-                labels: i.labels,
+                labels: self.labels,
             },
-            max_executions: i.max_executions,
-            comment: i.comment,
+            max_executions: self.max_executions,
+            comment: self.comment,
         }
     }
 }
@@ -277,8 +245,8 @@ pub struct UpdateEventInput {
     pub environment: Option<Vec<EnvVarInput>>,
     /// JSON Schema that the input must satisfy; null removes it.
     pub input_schema: async_graphql::MaybeUndefined<serde_json::Value>,
-    /// The container, as a whole.
-    pub target: Option<ContainerTargetInput>,
+    /// Where it runs, as a whole.
+    pub target: Option<TargetInput>,
     /// Time limit of the script, PT1S to PT24H.
     pub timeout: Option<Duration>,
     /// When a run is tried again, as a whole.
@@ -297,37 +265,37 @@ pub struct UpdateEventInput {
     pub comment: Option<String>,
 }
 
-impl From<UpdateEventInput> for EventChange {
-    fn from(i: UpdateEventInput) -> Self {
-        Self {
-            name: i.name,
-            description: i.description,
-            tags: i.tags,
-            shared: i.shared,
-            kind: i.kind.map(Into::into),
-            source: i.source,
-            http: i
+impl UpdateEventInput {
+    pub fn change(self) -> Result<EventChange> {
+        Ok(EventChange {
+            name: self.name,
+            description: self.description,
+            tags: self.tags,
+            shared: self.shared,
+            kind: self.kind.map(Into::into),
+            source: self.source,
+            http: self
                 .http
                 .map_value(Into::into)
                 .as_opt_ref()
                 .map(Option::<&HttpConfig>::cloned),
-            environment: i
+            environment: self
                 .environment
                 .map(|vars| vars.into_iter().map(Into::into).collect()),
-            input_schema: i
+            input_schema: self
                 .input_schema
                 .as_opt_ref()
                 .map(Option::<&serde_json::Value>::cloned),
-            target: i.target.map(Into::into),
-            timeout_ms: i.timeout.map(|d| d.0),
-            retry: i.retry.map(Into::into),
-            overlap: i.overlap.map(Into::into),
-            max_concurrent: i.max_concurrent.as_opt_ref().map(Option::<&i32>::copied),
-            idempotent: i.idempotent,
-            labels: i.labels,
-            max_executions: i.max_executions,
-            comment: i.comment,
-        }
+            target: self.target.map(TargetInput::parts).transpose()?,
+            timeout_ms: self.timeout.map(|d| d.0),
+            retry: self.retry.map(Into::into),
+            overlap: self.overlap.map(Into::into),
+            max_concurrent: self.max_concurrent.as_opt_ref().map(Option::<&i32>::copied),
+            idempotent: self.idempotent,
+            labels: self.labels,
+            max_executions: self.max_executions,
+            comment: self.comment,
+        })
     }
 }
 

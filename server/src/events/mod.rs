@@ -1,6 +1,7 @@
 //! Events: definitions of what to run, and their immutable versions.
 
 mod bulk;
+mod choice;
 mod copies;
 mod counter;
 mod graphql;
@@ -13,18 +14,19 @@ mod request;
 mod runs;
 mod service;
 mod store;
+mod targets;
 mod version;
 
 pub use bulk::{Chosen, OnConflict, Outcome, Taken};
 pub use graphql::{Event, EventVersion, EventsMutation, EventsQuery, person};
-pub use input::{
-    ContainerTargetInput, CreateEventInput, EnvVarInput, EventFilter, EventStatus, EventType, NetworkMode,
-    OrderDirection,
+pub use input::{CreateEventInput, EnvVarInput, EventFilter, EventStatus, EventType, OrderDirection};
+pub use loader::{EventLoader, RunsOn, RunsOnLoader, VersionLoader};
+pub use model::{
+    DEFAULT_TIMEOUT_MS, Definition, EnvVar, MOST_SERVERS, Profile, ServerName, ServerTarget, Target,
 };
-pub use loader::{EventLoader, VersionLoader};
-pub use model::{DEFAULT_TIMEOUT_MS, Definition, EnvVar, Profile, Target};
 pub use policy::{Overlap, Policy, RetryOn, RetryPolicy};
 pub use request::HttpRequestInput;
 pub use runs::{OverlapPolicy, RetryOn as RetryCause, RetryPolicyInput};
 pub use service::{Events, NewEvent};
 pub use store::{EventRow, Filter, VersionRow};
+pub use targets::{ContainerTargetInput, NetworkMode, TargetInput};

@@ -1,5 +1,7 @@
 //! What an event consists of and the rules for it. Pure.
 
+mod target;
+
 use cronium_entity::enums::EventKind;
 use cronium_protocol::agent::{MAX_LABELS, is_label};
 use jsonschema::error::ValidationErrorKind;
@@ -13,6 +15,7 @@ use crate::kernel::storable::is_storable;
 
 use super::http::HttpConfig;
 use super::policy::Policy;
+pub use target::{MOST_SERVERS, SERVERS, ServerName, ServerTarget, Target};
 
 /// Largest source, in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
@@ -26,31 +29,6 @@ pub struct EnvVar {
     pub value: String,
 }
 
-/// The container that a script runs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// None: the installation's execution image.
-    pub image: Option<String>,
-    pub memory_bytes: i64,
-    /// Thousandths of a core.
-    pub cpu_millis: i32,
-    pub pids: i32,
-    /// False: no network at all.
-    pub network: bool,
-}
-
-impl Default for Target {
-    fn default() -> Self {
-        Self {
-            image: None,
-            memory_bytes: 512 << 20,
-            cpu_millis: 1000,
-            pids: 128,
-            network: false,
-        }
-    }
-}
-
 /// Everything that a version holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
@@ -61,7 +39,10 @@ pub struct Definition {
     pub http: Option<HttpConfig>,
     pub environment: Vec<EnvVar>,
     pub input_schema: Option<Value>,
+    /// At its defaults where there are servers.
     pub target: Target,
+    /// None: it runs in a container.
+    pub servers: Option<ServerTarget>,
     pub timeout_ms: i64,
     pub policy: Policy,
     /// What an orchestrator must have to run it: all of them, in any order.
@@ -193,7 +174,10 @@ impl Definition {
             "timeout",
             "A timeout is between PT1S and PT24H.",
         );
-        self.target.check(checks);
+        match &self.servers {
+            Some(servers) => servers.check(self.kind, checks),
+            None => self.target.check(checks),
+        }
         self.policy.check(checks);
         check_labels(&self.labels, checks);
         let plain = self.input_schema.as_ref().is_none_or(is_storable);
@@ -241,41 +225,6 @@ impl Definition {
     }
 }
 
-impl Target {
-    fn check(&self, checks: &mut Checks) {
-        use UserErrorCode::Invalid;
-        let memory = (32 << 20..=64 << 30).contains(&self.memory_bytes);
-        checks.require(
-            memory,
-            Invalid,
-            "target.memoryBytes",
-            "Memory is between 32 MiB and 64 GiB.",
-        );
-        let cpus = (50..=64_000).contains(&self.cpu_millis);
-        checks.require(
-            cpus,
-            Invalid,
-            "target.cpus",
-            "Processors are between 0.05 and 64.",
-        );
-        let pids = (8..=4096).contains(&self.pids);
-        checks.require(
-            pids,
-            Invalid,
-            "target.pids",
-            "The process limit is between 8 and 4096.",
-        );
-        if let Some(image) = &self.image {
-            checks.require(
-                is_image(image),
-                Invalid,
-                "target.image",
-                "This is not an image's name.",
-            );
-        }
-    }
-}
-
 fn check_labels(labels: &[String], checks: &mut Checks) {
     use UserErrorCode::{Invalid, Taken, TooLong};
     let message = format!("At most {MAX_LABELS} labels.");
@@ -298,18 +247,6 @@ fn is_env_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// `[host[:port]/]path[:tag][@digest]`, as in the distribution reference grammar, without spaces or a
-/// leading dash.
-fn is_image(image: &str) -> bool {
-    image.len() <= 255
-        && image.chars().next().is_some_and(|c| c.is_ascii_alphanumeric())
-        && image
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
-        && !image.contains("//")
-        && !image.contains("..")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +261,7 @@ mod tests {
             environment: Vec::new(),
             input_schema: None,
             target: Target::default(),
+            servers: None,
             timeout_ms: DEFAULT_TIMEOUT_MS,
             policy: Policy::default(),
             labels: Vec::new(),
@@ -369,10 +307,10 @@ mod tests {
             "environment.2.name",
             "environment.3.name",
             "timeout",
-            "target.memoryBytes",
-            "target.cpus",
-            "target.pids",
-            "target.image",
+            "target.container.memoryBytes",
+            "target.container.cpus",
+            "target.container.pids",
+            "target.container.image",
             "labels.1",
             "labels.2",
             "labels.3",

@@ -14,10 +14,11 @@ use crate::kernel::ids::{EventId, EventVersionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result};
 use crate::quotas::Quotas;
+use crate::servers::Servers;
 
 use super::counter;
 use super::http::HttpConfig;
-use super::model::{Definition, EnvVar, Profile, Target};
+use super::model::{Definition, EnvVar, Profile, ServerTarget, Target};
 use super::policy::{Overlap, Policy, RetryPolicy};
 use super::store::{self, EventRow, Filter, OrderBy, VersionRow};
 
@@ -27,6 +28,7 @@ pub struct Events {
     pub(super) kernel: Kernel,
     pub(super) audit: Audit,
     pub(super) quotas: Quotas,
+    pub(super) servers: Servers,
 }
 
 /// Everything of a new event.
@@ -54,7 +56,8 @@ pub struct EventChange {
     pub environment: Option<Vec<EnvVar>>,
     /// Some(None) removes the schema.
     pub input_schema: Option<Option<serde_json::Value>>,
-    pub target: Option<Target>,
+    /// The container, or the servers that there are instead of it.
+    pub target: Option<(Target, Option<ServerTarget>)>,
     pub timeout_ms: Option<i64>,
     pub retry: Option<RetryPolicy>,
     pub overlap: Option<Overlap>,
@@ -67,11 +70,12 @@ pub struct EventChange {
 }
 
 impl Events {
-    pub fn new(kernel: Kernel, audit: Audit, quotas: Quotas) -> Self {
+    pub fn new(kernel: Kernel, audit: Audit, quotas: Quotas, servers: Servers) -> Self {
         Self {
             kernel,
             audit,
             quotas,
+            servers,
         }
     }
 
@@ -156,7 +160,10 @@ impl Events {
     pub async fn create(&self, op: &Op, new: NewEvent) -> Result<EventRow> {
         let grant = access::allow(op, Action::CreateEvent)?;
         let mut checks = Checks::default();
-        let new = new.checked(&mut checks);
+        let mut new = new.checked(&mut checks);
+        if let Some(servers) = &mut new.definition.servers {
+            self.choose(op, grant.user(), servers, &[], &mut checks).await?;
+        }
         checks.done()?;
         let (row, version) = self.new_rows(&grant, new);
         let limits = self.quotas.limits(grant.user()).await?;
@@ -250,6 +257,7 @@ impl Events {
             cpu_millis: 0,
             pids: 0,
             network: false,
+            servers: None,
             timeout_ms: 0,
             retry: None,
             overlap: Overlap::Allow,
@@ -261,8 +269,23 @@ impl Events {
     }
 
     /// Saves a change. What a version holds makes a new one when it differs.
-    pub async fn update(&self, op: &Op, id: EventId, expected: i32, change: EventChange) -> Result<EventRow> {
+    pub async fn update(
+        &self,
+        op: &Op,
+        id: EventId,
+        expected: i32,
+        mut change: EventChange,
+    ) -> Result<EventRow> {
         let grant = access::allow(op, Action::ChangeEvent)?;
+        let mut checks = Checks::default();
+        // Before anything is locked. When it is another version by then, that is refused.
+        if let Some((_, Some(servers))) = &mut change.target {
+            let (seen, version) = store::with_version(&self.kernel.db, &grant, id).await?;
+            expect_version(&seen, expected)?;
+            let kept = Definition::from(version).servers.map(|target| target.servers);
+            let (owner, kept) = (UserId(seen.owner_id), kept.unwrap_or_default());
+            self.choose(op, owner, servers, &kept, &mut checks).await?;
+        }
         let tx = self.kernel.db.begin().await?;
         let mut row = store::lock(&tx, &grant, id).await?;
         let before = row.clone();
@@ -277,6 +300,9 @@ impl Events {
             tags: change.tags.unwrap_or(row.tags),
             shared: change.shared.unwrap_or(row.shared),
         };
+        let (target, servers) = change
+            .target
+            .unwrap_or_else(|| (current.target.clone(), current.servers.clone()));
         let mut definition = Definition {
             kind: change.kind.unwrap_or(current.kind),
             source: change.source.unwrap_or_else(|| current.source.clone()),
@@ -285,7 +311,8 @@ impl Events {
             input_schema: change
                 .input_schema
                 .unwrap_or_else(|| current.input_schema.clone()),
-            target: change.target.unwrap_or_else(|| current.target.clone()),
+            target,
+            servers,
             timeout_ms: change.timeout_ms.unwrap_or(current.timeout_ms),
             policy: Policy {
                 retry: change.retry.unwrap_or_else(|| current.policy.retry.clone()),
@@ -296,7 +323,6 @@ impl Events {
             labels: change.labels.unwrap_or_else(|| current.labels.clone()),
         };
         let max_executions = change.max_executions.unwrap_or(row.max_executions);
-        let mut checks = Checks::default();
         let profile = profile.checked(&mut checks);
         definition.check(&mut checks);
         check_comment(change.comment.as_deref(), &mut checks);
@@ -344,11 +370,11 @@ impl Events {
         expected: i32,
     ) -> Result<EventRow> {
         let grant = access::allow(op, Action::ChangeEvent)?;
-        let tx = self.kernel.db.begin().await?;
-        let mut row = store::lock(&tx, &grant, id).await?;
-        let before = row.clone();
-        expect_version(&row, expected)?;
-        let old = store::version_of(&tx, id, version).await.map_err(|e| match e {
+        // Before anything is locked. When it is another version by then, that is refused; no version ever changes.
+        let (seen, current) = store::with_version(&self.kernel.db, &grant, id).await?;
+        expect_version(&seen, expected)?;
+        let old = store::version_of(&self.kernel.db, id, version).await;
+        let old = old.map_err(|e| match e {
             Error::NotFound(_) => Error::field(
                 UserErrorCode::NotFound,
                 "versionId",
@@ -357,8 +383,18 @@ impl Events {
             other => other,
         })?;
         let comment = Some(format!("Restored from version {}", old.number));
+        let mut definition = Definition::from(old);
+        if let Some(servers) = &mut definition.servers {
+            let kept = Definition::from(current).servers.map(|target| target.servers);
+            let (owner, kept) = (UserId(seen.owner_id), kept.unwrap_or_default());
+            self.choose_again(op, owner, servers, &kept).await?;
+        }
+        let tx = self.kernel.db.begin().await?;
+        let mut row = store::lock(&tx, &grant, id).await?;
+        let before = row.clone();
+        expect_version(&row, expected)?;
         row.version_number += 1;
-        let version = self.version_row(&grant, Some(id), row.version_number, old.into(), comment);
+        let version = self.version_row(&grant, Some(id), row.version_number, definition, comment);
         (row.version_id, row.kind, row.updated_at) = (version.id, version.kind, self.kernel.now());
         store::insert_version(&tx, version).await?;
         store::save(&tx, row.clone()).await?;

@@ -11,8 +11,8 @@ use sea_orm::sea_query::extension::postgres::PgExpr as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Func, LockType, Order, Query};
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _,
-    IntoActiveModel as _, JoinType, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select, Statement,
+    FromQueryResult as _, IntoActiveModel as _, JoinType, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Select, Statement,
 };
 use uuid::Uuid;
 
@@ -227,7 +227,8 @@ pub async fn naming(
     let any = words.join("|");
     // The first look leaves few events for the second, which is made for each word.
     let sql = r"WITH found AS MATERIALIZED (
-             SELECT e.id, v.source || coalesce(v.http::text, '') AS source, v.environment FROM events e JOIN event_versions v ON v.id = e.version_id
+             SELECT e.id, v.source || coalesce(v.http::text, '') AS source, v.environment
+             FROM events e JOIN event_versions v ON v.id = e.version_id
              WHERE ($2::uuid IS NULL OR e.owner_id = $2 OR e.shared)
                AND (v.source ~ ('\m(' || $3 || ')\M') OR v.http::text ~ $3 OR v.environment::text ~ $3)
          ) SELECT word, f.id FROM found f CROSS JOIN unnest($1::text[]) AS word
@@ -242,6 +243,30 @@ pub async fn naming(
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let rows = db.query_all_raw(statement).await?;
     let pair = |row: sea_orm::QueryResult| Ok((row.try_get("", "word")?, row.try_get("", "id")?));
+    rows.into_iter().map(pair).collect()
+}
+
+/// Events whose present version runs on these servers, with the server, by name; of each server so many at most. Of one
+/// person and shared ones; None: of everybody.
+pub async fn running_on(
+    db: &impl ConnectionTrait,
+    viewer: Option<UserId>,
+    servers: Vec<Uuid>,
+    each: i64,
+) -> Result<Vec<(Uuid, EventRow)>> {
+    let sql = "SELECT s.id AS on_server, e.* FROM unnest($1::uuid[]) AS s(id) CROSS JOIN LATERAL (
+             SELECT e.* FROM event_versions v JOIN events e ON e.id = v.event_id AND e.version_id = v.id
+             WHERE v.servers @> jsonb_build_object('servers', jsonb_build_array(jsonb_build_object('id', s.id)))
+               AND ($2::uuid IS NULL OR e.owner_id = $2 OR e.shared)
+             ORDER BY lower(e.name), e.id LIMIT $3
+         ) e";
+    let values = [servers.into(), viewer.map(|user| user.0).into(), each.into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let rows = db.query_all_raw(statement).await?;
+    let pair = |row: sea_orm::QueryResult| {
+        let event = EventRow::from_query_result(&row, "")?;
+        Ok((row.try_get("", "on_server")?, event))
+    };
     rows.into_iter().map(pair).collect()
 }
 
@@ -377,6 +402,9 @@ pub fn definition_columns(mut definition: Definition, row: VersionRow) -> Versio
         cpu_millis: definition.target.cpu_millis,
         pids: definition.target.pids,
         network: definition.target.network,
+        servers: definition
+            .servers
+            .map(|servers| serde_json::to_value(servers).unwrap_or_default()),
         timeout_ms: definition.timeout_ms,
         retry: (retry != RetryPolicy::default()).then(|| serde_json::to_value(retry).unwrap_or_default()),
         overlap,
@@ -398,6 +426,14 @@ impl From<VersionRow> for Definition {
             network: row.network,
         };
         let retry = row.retry.map(serde_json::from_value).transpose();
+        // Whoever dispatches compares with the row: what is to run on servers runs in no container.
+        let version = row.id;
+        let unreadable = |problem: serde_json::Error| {
+            tracing::error!(%version, %problem, "servers of a version can't be read");
+        };
+        let servers = row
+            .servers
+            .and_then(|servers| serde_json::from_value(servers).map_err(unreadable).ok());
         let policy = Policy {
             retry: retry.ok().flatten().unwrap_or_default(),
             overlap: row.overlap,
@@ -411,6 +447,7 @@ impl From<VersionRow> for Definition {
             environment,
             input_schema: row.input_schema,
             target,
+            servers,
             timeout_ms: row.timeout_ms,
             policy,
             labels: row.labels,

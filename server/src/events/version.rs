@@ -9,11 +9,12 @@ use crate::kernel::ids::EventVersionId;
 use crate::kernel::scalars::Duration;
 
 use super::graphql::person;
-use super::input::{EventType, NetworkMode};
-use super::model::{Definition, EnvVar as EnvVarValue, Target};
+use super::input::EventType;
+use super::model::{Definition, EnvVar as EnvVarValue};
 use super::request::HttpRequestConfig;
 use super::runs::{OverlapPolicy, RetryPolicy};
 use super::store::VersionRow;
+use super::targets::TargetConfig;
 
 /// One variable of the environment.
 #[derive(Debug, Clone, SimpleObject)]
@@ -29,39 +30,6 @@ impl From<EnvVarValue> for EnvVar {
         Self {
             name: v.name,
             value: v.value,
-        }
-    }
-}
-
-/// The container that a script runs in.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct ContainerTarget {
-    /// Image; null: the installation's execution image.
-    image: Option<String>,
-    /// Memory limit in bytes.
-    memory_bytes: f64,
-    /// Processors.
-    cpus: f64,
-    /// Process limit.
-    pids: i32,
-    /// Network.
-    network: NetworkMode,
-}
-
-impl From<Target> for ContainerTarget {
-    fn from(t: Target) -> Self {
-        let network = if t.network {
-            NetworkMode::Bridge
-        } else {
-            NetworkMode::None
-        };
-        let cpus = f64::from(t.cpu_millis) / 1000.0;
-        Self {
-            image: t.image,
-            memory_bytes: t.memory_bytes as f64,
-            cpus,
-            pids: t.pids,
-            network,
         }
     }
 }
@@ -143,8 +111,12 @@ impl EventVersion {
     }
 
     /// Where it runs.
-    async fn target(&self) -> ContainerTarget {
-        self.definition().target.into()
+    async fn target(&self) -> TargetConfig {
+        let definition = self.definition();
+        match definition.servers {
+            Some(servers) => TargetConfig::Servers(servers.into()),
+            None => TargetConfig::Container(definition.target.into()),
+        }
     }
 
     /// Time limit of the script.

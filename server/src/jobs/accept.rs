@@ -10,16 +10,16 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::Grant;
-use crate::events::{EventRow, Policy, VersionRow};
+use crate::events::{EventRow, Policy, ServerTarget, VersionRow};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::UserId;
+use crate::kernel::ids::{ExecutionId, UserId};
 use crate::kernel::storable::is_storable;
 use crate::kernel::{Op, Result, Timestamp};
 
 use super::cancel;
 use super::model;
 use super::service::{Jobs, Start};
-use super::store::{self, JobRow, NewJob};
+use super::store::{self, JobRow, NewExecution, NewJob};
 use super::turns::{Answer, Arrival};
 
 /// How far ahead a start may be.
@@ -30,8 +30,10 @@ pub struct Work<'a> {
     pub event: Option<&'a EventRow>,
     pub version_id: Uuid,
     pub policy: Policy,
-    /// What its orchestrator must have, sorted.
+    /// What its event asks of an orchestrator.
     pub labels: Vec<String>,
+    /// None: it runs in a container, or is a request.
+    pub servers: Option<ServerTarget>,
     /// Whether it takes turns with the other runs of its event, and counts towards its limit.
     pub taking_turns: bool,
     /// The field of the input that names the event.
@@ -68,9 +70,12 @@ impl Jobs {
         let gate = work
             .event
             .filter(|_| work.taking_turns && work.policy.places().is_some());
+        let labels = model::labels::with_servers(work.labels, work.servers.is_some());
+        let max_parallel = work.servers.as_ref().and_then(|servers| servers.max_parallel);
         let mut new = NewJob {
             id: self.kernel.id(),
-            execution: self.kernel.id(),
+            executions: self.slots(work.servers),
+            max_parallel,
             owner: work.owner,
             actor: grant.user().0,
             api_token: grant.token().map(|id| id.0),
@@ -90,7 +95,7 @@ impl Jobs {
             held: gate.is_some() && run_at.is_some(),
             skipped: false,
             max_starts: work.policy.max_starts(),
-            labels: Some(work.labels).filter(|labels| !labels.is_empty()),
+            labels: Some(labels).filter(|labels| !labels.is_empty()),
         };
         let owner = UserId(work.owner);
         let limits = self.quotas.limits(owner).await?;
@@ -130,6 +135,35 @@ impl Jobs {
         tx.commit().await?;
         cancel::announce(&self.kernel, &answer.stopped);
         Ok(Some(job))
+    }
+
+    /// One execution for each server, in their order; those wait that come after as many as run at a time.
+    fn slots(&self, servers: Option<ServerTarget>) -> Vec<NewExecution> {
+        let Some(ServerTarget {
+            servers,
+            max_parallel,
+        }) = servers
+        else {
+            return vec![NewExecution {
+                id: self.kernel.id(),
+                server: None,
+                waits: None,
+            }];
+        };
+        let waits = |slot: usize| {
+            let most = max_parallel?;
+            let at_once = usize::try_from(most).unwrap_or_default().max(1);
+            (slot >= at_once).then(|| model::slots::waits(most))
+        };
+        // Sorted: of those that were queued at the same moment the first is given out first.
+        let mut ids: Vec<ExecutionId> = servers.iter().map(|_| self.kernel.id()).collect();
+        ids.sort_unstable();
+        let slot = |(slot, (id, server))| NewExecution {
+            id,
+            server: Some(server),
+            waits: waits(slot),
+        };
+        ids.into_iter().zip(servers).enumerate().map(slot).collect()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Stopping jobs: one, many, or those that give way to another. What nobody runs ends at once, the rest is asked to.
 
-use cronium_entity::enums::JobStatus;
 use sea_orm::{DatabaseTransaction, TransactionTrait as _};
 use uuid::Uuid;
 
@@ -30,12 +29,12 @@ pub struct Stopped {
 
 impl Stopped {
     fn ended(&self) -> impl Iterator<Item = &JobRow> {
-        self.jobs.iter().filter(|job| job.status == JobStatus::Cancelled)
+        self.jobs.iter().filter(|job| model::is_final(job.status))
     }
 }
 
-/// Stops those of the jobs that have not ended. `note` says why, where it was not a person's wish. `with` is a job that is
-/// locked together with them: locks of executions are taken in one order.
+/// Stops those of the jobs that have not ended. `note` says why, where it was not a person's wish. `with` is a job
+/// that is locked together with them: locks of executions are taken in one order.
 pub async fn stop(
     kernel: &Kernel,
     tx: &DatabaseTransaction,
@@ -45,19 +44,30 @@ pub async fn stop(
     with: Option<Uuid>,
 ) -> Result<Stopped> {
     let locked = store::lock_open(tx, ids.iter().copied().chain(with).collect()).await?;
-    let (mut at_once, mut asked) = (Vec::new(), Vec::new());
+    let (mut at_once, mut asked, mut several) = (Vec::new(), Vec::new(), Vec::new());
     for job in locked.jobs.iter().filter(|job| ids.contains(&job.id)) {
         match model::cancel(job.status) {
+            // Some of its slots may have ended, and some may be at work.
+            Ok(_) if job.slots > 1 => several.push(job.id),
             Ok(Cancellation::AtOnce) => at_once.push(job.id),
             Ok(Cancellation::ByOrchestrator) => asked.push(job.id),
             Err(_) => {}
         }
     }
     let now = kernel.now();
-    let told = locked.executions.iter().filter(|(_, job)| asked.contains(job));
-    let told = told.map(|(execution, _)| ExecutionId(*execution)).collect();
+    let told = locked.claimed.iter();
+    let told = told.filter(|one| asked.contains(&one.job_id));
+    let mut told: Vec<_> = told.map(|one| ExecutionId(one.id)).collect();
     let mut jobs = store::cancel_at_once(tx, at_once, by, note, now).await?;
     jobs.extend(store::ask_to_stop(tx, asked, by, note, now).await?);
+    if !several.is_empty() {
+        store::ask_to_stop(tx, several.clone(), by, note, now).await?;
+        // Slots that waited may have been given out since those that somebody has were read.
+        let at_work = store::asked_to_stop(tx, several.clone()).await?;
+        told.extend(at_work.into_iter().map(|one| ExecutionId(one.id)));
+        store::end_unclaimed(tx, several.clone(), note, now).await?;
+        jobs.extend(store::summed_up(tx, &several, now).await?);
+    }
     Ok(Stopped { jobs, told })
 }
 

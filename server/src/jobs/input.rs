@@ -2,12 +2,13 @@
 
 use async_graphql::{Enum, ID, InputObject};
 use cronium_entity::enums::{JobStatus as StatusValue, Priority as PriorityValue, Trigger as TriggerValue};
+use uuid::Uuid;
 
 use crate::events::{
-    ContainerTargetInput, DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, HttpRequestInput,
-    OrderDirection, OverlapPolicy, Policy, RetryPolicyInput,
+    DEFAULT_TIMEOUT_MS, Definition, EnvVarInput, EventType, HttpRequestInput, OrderDirection, OverlapPolicy,
+    Policy, RetryPolicyInput, TargetInput,
 };
-use crate::kernel::ids::EventId;
+use crate::kernel::ids::{EventId, ServerId};
 use crate::kernel::scalars::Duration;
 use crate::kernel::{Result, Timestamp};
 
@@ -133,6 +134,26 @@ pub struct RunEventInput {
     pub wait_seconds: i32,
     /// The same key gives the same job for 24 hours; 1 to 200 characters.
     pub idempotency_key: Option<String>,
+    /// Only on these of the event's servers; null: on all of them.
+    pub servers: Option<Vec<ID>>,
+}
+
+impl RunEventInput {
+    /// Which event to run, and how. What is no id names what does not exist.
+    pub fn parts(self) -> (EventId, Start) {
+        let event = EventId::parse(&self.event_id).unwrap_or(EventId(Uuid::nil()));
+        let wait = u64::try_from(self.wait_seconds).unwrap_or(u64::MAX);
+        let server = |id: &ID| ServerId::parse(id).unwrap_or(ServerId(Uuid::nil()));
+        let start = Start {
+            input: self.input,
+            priority: self.priority.into(),
+            wait: std::time::Duration::from_secs(wait),
+            idempotency_key: self.idempotency_key,
+            run_at: self.run_at,
+            servers: self.servers.map(|ids| ids.iter().map(server).collect()),
+        };
+        (event, start)
+    }
 }
 
 /// A source to run without saving it.
@@ -153,8 +174,8 @@ pub struct TestEventInput {
     pub environment: Vec<EnvVarInput>,
     /// JSON Schema that the input must satisfy.
     pub input_schema: Option<serde_json::Value>,
-    /// The container.
-    pub target: Option<ContainerTargetInput>,
+    /// Where it runs; in a container by default.
+    pub target: Option<TargetInput>,
     /// Time limit of the script, PT1S to PT24H; PT30M by default.
     pub timeout: Option<Duration>,
     /// When the run is tried again; one attempt by default.
@@ -177,14 +198,17 @@ pub struct TestEventInput {
 
 impl TestEventInput {
     /// The definition to run, and how.
-    pub fn parts(self) -> (Definition, Start) {
+    pub fn parts(self) -> Result<(Definition, Start)> {
+        let target = self.target.map(TargetInput::parts).transpose()?;
+        let (target, servers) = target.unwrap_or_default();
         let definition = Definition {
             kind: self.kind.into(),
             source: self.source,
             http: self.http.map(Into::into),
             environment: self.environment.into_iter().map(Into::into).collect(),
             input_schema: self.input_schema,
-            target: self.target.unwrap_or_default().into(),
+            target,
+            servers,
             timeout_ms: self.timeout.map_or(DEFAULT_TIMEOUT_MS, |d| d.0),
             policy: Policy {
                 retry: self.retry.unwrap_or_default().into(),
@@ -200,8 +224,9 @@ impl TestEventInput {
             wait: std::time::Duration::ZERO,
             idempotency_key: self.idempotency_key,
             run_at: None,
+            servers: None,
         };
-        (definition, start)
+        Ok((definition, start))
     }
 }
 

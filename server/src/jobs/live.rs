@@ -63,14 +63,14 @@ impl JobsSubscription {
         let mut signals = jobs.signals();
         let mut last = api(ctx, jobs.watched(&op, id).await)?;
         Ok(async_stream::stream! {
-            yield Ok(Job(last.0.clone()));
-            while !is_final(last.0.status) {
+            yield Ok(Job(last.row.clone()));
+            while !is_final(last.row.status) {
                 let changed = async { while signals.recv().await.is_ok_and(|signal| !signal.concerns(id)) {} };
                 drop(tokio::time::timeout(LOOK, changed).await);
                 match jobs.watched(&op, id).await {
                     Ok(seen) if seen != last => {
                         last = seen;
-                        yield Ok(Job(last.0.clone()));
+                        yield Ok(Job(last.row.clone()));
                     }
                     Ok(_) => {}
                     Err(e) => {

@@ -2,13 +2,13 @@
 
 mod accept;
 mod cancel;
-mod execution;
 mod graphql;
 mod input;
 mod intake;
 mod live;
 mod loader;
 pub mod model;
+mod places;
 pub mod queue;
 mod service;
 mod store;

@@ -9,7 +9,7 @@ use crate::access::{self, Action, Grant, Reach};
 use crate::audit::Audit;
 use crate::events::{Definition, Events};
 use crate::kernel::error::{Checks, UserErrorCode};
-use crate::kernel::ids::{EventId, ExecutionId, JobId};
+use crate::kernel::ids::{EventId, ExecutionId, JobId, ServerId};
 use crate::kernel::paging::{Page, PageArgs};
 use crate::kernel::{Error, Kernel, Op, Result, Timestamp};
 use crate::orchestrators::Orchestrators;
@@ -19,6 +19,7 @@ use super::accept::{Request, Work, check_start};
 use super::intake::Intake;
 use super::loader::Newest;
 use super::model::is_final;
+use super::places;
 use super::store::{self, ExecutionRow, Filter, JobRow};
 use super::turns::Turns;
 
@@ -47,6 +48,8 @@ pub struct Start {
     pub idempotency_key: Option<String>,
     /// Not before this moment; what has passed is now.
     pub run_at: Option<Timestamp>,
+    /// Only on these of the event's servers; None: on all.
+    pub servers: Option<Vec<ServerId>>,
 }
 
 impl Jobs {
@@ -156,6 +159,8 @@ impl Jobs {
             json!(start.priority as i16),
         ];
         asked.extend(start.run_at.map(|at| json!(at)));
+        let servers = start.servers.as_ref();
+        asked.extend(servers.map(|ids| json!(ids.iter().map(|id| id.0).collect::<Vec<_>>())));
         let request = Request::new(&Value::Array(asked));
         if let Some(known) = self.repeated(&grant, &start, &request).await? {
             return Ok(known);
@@ -176,12 +181,14 @@ impl Jobs {
         );
         let definition = Definition::from(version);
         definition.check_input(start.input.as_ref(), &mut checks);
+        let servers = places::chosen(definition.servers, start.servers.as_deref(), &mut checks);
         checks.done()?;
         let work = Work {
             event: Some(&event),
             version_id: event.version_id,
             policy: definition.policy,
             labels: definition.labels,
+            servers,
             taking_turns: true,
             event_field: "eventId",
             ad_hoc: None,
@@ -198,7 +205,7 @@ impl Jobs {
         &self,
         op: &Op,
         event: Option<EventId>,
-        definition: Definition,
+        mut definition: Definition,
         start: Start,
     ) -> Result<JobRow> {
         let grant = access::allow(op, Action::RunEvent)?;
@@ -223,14 +230,20 @@ impl Jobs {
         check_start(&start, self.kernel.now(), &mut checks);
         definition.check(&mut checks);
         definition.check_input(start.input.as_ref(), &mut checks);
+        if let Some(servers) = &mut definition.servers {
+            // Whoever tests is whose job it is.
+            let choice = self.events.choose(op, grant.user(), servers, &[], &mut checks);
+            choice.await?;
+        }
         checks.done()?;
-        let policy = definition.policy.clone();
+        let (policy, servers) = (definition.policy.clone(), definition.servers.clone());
         let version = self.events.ad_hoc(&grant, event.as_ref(), definition);
         let work = Work {
             event: event.as_ref(),
             version_id: version.id,
             policy,
             labels: version.labels.clone(),
+            servers,
             taking_turns: false,
             event_field: "eventId",
             ad_hoc: Some(version),
@@ -254,6 +267,7 @@ impl Jobs {
             wait: Duration::ZERO,
             idempotency_key,
             run_at: None,
+            servers: None,
         };
         let request = Request::new(&json!(["retry", id.0]));
         if let Some(known) = self.repeated(&grant, &start, &request).await? {
@@ -288,12 +302,14 @@ impl Jobs {
         let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
         let taking_turns = !version.ad_hoc;
         let definition = Definition::from(version);
+        let servers = self.places_again(id, definition.servers).await?;
         let work = Work {
             event: event.as_ref(),
             version_id: old.event_version_id,
             taking_turns,
             policy: definition.policy,
             labels: definition.labels,
+            servers,
             event_field: "id",
             ad_hoc: None,
             owner: old.owner_id,

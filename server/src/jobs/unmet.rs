@@ -1,4 +1,5 @@
 //! Ready work that nobody may take: said when it is looked at, from the rows of the orchestrators, and so never stale.
+//! And all that somebody sees who watches a job.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,17 @@ use crate::kernel::{Op, Result};
 
 use super::model::labels::unmet;
 use super::service::Jobs;
-use super::store::{self, JobRow};
+use super::store::{self, ExecutionFace, JobRow};
+
+/// What changes for who watches a job.
+#[derive(Debug, PartialEq)]
+pub struct Watched {
+    pub row: JobRow,
+    /// Beside its row.
+    told: Option<String>,
+    /// Of a job on several servers: they change while its row does not.
+    executions: Vec<ExecutionFace>,
+}
 
 impl Jobs {
     /// What those of the jobs are told whose ready work asks for labels that no orchestrator has which takes work.
@@ -27,14 +38,23 @@ impl Jobs {
         Ok(told.collect())
     }
 
-    /// A job, and what it is told beside its row.
-    pub async fn watched(&self, op: &Op, id: JobId) -> Result<(JobRow, Option<String>)> {
+    /// A job as somebody sees it now.
+    pub async fn watched(&self, op: &Op, id: JobId) -> Result<Watched> {
         let row = self.get(op, id).await?;
         let told = if row.status == JobStatus::Queued && !row.held {
             self.unmet(&[row.id]).await?.remove(&row.id)
         } else {
             None
         };
-        Ok((row, told))
+        let executions = if row.slots > 1 {
+            store::execution_faces(&self.kernel.db, row.id).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Watched {
+            row,
+            told,
+            executions,
+        })
     }
 }

@@ -14,6 +14,7 @@ use crate::kernel::{Error, Timestamp};
 
 use super::clean::clean;
 use super::lines::LiveLines;
+use super::places::After;
 use super::service::{Batch, Logs};
 
 /// Where a line came from.
@@ -119,7 +120,10 @@ impl LogBatch {
 
     /// Resume `jobLog` after this.
     async fn cursor(&self) -> String {
-        format!("{}:{}", self.0.execution.global().as_str(), self.0.last_seq)
+        match &self.0.places {
+            Some(places) => places.to_string(),
+            None => format!("{}:{}", self.0.execution.global().as_str(), self.0.last_seq),
+        }
     }
 }
 
@@ -155,16 +159,10 @@ impl LogsSubscription {
         let (logs, op) = (ctx.data::<Logs>()?, op(ctx)?.clone());
         let id = api(ctx, JobId::parse(&job_id))?;
         api(ctx, ctx.data::<Jobs>()?.get(&op, id).await)?;
-        let position = |text: String| {
-            let (execution, seq) = text.rsplit_once(':')?;
-            Some((
-                ExecutionId::parse(&ID(execution.to_owned())).ok()?,
-                seq.parse().ok()?,
-            ))
-        };
         let after = match after {
             Some(text) => {
-                let known = position(text).ok_or_else(|| Error::BadRequest("`after` is not a cursor".into()));
+                let known =
+                    After::parse(&text).ok_or_else(|| Error::BadRequest("`after` is not a cursor".into()));
                 Some(api(ctx, known)?)
             }
             None => None,

@@ -10,34 +10,33 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use crate::kernel::error::Error;
-use crate::kernel::ids::{ExecutionId, JobId};
+use crate::kernel::ids::ExecutionId;
 use crate::kernel::signals::Hint;
 use crate::kernel::{Kernel, Op, Result, Timestamp};
 
 use super::graphql::{LogPage, LogStream};
 use super::hub::{Heard, Hub};
 use super::lines::Lines;
+use super::places::Places;
 use super::store;
 
 /// Lines in one message to a subscriber, and bytes of text: a block of a runner is less, as a rule.
 const BATCH: usize = 2000;
 const BATCH_BYTES: usize = 256 << 10;
 /// Chunks read at a time: at most some MiB.
-const CHUNKS: i64 = 16;
+pub(super) const CHUNKS: i64 = 16;
 /// Text in one page, and text that is looked through for it.
 const PAGE_BYTES: usize = 1 << 20;
 const SEARCH_BYTES: usize = 32 << 20;
 /// A look at the store stands behind the hub.
-const LOOK: Duration = Duration::from_secs(1);
-/// Between an execution's end and the question whether its job goes on with another.
-const AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
-fn fits(lines: &[Line]) -> bool {
+pub(super) fn fits(lines: &[Line]) -> bool {
     lines.len() <= BATCH && lines.iter().map(|line| line.text.len()).sum::<usize>() <= BATCH_BYTES
 }
 
 /// Lines in messages of bounded size; a line that is larger by itself goes alone.
-fn parts(lines: Vec<Line>) -> Vec<Arc<Lines>> {
+pub(super) fn parts(lines: Vec<Line>) -> Vec<Arc<Lines>> {
     let (mut out, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
     for line in lines {
         if part.len() >= BATCH || (bytes + line.text.len() > BATCH_BYTES && !part.is_empty()) {
@@ -56,8 +55,8 @@ fn parts(lines: Vec<Line>) -> Vec<Arc<Lines>> {
 /// Logs of executions.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    kernel: Kernel,
-    hub: Arc<Hub>,
+    pub(super) kernel: Kernel,
+    pub(super) hub: Arc<Hub>,
 }
 
 /// Lines of one execution; `last` when nothing follows.
@@ -67,6 +66,8 @@ pub struct Batch {
     pub lines: Arc<Lines>,
     pub last_seq: u64,
     pub ended: bool,
+    /// How far all slots of its job were read; None: it has one, or only this execution is read.
+    pub places: Option<Places>,
 }
 
 impl Logs {
@@ -225,11 +226,11 @@ impl Logs {
                     }
                     for part in parts(lines) {
                         last = part.last().map_or(last, |line| line.seq);
-                        yield Batch { execution, lines: part, last_seq: last, ended: false };
+                        yield Batch { execution, lines: part, last_seq: last, ended: false, places: None };
                     }
                 }
                 if ended && last >= total {
-                    yield Batch { execution, lines: Arc::default(), last_seq: last, ended: true };
+                    yield Batch { execution, lines: Arc::default(), last_seq: last, ended: true, places: None };
                     return;
                 }
                 let mut heard = Instant::now();
@@ -262,7 +263,7 @@ impl Logs {
                             };
                             for part in fresh {
                                 last = part.last().map_or(last, |line| line.seq);
-                                yield Batch { execution, lines: part, last_seq: last, ended: false };
+                                yield Batch { execution, lines: part, last_seq: last, ended: false, places: None };
                             }
                         }
                         Ok(Heard::Behind) | Err(RecvError::Lagged(_)) => continue 'stored,
@@ -272,44 +273,6 @@ impl Logs {
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// The logs of a job's executions, one after the other, as they appear; the last batch of the last one
-    /// says that nothing follows.
-    pub fn follow_job(
-        &self,
-        job: JobId,
-        after: Option<(ExecutionId, u64)>,
-    ) -> impl Stream<Item = Result<Batch>> + Send + use<> {
-        let this = self.clone();
-        async_stream::try_stream! {
-            let mut at = after;
-            loop {
-                // Asked first: an execution that is made after this belongs to a job that goes on.
-                let over = store::job_has_ended(&this.kernel, job.0).await?;
-                for execution in store::executions(&this.kernel, job.0).await? {
-                    let from = match at {
-                        Some((known, seq)) if known == execution => seq,
-                        Some((known, _)) if known.0 > execution.0 => continue,
-                        _ => 0,
-                    };
-                    for await batch in this.follow(execution, from) {
-                        let batch = batch?;
-                        at = Some((execution, batch.last_seq));
-                        if !batch.ended {
-                            yield batch;
-                        }
-                    }
-                }
-                if over {
-                    if let Some((execution, last_seq)) = at {
-                        yield Batch { execution, lines: Arc::default(), last_seq, ended: true };
-                    }
-                    return;
-                }
-                tokio::time::sleep(AGAIN).await;
             }
         }
     }

@@ -7,6 +7,7 @@ use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, Statement,
     TransactionTrait as _,
 };
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
@@ -148,16 +149,52 @@ pub async fn state(kernel: &Kernel, execution: ExecutionId) -> Result<(bool, u64
     Ok((ended, lines.unsigned_abs()))
 }
 
-/// Whether nothing of the job will run any more.
-pub async fn job_has_ended(kernel: &Kernel, job: Uuid) -> Result<bool> {
-    let ended: Option<bool> = sqlx::query_scalar("SELECT finished_at IS NOT NULL FROM jobs WHERE id = $1")
-        .bind(job)
-        .fetch_optional(&kernel.pool)
-        .await?;
-    Ok(ended.unwrap_or(true))
+/// A job, as far as its log goes.
+#[derive(Debug, FromRow)]
+pub struct JobState {
+    /// Nothing of it will run any more.
+    pub ended: bool,
+    pub slots: i32,
 }
 
-/// Executions of a job, oldest attempt first.
+/// What is not there has ended.
+pub async fn job_state(kernel: &Kernel, job: Uuid) -> Result<JobState> {
+    let sql = "SELECT finished_at IS NOT NULL AS ended, slots FROM jobs WHERE id = $1";
+    let found = sqlx::query_as(sql).bind(job).fetch_optional(&kernel.pool).await?;
+    Ok(found.unwrap_or(JobState {
+        ended: true,
+        slots: 1,
+    }))
+}
+
+/// An execution among those of its job.
+#[derive(Debug, FromRow)]
+pub struct Part {
+    id: Uuid,
+    pub slot: i32,
+    pub attempt: i32,
+    /// Somebody has it, or had it.
+    pub begun: bool,
+    pub ended: bool,
+    /// 0, when its log was removed.
+    pub lines: i64,
+}
+
+impl Part {
+    pub fn execution(&self) -> ExecutionId {
+        ExecutionId(self.id)
+    }
+}
+
+/// All executions of a job by slots, oldest attempt first.
+pub async fn parts(kernel: &Kernel, job: Uuid) -> Result<Vec<Part>> {
+    let sql = "SELECT id, slot, attempt, status <> 'QUEUED' OR log_lines > 0 AS begun, finished_at IS NOT NULL AS ended,
+                   CASE WHEN log_dropped_at IS NULL THEN log_lines ELSE 0 END AS lines
+               FROM executions WHERE job_id = $1 ORDER BY slot, attempt";
+    Ok(sqlx::query_as(sql).bind(job).fetch_all(&kernel.pool).await?)
+}
+
+/// Executions of a job with one slot, oldest attempt first.
 pub async fn executions(kernel: &Kernel, job: Uuid) -> Result<Vec<ExecutionId>> {
     let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM executions WHERE job_id = $1 ORDER BY attempt")
         .bind(job)

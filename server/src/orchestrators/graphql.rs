@@ -58,7 +58,7 @@ impl Orchestrator {
         self.0.row.capacity
     }
 
-    /// How many it runs now.
+    /// How many executions it runs itself now; those on servers are not counted.
     async fn running(&self) -> i32 {
         self.0.row.running
     }

@@ -40,6 +40,8 @@ pub struct Offer {
     pub labels: Vec<String>,
     /// It takes no new work.
     pub draining: bool,
+    /// It reaches servers over SSH.
+    pub ssh: bool,
 }
 
 /// An orchestrator, and whether it is there.
@@ -81,6 +83,7 @@ impl Orchestrators {
         let offer = |one: Seen| Offer {
             labels: one.row.labels,
             draining: one.row.draining,
+            ssh: one.row.ssh,
         };
         Ok(here.map(offer).collect())
     }

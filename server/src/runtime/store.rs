@@ -60,17 +60,19 @@ pub async fn input(kernel: &Kernel, job: Uuid) -> Result<Option<Value>> {
     Ok(found.flatten())
 }
 
-/// Of the execution and of its job. False: it is another's by now, or over.
+/// Of the execution, and of its job where that has no others beside it. False: it is another's by now, or over.
 pub async fn set_condition(tx: &DatabaseTransaction, running: &Running, value: bool) -> Result<bool> {
     let sql = "WITH set AS (
                    UPDATE executions SET condition = $3
                    WHERE id = $1 AND epoch = $2 AND finished_at IS NULL RETURNING job_id
-               ) UPDATE jobs SET condition = $3 FROM set WHERE jobs.id = set.job_id";
+               ), told AS (
+                   UPDATE jobs SET condition = $3 FROM set WHERE jobs.id = set.job_id AND jobs.slots = 1
+               ) SELECT job_id FROM set";
     let values = [running.id.into(), running.epoch.into(), value.into()];
     let done = tx
-        .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
+        .query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
         .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(done.is_some())
 }
 
 /// A call that may come again: by the channel, which repeats what was not answered.

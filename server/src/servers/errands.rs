@@ -16,7 +16,7 @@ use crate::orchestrators::Orchestrators;
 use super::model::{self, Found, Trouble};
 use super::store::errands::{self as store, Taken};
 use super::store::{self as servers, CheckRow, ServerRow};
-use super::vault::{self, Vault};
+use super::vault::{self, Opened, Vault};
 
 /// An orchestrator has so long to answer; then somebody else is asked.
 const LEASE: Duration = Duration::from_secs(90);
@@ -103,11 +103,13 @@ impl Errands {
             Err(trouble) => return Ok(Some(Err(trouble))),
         };
         let address = vault::address(&row)?;
-        Ok(Some(Ok(match self.vault.spec(&row, jump.clone())? {
-            Some(host) => Errand::Check { host: Box::new(host) },
-            // Somebody confirmed a fingerprint while it could not be reached: it has yet to show the key.
-            None => Errand::HostKeys { address, jump },
-        })))
+        Ok(Some(Ok(
+            match self.vault.spec(&row, jump.clone(), &mut Opened::default())? {
+                Some(host) => Errand::Check { host: Box::new(host) },
+                // Somebody confirmed a fingerprint while it could not be reached: it has yet to show the key.
+                None => Errand::HostKeys { address, jump },
+            },
+        )))
     }
 
     /// What came of an errand. Counts once, and from whom it was given to last.

@@ -4,7 +4,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use crate::access::Permission;
-use crate::events::person;
+use crate::events::{Event, RunsOn, RunsOnLoader, person};
 use crate::identity::User;
 use crate::kernel::Timestamp;
 use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
@@ -17,7 +17,8 @@ use super::input::{
     CheckServerInput, CreateServerInput, DeleteServerInput, ProbeServerInput, ServerFilter, ServerSignIn,
     ServerStatus, ServerTrouble, UpdateServerInput, jump,
 };
-use super::loader::{BehindLoader, CheckLoader, ServerLoader};
+use super::loader::{BehindLoader, CheckLoader};
+use super::reference;
 use super::service::{Removal, Servers};
 use super::store::{ServerRow, check_cursor, cursor};
 
@@ -58,7 +59,7 @@ impl Server {
         &self.0.tags
     }
 
-    /// Whether others may see it and reach their servers through it.
+    /// Whether others may see it, run their scripts on it and reach their servers through it.
     async fn shared(&self) -> bool {
         self.0.shared
     }
@@ -91,12 +92,10 @@ impl Server {
 
     /// The server on the way; null when there is none, or when the viewer may not see it.
     async fn jump_server(&self, ctx: &Context<'_>) -> ApiResult<Option<Server>> {
-        let Some(id) = self.0.jump_server_id else {
-            return Ok(None);
-        };
-        let row = loaded(ctx, ctx.data::<DataLoader<ServerLoader>>()?.load_one(id).await)?;
-        let (servers, op) = (ctx.data::<Servers>()?, op(ctx)?);
-        Ok(row.filter(|row| servers.may_see(op, row)).map(Server))
+        match self.0.jump_server_id {
+            Some(id) => reference::visible(ctx, id).await,
+            None => Ok(None),
+        }
     }
 
     /// Global id of the server on the way, also when the viewer may not see that one; null when there is none.
@@ -112,6 +111,16 @@ impl Server {
         let rows = ctx.data::<DataLoader<BehindLoader>>()?.load_one(key).await;
         let rows = loaded(ctx, rows)?.unwrap_or_default();
         Ok(rows.into_iter().map(Server).collect())
+    }
+
+    /// Events that run here as they are now, by name; of those that the viewer may see, at most 100.
+    async fn used_by(&self, ctx: &Context<'_>) -> ApiResult<Vec<Event>> {
+        let Some(key) = RunsOn::seen_by(op(ctx)?, ServerId(self.0.id)) else {
+            return Ok(Vec::new());
+        };
+        let rows = ctx.data::<DataLoader<RunsOnLoader>>()?.load_one(key).await;
+        let rows = loaded(ctx, rows)?.unwrap_or_default();
+        Ok(rows.into_iter().map(Event).collect())
     }
 
     /// How it is, as far as it is known.
@@ -391,7 +400,8 @@ impl ServersMutation {
         })
     }
 
-    /// Removes a server with its checks; refused with IN_USE while others are reached through it. Needs MANAGE_SERVERS.
+    /// Removes a server with its checks; refused with IN_USE while others are reached through it, or while something
+    /// runs on it. Needs MANAGE_SERVERS.
     async fn delete_server(
         &self,
         ctx: &Context<'_>,

@@ -140,7 +140,7 @@ pub struct CreateServerInput {
     pub jump_server_id: Option<ID>,
     /// At most 20 tags of 1 to 40 characters.
     pub tags: Option<Vec<String>>,
-    /// Others may see it and reach their servers through it, not change it. False by default.
+    /// Others may see it, run their scripts on it and reach their servers through it, not change it. False by default.
     pub shared: Option<bool>,
     /// Seconds between checks: 15 to 86,400, or 0 for none; 60 by default.
     pub check_interval_seconds: Option<i32>,
@@ -198,7 +198,7 @@ pub struct UpdateServerInput {
     pub jump_server_id: MaybeUndefined<ID>,
     /// At most 20 tags of 1 to 40 characters.
     pub tags: Option<Vec<String>>,
-    /// Others may see it and reach their servers through it, not change it.
+    /// Others may see it, run their scripts on it and reach their servers through it, not change it.
     pub shared: Option<bool>,
     /// Seconds between checks: 15 to 86,400, or 0 for none.
     pub check_interval_seconds: Option<i32>,

@@ -131,7 +131,8 @@ impl Servers {
         Ok((store::get(&self.kernel.db, &grant, id).await?, check))
     }
 
-    /// Removes a server, unless others are reached through it.
+    /// Removes a server, unless others are reached through it, or something runs on it. What waits, or is
+    /// accepted while this goes on, finds no server when it comes to run.
     pub async fn delete(&self, op: &Op, id: ServerId, expected: Option<i32>) -> Result<Removal> {
         let grant = access::allow(op, Action::ManageServers)?;
         let tx = self.kernel.db.begin().await?;
@@ -144,6 +145,15 @@ impl Servers {
             };
             let seen = store::behind(&tx, vec![asked.server], asked.viewer, EACH).await?;
             return Ok(Removal::InUse(count, seen));
+        }
+        let runs = store::runs::unended(&tx, id).await?;
+        if runs > 0 {
+            let message = format!(
+                "{runs} run{} on it {} not ended: wait for that, or cancel first.",
+                if runs == 1 { "" } else { "s" },
+                if runs == 1 { "has" } else { "have" },
+            );
+            return Err(Error::field(UserErrorCode::InUse, "id", message));
         }
         store::delete(&tx, id).await?;
         self.record(&tx, op, Some(&row), None).await?;

@@ -1,6 +1,7 @@
 //! Servers and their checks in the database.
 
 pub mod errands;
+pub mod runs;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,9 @@
 //! How to sign in on servers: sealed in their rows, opened only to tell an orchestrator, and the way over other servers.
 //! Must not know who asks; whoever calls has asked the policy.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use cronium_protocol::host::{Address, HostKey, HostSpec, Login, SignIn};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -19,6 +22,10 @@ pub struct Vault {
     kernel: Kernel,
     master: KeyRing,
 }
+
+/// What it takes to sign in on servers that were looked at together: each is opened once.
+#[derive(Default)]
+pub struct Opened(HashMap<Uuid, SignIn>);
 
 /// What a server's sign-in is bound to: its row, in the only sealed column of this table.
 fn server(id: Uuid) -> String {
@@ -66,14 +73,23 @@ impl Vault {
     }
 
     /// All that it takes to sign in; None while its host key was not seen.
-    pub fn spec(&self, row: &ServerRow, jump: Option<Box<HostSpec>>) -> Result<Option<HostSpec>> {
+    pub fn spec(
+        &self,
+        row: &ServerRow,
+        jump: Option<Box<HostSpec>>,
+        opened: &mut Opened,
+    ) -> Result<Option<HostSpec>> {
         let Some(host_key) = host_key(row)? else {
             return Ok(None);
+        };
+        let sign_in = match opened.0.entry(row.id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(sealed) => sealed.insert(self.sign_in(row)?).clone(),
         };
         Ok(Some(HostSpec {
             address: address(row)?,
             login: login(row)?,
-            sign_in: self.sign_in(row)?,
+            sign_in,
             host_key,
             jump,
         }))
@@ -86,12 +102,23 @@ impl Vault {
             return Ok(Ok(None));
         };
         let chain = store::way(&self.kernel.db, first).await?;
+        let chain: Vec<&ServerRow> = chain.iter().collect();
+        self.over(&chain, owner, &mut Opened::default())
+    }
+
+    /// The same over servers that were read already, the nearest first.
+    pub fn over(
+        &self,
+        chain: &[&ServerRow],
+        owner: Uuid,
+        opened: &mut Opened,
+    ) -> Result<Found<Option<Box<HostSpec>>>> {
         let trouble = |told: &str| Ok(Err(Trouble::telling(ServerTrouble::Jump, told)));
         if chain.len() > MAX_JUMPS {
             return trouble("there are more than three servers on the way");
         }
         let mut behind = owner;
-        for hop in &chain {
+        for hop in chain {
             if hop.owner_id != behind && !hop.shared {
                 return trouble("a server on the way is not shared any more");
             }
@@ -99,7 +126,7 @@ impl Vault {
         }
         let mut spec = None;
         for hop in chain.iter().rev() {
-            match self.spec(hop, spec)? {
+            match self.spec(hop, spec, opened)? {
                 Some(next) => spec = Some(Box::new(next)),
                 None => return trouble("the host key of a server on the way is not confirmed"),
             }

@@ -45,7 +45,7 @@ async fn each_mistake_is_named_at_its_field_and_nothing_is_stored() {
     let test = TestApp::start().await;
     let token = test.sign_in(UserRole::Editor).await;
     let input = json!({ "name": " ", "type": "BASH", "source": "", "timeout": "PT0.5S",
-        "environment": [{ "name": "1", "value": "" }], "target": { "pids": 1 } });
+        "environment": [{ "name": "1", "value": "" }], "target": { "container": { "pids": 1 } } });
     let refused = test.graphql(&token, CREATE, json!({ "i": input })).await;
     let errors = &refused["data"]["createEvent"]["userErrors"];
     let fields: Vec<String> = errors
@@ -59,7 +59,7 @@ async fn each_mistake_is_named_at_its_field_and_nothing_is_stored() {
         r#"["source"]"#,
         r#"["environment","0","name"]"#,
         r#"["timeout"]"#,
-        r#"["target","pids"]"#,
+        r#"["target","container","pids"]"#,
     ];
     assert_eq!(fields, expected);
     let all = test

@@ -26,6 +26,7 @@ mod live;
 mod logs;
 mod mail;
 mod managers;
+mod on_servers;
 mod orchestrators;
 mod panics;
 mod people;

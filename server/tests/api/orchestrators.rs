@@ -60,7 +60,7 @@ impl Host {
         host
     }
 
-    async fn with_labels(address: SocketAddr, id: Uuid, labels: &[&str]) -> Self {
+    pub async fn with_labels(address: SocketAddr, id: Uuid, labels: &[&str]) -> Self {
         let mut host = Self::open(address, id).await;
         host.hello(PROTOCOL_VERSION, labels).await;
         assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
@@ -113,8 +113,12 @@ impl Host {
         }
     }
 
-    async fn claims(&mut self) -> usize {
-        self.say(&AgentToServer::Claim { free_slots: 3 }).await;
+    pub async fn claims(&mut self) -> usize {
+        self.say(&AgentToServer::Claim {
+            free_slots: 3,
+            on_servers: 3,
+        })
+        .await;
         match self.hear().await {
             ServerToAgent::Claimed { assignments, .. } => assignments.len(),
             other => panic!("{other:?}"),
@@ -214,7 +218,11 @@ async fn what_is_too_large_for_one_message_comes_in_parts_and_each_but_the_last_
     }
     let mut host = Host::with_labels(address, Uuid::new_v4(), &[]).await;
     assert_eq!(host.hear().await, draining(false));
-    host.say(&AgentToServer::Claim { free_slots: 5 }).await;
+    host.say(&AgentToServer::Claim {
+        free_slots: 5,
+        on_servers: 0,
+    })
+    .await;
     let mut parts = Vec::new();
     loop {
         let ServerToAgent::Claimed { assignments, more } = host.hear().await else {
@@ -258,7 +266,11 @@ async fn without_the_key_or_with_another_protocol_nobody_is_one() {
     };
     assert!(frame.reason.contains("upgrade the orchestrator"), "{frame:?}");
     let mut host = Host::open(address, Uuid::new_v4()).await;
-    host.say(&AgentToServer::Claim { free_slots: 1 }).await;
+    host.say(&AgentToServer::Claim {
+        free_slots: 1,
+        on_servers: 0,
+    })
+    .await;
     let told = tokio::time::timeout(Duration::from_secs(5), host.socket.next()).await;
     assert!(
         !matches!(told.unwrap(), Some(Ok(Message::Binary(_)))),

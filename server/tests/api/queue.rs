@@ -467,6 +467,7 @@ async fn a_job_costs_few_statements() {
         wait: Duration::ZERO,
         idempotency_key: None,
         run_at: None,
+        servers: None,
     };
     let (count, _guard) = counting();
     let spent = || count.swap(0, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use crate::api::{self, Json, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::pages::input::{self, Wish};
+use crate::pages::targets::Target;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::session::{self, Scope};
@@ -113,6 +114,7 @@ struct Event {
 #[cynic(graphql_type = "EventVersion")]
 struct Version {
     input_schema: Option<Json>,
+    target: Target,
 }
 
 #[derive(cynic::QueryFragment)]
@@ -252,6 +254,7 @@ fn found(locale: Locale, events: Vec<Event>, servers: Vec<Server>, jobs: Vec<Job
             id: event.id.into_inner(),
             name: event.name,
             schema: event.version.input_schema,
+            servers: event.version.target.servers().to_vec(),
         }),
     }));
     items.extend(servers.into_iter().map(|server| Item {

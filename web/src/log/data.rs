@@ -1,4 +1,5 @@
-//! The log of an execution as the API sends it. Knows how to go on after a lost connection.
+//! The log of an execution, or of all executions of a job, as the API sends it. Knows how to go on after a lost
+//! connection.
 
 use cynic::SubscriptionBuilder as _;
 
@@ -20,20 +21,33 @@ pub struct LogLine {
     text: String,
 }
 
-impl From<LogLine> for Line {
-    fn from(line: LogLine) -> Self {
-        let stream = match line.stream {
+impl LogLine {
+    /// The line as one of a source.
+    pub fn of(self, source: u16) -> Line {
+        let stream = match self.stream {
             LogStream::Stdout => Stream::Stdout,
             LogStream::Stderr => Stream::Stderr,
             LogStream::System => Stream::System,
         };
-        Self {
-            seq: i64::from(line.seq),
-            at: line.at.timestamp_millis(),
+        Line {
+            source,
+            seq: i64::from(self.seq),
+            at: self.at.timestamp_millis(),
             stream,
-            text: line.text,
+            text: self.text,
         }
     }
+}
+
+/// Lines that came together.
+#[derive(Debug)]
+pub struct Batch {
+    /// Who wrote them, where that may be one of several.
+    pub execution: Option<String>,
+    pub lines: Vec<LogLine>,
+    /// Where to go on, where a sequence does not say it.
+    pub cursor: Option<String>,
+    pub is_final: bool,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug)]
@@ -58,6 +72,17 @@ pub struct ExecutionLog {
 
 crate::api::listed!(Subscription ExecutionLog, LogVariables);
 
+impl From<ExecutionLog> for Batch {
+    fn from(news: ExecutionLog) -> Self {
+        Self {
+            execution: None,
+            lines: news.execution_log.lines,
+            cursor: None,
+            is_final: news.execution_log.is_final,
+        }
+    }
+}
+
 /// Batches of lines from the first one on. `last` is asked on every start what is held already.
 pub fn follow(execution_id: String, last: impl Fn() -> i64 + 'static) -> Subscription<ExecutionLog> {
     api::subscribe(move || {
@@ -65,6 +90,54 @@ pub fn follow(execution_id: String, last: impl Fn() -> i64 + 'static) -> Subscri
         ExecutionLog::build(LogVariables {
             execution_id: execution_id.as_str().into(),
             after_seq,
+        })
+    })
+}
+
+/// Lines of one of a job's executions.
+#[derive(cynic::QueryFragment, Clone, Debug)]
+#[cynic(graphql_type = "LogBatch")]
+pub struct OneOfMany {
+    pub execution_id: cynic::Id,
+    pub lines: Vec<LogLine>,
+    pub cursor: String,
+    #[cynic(rename = "final")]
+    pub is_final: bool,
+}
+
+#[derive(cynic::QueryVariables, Debug)]
+pub struct JobLogVariables {
+    job_id: cynic::Id,
+    after: Option<String>,
+}
+
+#[derive(cynic::QueryFragment, Clone, Debug)]
+#[cynic(graphql_type = "Subscription", variables = "JobLogVariables")]
+pub struct JobLog {
+    #[arguments(jobId: $job_id, after: $after)]
+    pub job_log: OneOfMany,
+}
+
+crate::api::listed!(Subscription JobLog, JobLogVariables);
+
+impl From<JobLog> for Batch {
+    fn from(news: JobLog) -> Self {
+        let batch = news.job_log;
+        Self {
+            execution: Some(batch.execution_id.into_inner()),
+            lines: batch.lines,
+            cursor: Some(batch.cursor),
+            is_final: batch.is_final,
+        }
+    }
+}
+
+/// Batches of lines of all executions of a job. `last` is asked on every start for the cursor of the last one.
+pub fn follow_job(job_id: String, last: impl Fn() -> Option<String> + 'static) -> Subscription<JobLog> {
+    api::subscribe(move || {
+        JobLog::build(JobLogVariables {
+            job_id: job_id.as_str().into(),
+            after: last(),
         })
     })
 }

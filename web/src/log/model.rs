@@ -1,6 +1,6 @@
-//! Holds a log of up to millions of lines: appends in order of sequence, filters by stream, and finds
-//! a line by its number. Text lives in chunks, so that a line costs a few bytes and no allocation.
-//! Knows nothing of drawing or of the network.
+//! Holds a log of up to millions of lines, of one source or of several that write at the same time: appends in order of
+//! each one's sequence, filters by stream, and finds a line by its number. Text lives in chunks, so that a line costs a
+//! few bytes and no allocation. Knows nothing of drawing or of the network.
 
 use super::ansi;
 
@@ -29,7 +29,9 @@ impl Stream {
 /// A line as it arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Place in the log, from 1; it is also the line's number on the page.
+    /// Who wrote it: a number from 0 that the caller gives.
+    pub source: u16,
+    /// Place among all lines of its source, from 1; it is also the line's number on the page.
     pub seq: i64,
     /// Milliseconds since 1970, UTC.
     pub at: i64,
@@ -40,6 +42,7 @@ pub struct Line {
 /// A line as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineRef<'a> {
+    pub source: u16,
     pub seq: i64,
     pub at: i64,
     pub stream: Stream,
@@ -51,6 +54,7 @@ struct Entry {
     seq: i64,
     at: i64,
     end: u32,
+    source: u16,
     stream: Stream,
 }
 
@@ -74,6 +78,8 @@ pub struct Appended {
 pub struct Log {
     chunks: Vec<Chunk>,
     len: usize,
+    /// The last sequence of each source.
+    lasts: Vec<i64>,
     errors: usize,
     missing: i64,
     filter: Option<Stream>,
@@ -83,17 +89,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// Adds lines that come after those held. Lines already held are passed over, so a batch may be
+    /// Adds lines that come after those held of their source. Lines already held are passed over, so a batch may be
     /// sent again after a lost connection.
     pub fn append(&mut self, lines: impl IntoIterator<Item = Line>) -> Appended {
         let mut done = Appended::default();
         for line in lines {
-            let last = self.last_seq();
+            let source = usize::from(line.source);
+            if source >= self.lasts.len() {
+                self.lasts.resize(source + 1, 0);
+            }
+            let last = self.lasts[source];
             if line.seq <= last {
                 continue;
             }
             done.missing += line.seq - last - 1;
             done.added += 1;
+            self.lasts[source] = line.seq;
             self.push(line);
         }
         self.missing += done.missing;
@@ -113,6 +124,7 @@ impl Log {
             seq: line.seq,
             at: line.at,
             end,
+            source: line.source,
             stream: line.stream,
         });
         if self.filter == Some(line.stream) {
@@ -143,12 +155,9 @@ impl Log {
         self.last_at
     }
 
-    /// The last sequence held, from which a lost connection goes on; 0 for an empty log.
+    /// The highest sequence held, from which a lost connection goes on where there is one source; 0 for an empty log.
     pub fn last_seq(&self) -> i64 {
-        self.chunks
-            .last()
-            .and_then(|c| c.entries.last())
-            .map_or(0, |e| e.seq)
+        self.lasts.iter().copied().max().unwrap_or(0)
     }
 
     /// A line by its index among all lines.
@@ -163,6 +172,7 @@ impl Log {
         };
         let text = chunk.text.get(start as usize..entry.end as usize)?;
         Some(LineRef {
+            source: entry.source,
             seq: entry.seq,
             at: entry.at,
             stream: entry.stream,
@@ -170,7 +180,7 @@ impl Log {
         })
     }
 
-    /// The index of the line with this number, or of the first one after it.
+    /// The index of the line with this number, or of the first one after it. Only where there is one source.
     pub fn index_of(&self, seq: i64) -> Option<usize> {
         let chunk = self
             .chunks
@@ -218,7 +228,7 @@ impl Log {
         self.line(index)
     }
 
-    /// The row of the line with this number, or of the next one shown.
+    /// The row of the line with this number, or of the next one shown. Only where there is one source.
     pub fn row_of(&self, seq: i64) -> Option<usize> {
         let index = self.index_of(seq)?;
         if self.filter.is_none() {
@@ -249,6 +259,7 @@ mod tests {
 
     fn line(seq: i64, stream: Stream, text: &str) -> Line {
         Line {
+            source: 0,
             seq,
             at: seq * 10,
             stream,
@@ -296,6 +307,22 @@ mod tests {
         assert_eq!(log.index_of(5), Some(2));
         assert_eq!(log.index_of(6), Some(3));
         assert_eq!(log.index_of(9), Some(3));
+    }
+
+    #[test]
+    fn lines_of_several_sources_stand_as_they_came_each_once() {
+        let of = |source: u16, seq: i64| Line { source, ..out(seq) };
+        let mut log = Log::default();
+        log.append([of(1, 1), of(0, 1), of(0, 2), of(1, 2)]);
+        // Each source goes on by itself, also one that is new.
+        let again = [of(0, 2), of(2, 1), of(1, 2), of(0, 3), of(1, 5)];
+        assert_eq!(log.append(again), Appended { added: 3, missing: 2 });
+        let held: Vec<(u16, i64)> = (0..log.rows())
+            .filter_map(|row| log.row(row))
+            .map(|line| (line.source, line.seq))
+            .collect();
+        assert_eq!(held, [(1, 1), (0, 1), (0, 2), (1, 2), (2, 1), (0, 3), (1, 5)]);
+        assert_eq!((log.last_seq(), log.missing()), (5, 2));
     }
 
     #[test]

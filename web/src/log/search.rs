@@ -158,6 +158,7 @@ mod tests {
                 Stream::Stdout
             };
             Line {
+                source: 0,
                 seq,
                 at: 0,
                 stream,

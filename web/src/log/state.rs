@@ -3,26 +3,24 @@
 use std::time::Duration;
 
 use dioxus::prelude::*;
-use futures::{FutureExt as _, StreamExt as _};
 
-use super::data;
 use super::dom::{self, Scrolled};
 use super::layout::{Heights, Layout, Window};
 use super::model::{Line, Log, Stream};
+use super::receive::Of;
 use super::search::Search;
-use crate::api::{ApiError, Feed};
+use crate::api::ApiError;
 use crate::browser;
 
 const WRAP: &str = "cronium-log-wrap";
 const TIMES: &str = "cronium-log-times";
 /// Rows that a search looks through before the page may draw again.
 const SLICE: usize = 20_000;
-/// Lines that come within this time are drawn together.
-const FRAME: Duration = Duration::from_millis(25);
 /// Width of a character of the log's type, and of what stands before the text, in pixels.
 const CHARACTER: f64 = 7.23;
 const BESIDE: f64 = 20.0;
 const TIME: f64 = 98.0;
+const NAME: f64 = 124.0;
 
 /// Whether lines still come.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,13 +63,23 @@ pub struct Viewer {
     wanted: Signal<Option<Wanted>>,
     /// The element that scrolls.
     pub id: Signal<String>,
-    /// Under which name this tab keeps the place.
+    /// Under which name this tab keeps the place; empty where it keeps none: lines of several executions come in
+    /// another order the next time.
     place: Signal<String>,
+    /// The executions that wrote, where there may be several, by the number of the source.
+    pub sources: Signal<Vec<String>>,
+    /// Where lines of several go on after a lost connection.
+    pub cursor: Signal<Option<String>>,
+    /// Whether a line says who wrote it.
+    pub named: Signal<bool>,
 }
 
 /// Makes a viewer's state; `line` is where to begin instead of at the end.
-pub fn use_viewer(id: &str, execution: &str, line: Option<i64>, compact: bool) -> Viewer {
-    let place = format!("cronium-log-at-{execution}");
+pub fn use_viewer(id: &str, of: &Of, line: Option<i64>, compact: bool) -> Viewer {
+    let (place, named) = match of {
+        Of::Execution(execution) => (format!("cronium-log-at-{execution}"), false),
+        Of::Job(_) => (String::new(), true),
+    };
     let kept = use_hook(|| kept(&dom::kept(&place)?, line));
     let begin = kept.map(Wanted::Top).or(line.map(Wanted::Middle));
     let flag = |key: &str, usual: bool| browser::stored(key).map_or(usual, |value| value == "1");
@@ -92,53 +100,15 @@ pub fn use_viewer(id: &str, execution: &str, line: Option<i64>, compact: bool) -
         wanted: use_signal(|| begin),
         id: use_signal(|| id.to_owned()),
         place: use_signal(|| place),
+        sources: use_signal(Vec::new),
+        cursor: use_signal(|| None),
+        named: use_signal(|| named),
     }
 }
 
 impl Viewer {
-    /// Takes in the log of an execution until it is complete.
-    pub async fn receive(mut self, execution: String) {
-        let log = self.log;
-        let mut feed = data::follow(execution, move || log.peek().last_seq());
-        self.flow.set(Flow::Connecting);
-        while let Some(first) = feed.next().await {
-            let mut lines: Vec<Line> = Vec::new();
-            let mut next = Some(first);
-            let mut flow = None;
-            while let Some(event) = next {
-                match event {
-                    Feed::Live => flow = Some(Flow::Live),
-                    Feed::Down => flow = Some(Flow::Down),
-                    Feed::Failed(error) => flow = Some(Flow::Failed(error)),
-                    Feed::Data(batch) => {
-                        lines.extend(batch.execution_log.lines.into_iter().map(Line::from));
-                        flow = Some(if batch.execution_log.is_final {
-                            Flow::Complete
-                        } else {
-                            Flow::Live
-                        });
-                    }
-                }
-                next = feed.next().now_or_never().flatten();
-            }
-            if !lines.is_empty() {
-                self.append(lines);
-            }
-            if let Some(flow) = flow {
-                let over = matches!(flow, Flow::Complete | Flow::Failed(_));
-                if *self.flow.peek() != flow {
-                    self.flow.set(flow);
-                }
-                if over {
-                    return;
-                }
-            }
-            browser::sleep(FRAME).await;
-        }
-        self.flow.set(Flow::Complete);
-    }
-
-    fn append(mut self, lines: Vec<Line>) {
+    /// Adds lines, and draws what that changes.
+    pub fn append(mut self, lines: Vec<Line>) {
         if self.log.write().append(lines).added == 0 {
             return;
         }
@@ -157,11 +127,12 @@ impl Viewer {
     /// Characters in a row of the present width.
     fn per_row(self) -> usize {
         let times = if *self.times.peek() { TIME } else { 0.0 };
+        let names = if *self.named.peek() { NAME } else { 0.0 };
         let numbers = match self.digits() {
             0..=4 => 46.0,
             digits => 46.0 + 8.0 * (digits - 4) as f64,
         };
-        ((self.scrolled.peek().width - BESIDE - numbers - times) / CHARACTER).max(10.0) as usize
+        ((self.scrolled.peek().width - BESIDE - numbers - names - times) / CHARACTER).max(10.0) as usize
     }
 
     /// Brings the heights of rows up to date; `anew` when what was known of them no longer holds.
@@ -233,6 +204,9 @@ impl Viewer {
 
     /// Keeps the first line in view for the reload of the page; at the end there is nothing to keep.
     fn keep_place(self, now: Scrolled) {
+        if self.place.peek().is_empty() {
+            return;
+        }
         let line = if *self.follow.peek() || now.at_end() {
             None
         } else {
@@ -344,11 +318,15 @@ impl Viewer {
         }
     }
 
-    /// The text of the rows shown, for the clipboard.
-    pub fn text(self) -> String {
+    /// The text of the rows shown, for the clipboard; `name` is what stands before a line of a source.
+    pub fn text(self, name: impl Fn(u16) -> Option<String>) -> String {
         let log = self.log.peek();
         let mut text = String::new();
         for line in (0..log.rows()).filter_map(|row| log.row(row)) {
+            if let Some(name) = name(line.source) {
+                text.push_str(&name);
+                text.push_str(": ");
+            }
             text.push_str(&super::ansi::strip(line.text));
             text.push('\n');
         }

@@ -4,6 +4,7 @@ use dioxus::prelude::*;
 
 use super::model::Stream;
 use super::state::{Flow, Viewer};
+use super::viewer::{Origin, name_of};
 use crate::browser;
 use crate::i18n::{group_digits, t, tf, tn};
 use crate::params::encode;
@@ -25,11 +26,13 @@ fn Toggle(icon: String, label: String, on: bool, onclick: EventHandler) -> Eleme
     }
 }
 
-/// The bar of a viewer. `online` hears of the line that a copied link names.
+/// The bar of a viewer. `online` hears of the line that a copied link names; `execution` is the one whose log can be
+/// downloaded.
 #[component]
 pub fn LogBar(
     viewer: Viewer,
-    execution: String,
+    execution: Option<String>,
+    origins: Vec<Origin>,
     compact: bool,
     online: Option<EventHandler<i64>>,
 ) -> Element {
@@ -38,7 +41,7 @@ pub fn LogBar(
     let log = viewer.log.read();
     let (filter, errors, lines) = (log.filter(), log.errors(), log.len());
     let running = !matches!(flow, Flow::Complete | Flow::Failed(_));
-    let file = |kind: &str| format!("/api/executions/{}/log.{kind}", encode(&execution));
+    let file = |execution: &str, kind: &str| format!("/api/executions/{}/log.{kind}", encode(execution));
     let streams = [
         (None, "log.all"),
         (Some(Stream::Stdout), "log.output"),
@@ -117,25 +120,27 @@ pub fn LogBar(
                     r#type: "button",
                     "aria-label": t("log.copy"),
                     title: t("log.copy"),
-                    onclick: move |_| copy(viewer.text()),
+                    onclick: move |_| copy(viewer.text(|source| name_of(&viewer, &origins, source))),
                     Icon { name: "copy" }
                 }
-                a {
-                    class: "icon-btn icon-btn-sm",
-                    href: file("txt"),
-                    download: "",
-                    "aria-label": t("log.download"),
-                    title: t("log.download"),
-                    Icon { name: "download" }
-                }
-                if !compact {
+                if let Some(execution) = &execution {
                     a {
-                        class: "icon-btn icon-btn-sm md",
-                        href: file("ndjson"),
+                        class: "icon-btn icon-btn-sm",
+                        href: file(execution, "txt"),
                         download: "",
-                        "aria-label": t("log.download_json"),
-                        title: t("log.download_json"),
-                        Icon { name: "code" }
+                        "aria-label": t("log.download"),
+                        title: t("log.download"),
+                        Icon { name: "download" }
+                    }
+                    if !compact {
+                        a {
+                            class: "icon-btn icon-btn-sm md",
+                            href: file(execution, "ndjson"),
+                            download: "",
+                            "aria-label": t("log.download_json"),
+                            title: t("log.download_json"),
+                            Icon { name: "code" }
+                        }
                     }
                 }
             }

@@ -5,11 +5,27 @@ use dioxus::prelude::*;
 use super::dom;
 use super::model::{LineRef, Stream};
 use super::pieces::{Mark, pieces};
+use super::receive::Of;
 use super::state::{Flow, Viewer, use_viewer};
 use super::toolbar::LogBar;
 use crate::browser;
 use crate::i18n::{t, tf, tn};
 use crate::ui::{clock, error_text};
+
+/// Colours by which executions are told apart; the style sheet has as many.
+const COLOURS: usize = 6;
+
+/// An execution whose lines stand among those of others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    pub execution: String,
+    /// What it is called.
+    pub name: String,
+    /// Its place among those that are told apart by a colour.
+    pub place: usize,
+    /// The address of the page that has its own log.
+    pub page: String,
+}
 
 /// Shows the log of one execution, live until it is complete. Give it the execution as `key`.
 #[component]
@@ -34,7 +50,45 @@ pub fn LogViewer(
     #[props(default)]
     truncated: bool,
 ) -> Element {
-    let viewer = use_viewer(&id, &execution, line, compact);
+    rsx! {
+        Pane { of: Of::Execution(execution), origins: Vec::new(), label, id, line, online, compact, truncated }
+    }
+}
+
+/// Shows the lines of all executions of a job as they come, each with the name of its execution. Give it the job as
+/// `key`.
+#[component]
+pub fn MergedLog(
+    /// The job.
+    job: String,
+    /// Its executions, as far as they are known.
+    origins: Vec<Origin>,
+    label: String,
+    #[props(default = "log".to_owned())] id: String,
+    /// Hears of the address of a line that was chosen, in its own log.
+    onown: EventHandler<String>,
+    #[props(default)] compact: bool,
+    #[props(default)] truncated: bool,
+) -> Element {
+    rsx! {
+        Pane { of: Of::Job(job), origins, label, id, onown, compact, truncated }
+    }
+}
+
+/// Bar, lines and foot.
+#[component]
+fn Pane(
+    of: Of,
+    origins: Vec<Origin>,
+    label: String,
+    id: String,
+    #[props(default)] line: Option<i64>,
+    #[props(default)] online: Option<EventHandler<i64>>,
+    #[props(default)] onown: Option<EventHandler<String>>,
+    compact: bool,
+    truncated: bool,
+) -> Element {
+    let viewer = use_viewer(&id, &of, line, compact);
     let mut asked = use_signal(|| line);
     if *asked.peek() != line {
         asked.set(line);
@@ -46,7 +100,10 @@ pub fn LogViewer(
             viewer.go_to(line);
         }
     });
-    let of = execution.clone();
+    let execution = match &of {
+        Of::Execution(execution) => Some(execution.clone()),
+        Of::Job(_) => None,
+    };
     let mut receiving = use_future(move || viewer.receive(of.clone()));
     // After drawing: keep to the end, and learn the heights of wrapped rows.
     use_effect(move || {
@@ -72,7 +129,7 @@ pub fn LogViewer(
     let flow = (viewer.flow)();
     rsx! {
         div { class,
-            LogBar { viewer, execution: execution.clone(), compact, online }
+            LogBar { viewer, execution, origins: origins.clone(), compact, online }
             if let Flow::Failed(error) = &flow {
                 div { class: "banner", role: "alert", "data-status": "FAILED",
                     span { {tf("log.failed", &[("reason", &error_text(error))])} }
@@ -81,7 +138,7 @@ pub fn LogViewer(
                     }
                 }
             }
-            Rows { viewer, label, online }
+            Rows { viewer, origins, label, online, onown }
             if !compact {
                 Foot { viewer, truncated }
             }
@@ -89,9 +146,30 @@ pub fn LogViewer(
     }
 }
 
+/// What the source of a line is called; None where there is only one.
+pub fn name_of(viewer: &Viewer, origins: &[Origin], source: u16) -> Option<String> {
+    let sources = viewer.sources.peek();
+    let execution = sources.get(usize::from(source))?;
+    let origin = origins.iter().find(|one| one.execution == *execution)?;
+    Some(origin.name.clone())
+}
+
 #[component]
-fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Element {
+fn Rows(
+    viewer: Viewer,
+    origins: Vec<Origin>,
+    label: String,
+    online: Option<EventHandler<i64>>,
+    onown: Option<EventHandler<String>>,
+) -> Element {
     let window = viewer.window();
+    let named = (viewer.named)();
+    let sources = viewer.sources.read();
+    let known: Vec<Option<&Origin>> = sources
+        .iter()
+        .map(|execution| origins.iter().find(|one| one.execution == *execution))
+        .collect();
+    let origin = |source: u16| known.get(usize::from(source)).copied().flatten();
     let log = viewer.log.read();
     let search = viewer.search.read();
     let here = (viewer.here)();
@@ -102,6 +180,7 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
     for (on, name) in [
         (!wrap, " log-nowrap"),
         (!times, " log-notime"),
+        (named, " log-named"),
         (digits == 5, " log-d5"),
         (digits == 6, " log-d6"),
         (digits > 6, " log-d7"),
@@ -126,20 +205,24 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
             for row in window.first..window.end {
                 if let Some(line) = log.row(row) {
                     li {
-                        key: "{line.seq}",
+                        key: "{line.source}-{line.seq}",
                         "data-row": "{row}",
                         "data-stream": line.stream.name(),
                         class: row_class(here == Some(line.seq), line),
                         "aria-setsize": "{rows}",
                         "aria-posinset": "{row + 1}",
                         a {
-                            href: "#L{line.seq}",
-                            "aria-label": tf("log.line", &[("n", &line.seq.to_string())]),
+                            href: address(origin(line.source), line.seq),
+                            "aria-label": line_words(origin(line.source), line.seq),
                             onclick: {
                                 let seq = line.seq;
+                                let own = origin(line.source).map(|origin| address(Some(origin), seq));
                                 let mut chosen = viewer.here;
                                 move |event: MouseEvent| {
-                                    if let Some(online) = online {
+                                    if let (Some(own), Some(onown)) = (&own, onown) {
+                                        event.prevent_default();
+                                        onown.call(own.clone());
+                                    } else if let (None, Some(online)) = (&own, online) {
                                         event.prevent_default();
                                         chosen.set(Some(seq));
                                         online.call(seq);
@@ -147,6 +230,9 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
                                 }
                             },
                             "{line.seq}"
+                        }
+                        if named {
+                            Name { origin: origin(line.source).cloned() }
                         }
                         if times {
                             time { {stamp(line.at)} }
@@ -168,6 +254,32 @@ fn Rows(viewer: Viewer, label: String, online: Option<EventHandler<i64>>) -> Ele
                 li { class: "gap", {waiting_text(&viewer.flow.read(), log.len())} }
             }
         }
+    }
+}
+
+/// Who wrote a line, in a colour of its own.
+#[component]
+fn Name(origin: Option<Origin>) -> Element {
+    let Some(origin) = origin else {
+        return rsx! { span { class: "of" } };
+    };
+    rsx! {
+        span { class: "of of-{origin.place % COLOURS}", title: "{origin.name}", "{origin.name}" }
+    }
+}
+
+/// Where the number of a line leads: to the line itself, in its own log.
+fn address(origin: Option<&Origin>, seq: i64) -> String {
+    let page = origin.map_or("", |origin| origin.page.as_str());
+    format!("{page}#L{seq}")
+}
+
+/// What the number of a line says to a screen reader.
+fn line_words(origin: Option<&Origin>, seq: i64) -> String {
+    let number = seq.to_string();
+    match origin {
+        Some(origin) => tf("log.line_of", &[("n", &number), ("name", &origin.name)]),
+        None => tf("log.line", &[("n", &number)]),
     }
 }
 

@@ -100,7 +100,7 @@ async fn sample(first: Option<Event>) -> Result<cynic::Id, Refusal> {
 
 async fn run_sample(first: Option<Event>) -> Result<cynic::Id, Refusal> {
     let event = sample(first).await?;
-    Ok(actions::run_event(event.inner(), None).await?.id)
+    Ok(actions::run_event(event.inner(), None, None).await?.id)
 }
 
 /// The checklist.

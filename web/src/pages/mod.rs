@@ -20,6 +20,7 @@ mod root;
 mod run;
 pub mod runs;
 mod servers;
+pub mod targets;
 mod variables;
 
 pub use enter::{ResetPassword, SignIn, SignUp};

@@ -3,13 +3,14 @@
 use cronium_protocol::frame::ToRunner;
 
 use super::{Action, Killing, Machine};
+use crate::clock::Now;
 
 /// Without an answer, these are enough to make the connection anew.
 const PINGS: u32 = 2;
 
 /// A runner answers pings whatever its script does, so its silence is that of the connection: one that looks whole and
-/// carries nothing, as an engine leaves it that was killed and is back. Counted in pings, not in time: of a process that
-/// stood still itself, the runner may well have spoken.
+/// carries nothing, as an engine leaves it that was killed and is back. Counted in pings, not in time: of a process
+/// that stood still itself, the runner may well have spoken.
 #[derive(Debug, Default)]
 pub struct Hearing {
     unanswered: u32,
@@ -30,8 +31,9 @@ impl Hearing {
 
 impl Machine {
     /// The connection was made anew, or something of it was lost: so may be what we said.
-    pub(super) fn on_gap(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn on_gap(&mut self, now: Now, out: &mut Vec<Action>) {
         self.hearing.heard();
+        self.on_broken_payload(now);
         self.resume(out);
         if self.killing == Some(Killing::Cancelled) && self.ending.is_none() && !self.gone {
             out.push(Action::Runner(ToRunner::Cancel));

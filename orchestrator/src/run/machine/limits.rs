@@ -10,7 +10,7 @@ use crate::clock::Now;
 /// How long the server's word is waited for once a lease is over by our own clock: a process that stood still has it
 /// unread.
 const WORD_LIMIT: Duration = Duration::from_secs(10);
-const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
+pub(super) const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Lease {

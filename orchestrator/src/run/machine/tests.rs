@@ -1,6 +1,7 @@
 //! The order of messages is the promise: each test plays one story and reads the actions.
 
 mod hearing;
+mod lost;
 
 use cronium_protocol::agent::Claim;
 use cronium_protocol::log::{Line, LogBlock, Stream};
@@ -8,6 +9,7 @@ use cronium_protocol::manifest::Refusal;
 
 use super::*;
 use crate::clock;
+use crate::executor::Autopsy;
 
 const UP: Input = Input::Up { takes_back: true };
 

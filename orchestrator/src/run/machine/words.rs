@@ -45,6 +45,10 @@ pub enum Input {
     Up {
         takes_back: bool,
     },
+    /// Where the runner is can't be reached now, so nothing is known of it; the reason is for people.
+    OutOfReach(String),
+    /// Nor could it be killed, for this reason.
+    NotKilled(String),
     /// The runner is not running any more.
     Gone {
         autopsy: Autopsy,

@@ -40,7 +40,9 @@ pub async fn sizes(
     };
     let size = Expr::cust(
         "octet_length(event_versions.source)::bigint + octet_length(event_versions.environment::text)
-         + coalesce(octet_length(event_versions.http::text), 0) + coalesce(octet_length(event_versions.input_schema::text), 0)",
+         + coalesce(octet_length(event_versions.http::text), 0)
+         + coalesce(octet_length(event_versions.input_schema::text), 0)
+         + coalesce(octet_length(event_versions.servers::text), 0)",
     );
     let rows: Vec<(Uuid, i64)> = joined_to_versions(query)
         .select_only()

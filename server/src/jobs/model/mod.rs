@@ -3,6 +3,7 @@
 pub mod labels;
 pub mod overlap;
 pub mod retry;
+pub mod slots;
 
 use chrono::TimeDelta;
 use cronium_entity::enums::JobStatus;

@@ -116,8 +116,10 @@ pub async fn store(kernel: &Kernel, tx: &mut PgConnection, next: &[&Next]) -> Re
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO executions (id, job_id, attempt, status, priority, queued_at, due_at, gate, max_starts, labels)
-         SELECT n.id, e.job_id, e.attempt + 1, 'QUEUED', e.priority, coalesce(n.due_at, $2), n.due_at, e.gate, n.max_starts, e.labels
+        "INSERT INTO executions (id, job_id, slot, attempt, status, priority, queued_at, due_at, gate, max_starts,
+             labels, server_id, server_name)
+         SELECT n.id, e.job_id, e.slot, e.attempt + 1, 'QUEUED', e.priority, coalesce(n.due_at, $2), n.due_at, e.gate,
+             n.max_starts, e.labels, e.server_id, e.server_name
          FROM jsonb_to_recordset($1) AS n(id uuid, after uuid, due_at timestamptz, max_starts integer)
          JOIN executions e ON e.id = n.after",
     )

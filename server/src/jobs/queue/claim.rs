@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, MAX_CLAIM};
+use cronium_protocol::agent::{Assignment, Claim, ContainerSpec, HostOrder, MAX_CLAIM};
 use cronium_protocol::http::HttpRequest;
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::kernel::{Error, Result, Timestamp};
 use super::super::model::rank;
 use super::super::store;
 use super::super::turns::RANK;
-use super::lanes::{Lane, READY};
+use super::lanes::{Lane, READY, Which};
 use super::payload::{Access, Work, build};
 use super::request::{EventValues, JobValues, Values, filled};
 use super::{LEASE, Queue};
@@ -29,9 +29,21 @@ pub struct Claimed {
     attempt: i32,
     priority: i16,
     queued_at: Timestamp,
+    orchestrator_id: Uuid,
+    /// The server that it runs on.
+    server_id: Option<Uuid>,
     event_version_id: Uuid,
     /// Bytes of source and input.
     size: i64,
+}
+
+impl Claimed {
+    fn claim(&self) -> Claim {
+        Claim {
+            execution_id: self.id,
+            epoch: self.epoch,
+        }
+    }
 }
 
 /// The hashes of payloads that were handed out, and for which claims.
@@ -41,13 +53,15 @@ pub struct Receipts {
     hashes: Vec<Vec<u8>>,
 }
 
-/// A claim raises the epoch by 1 to this many: one that Postgres forgets in a crash is not durable, and the next must not
-/// have its epoch, because whoever holds the first would take it for what it runs already.
+/// A claim raises the epoch by 1 to this many: one that Postgres forgets in a crash is not durable, and the next must
+/// not have its epoch, because whoever holds the first would take it for what it runs already.
 const MAX_STEP: i32 = 1 << 20;
 /// Source and input of assignments that are made and sent together.
 const TOGETHER_BYTES: i64 = 4 << 20;
 /// So often a claim looks at the lanes while others take what it has seen there.
 const LOOKS: usize = 3;
+/// Nothing that is to run on a server runs in a container, and nothing of a container on a server.
+const MISPLACED: &str = "Where this is to run can't be read: Cronium's log says why. Save the event again.";
 /// What others take is committed within a moment.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
@@ -76,13 +90,37 @@ impl Queue {
         labels: &[String],
         slots: u32,
     ) -> Result<Vec<Vec<Claimed>>> {
+        self.claim_from(orchestrator, labels, slots, Which::All).await
+    }
+
+    /// The same of those alone that run on servers; without labels there are none.
+    pub async fn claim_on_servers(
+        &self,
+        orchestrator: Uuid,
+        labels: &[String],
+        slots: u32,
+    ) -> Result<Vec<Vec<Claimed>>> {
+        if labels.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.claim_from(orchestrator, labels, slots, Which::OnServers)
+            .await
+    }
+
+    async fn claim_from(
+        &self,
+        orchestrator: Uuid,
+        labels: &[String],
+        slots: u32,
+        which: Which,
+    ) -> Result<Vec<Vec<Claimed>>> {
         let (slots, mut rows) = (slots.min(MAX_CLAIM) as usize, Vec::<Claimed>::new());
         for look in 1..=LOOKS {
             let wanted = slots - rows.len();
             if wanted == 0 {
                 break;
             }
-            let lanes = self.lanes(labels, wanted as i64).await?;
+            let lanes = self.lanes(labels, which, wanted as i64).await?;
             let mut seen = lanes.iter().map(|lane| lane.count).sum::<i64>();
             for lane in &lanes {
                 let taken = self.take(orchestrator, lane).await?;
@@ -119,12 +157,19 @@ impl Queue {
                      orchestrator_id = $2,
                      lease_until = now() + make_interval(secs => $3), dispatches = dispatches + 1
                  FROM next WHERE e.id = next.id
-                 RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority, e.queued_at
+                 RETURNING e.id, e.job_id, e.epoch, e.attempt, e.priority, e.queued_at, e.orchestrator_id, e.server_id
+             ), held AS (
+                 -- A job on servers may be under way already. Others may take other slots of the same jobs.
+                 SELECT id FROM jobs WHERE id IN (SELECT job_id FROM claimed WHERE server_id IS NOT NULL)
+                     AND status = 'QUEUED' ORDER BY id FOR NO KEY UPDATE
              ), moved AS (
-                 UPDATE jobs SET status = 'DISPATCHING' FROM claimed WHERE jobs.id = claimed.job_id
-                 RETURNING jobs.id, event_version_id, coalesce(octet_length(input::text), 0) + coalesce(
-                     (SELECT octet_length(source) FROM event_versions v WHERE v.id = event_version_id), 0) AS size
-             ) SELECT claimed.*, moved.event_version_id, moved.size::bigint FROM claimed JOIN moved ON moved.id = claimed.job_id"
+                 UPDATE jobs SET status = 'DISPATCHING' FROM claimed LEFT JOIN held ON held.id = claimed.job_id
+                 WHERE jobs.id = claimed.job_id AND (claimed.server_id IS NULL
+                     OR (held.id IS NOT NULL AND jobs.status = 'QUEUED'))
+             ) SELECT claimed.*, jobs.event_version_id, (coalesce(octet_length(jobs.input::text), 0) + coalesce(
+                   (SELECT octet_length(source) FROM event_versions v WHERE v.id = jobs.event_version_id), 0)
+                   )::bigint AS size
+               FROM claimed JOIN jobs ON jobs.id = claimed.job_id"
         );
         let take = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(lane.count)
@@ -139,7 +184,8 @@ impl Queue {
 
     /// A token is only for scripts that can use it: others have the runner's socket, and nothing to lose.
     fn runtime_access(&self, row: &Claimed, definition: &Definition) -> Result<Access> {
-        let url = self.tokens.api_url.clone().filter(|_| definition.target.network);
+        let in_network = definition.target.network && row.server_id.is_none();
+        let url = self.tokens.api_url.clone().filter(|_| in_network);
         let network = url.map(|url| {
             let (entropy, now) = (self.kernel.entropy, self.kernel.now());
             let token = self
@@ -178,7 +224,39 @@ impl Queue {
         Ok(Some(filled(config, &values)))
     }
 
-    /// What an orchestrator needs to run these, and what is to be kept of it; `runtime`: it carries runtime calls.
+    /// How to get to the servers that these run on; None: it runs on none. What may not run where it is to is ended,
+    /// and not among those that are given.
+    async fn hosts(
+        &self,
+        rows: Vec<Claimed>,
+        jobs: &HashMap<Uuid, store::JobRow>,
+    ) -> Result<Vec<(Claimed, Option<HostOrder>)>> {
+        let Some(orchestrator) = rows.first().map(|row| row.orchestrator_id) else {
+            return Ok(Vec::new());
+        };
+        let host = |row: &Claimed| {
+            let owner = jobs.get(&row.job_id)?.owner_id;
+            Some((UserId(owner), row.server_id?))
+        };
+        let wanted: Vec<_> = rows.iter().filter_map(host).collect();
+        let orders = self.servers.orders(&wanted).await?;
+        let (mut given, mut refused) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            match host(&row).map(|host| orders.get(&host)) {
+                None => given.push((row, None)),
+                Some(Some(Ok(order))) => given.push((row, Some(order.clone()))),
+                Some(Some(Err(why))) => refused.push((row.claim(), why.clone())),
+                Some(None) => return Err(Error::internal("a server was asked for and not answered")),
+            }
+        }
+        if !refused.is_empty() {
+            self.refuse(orchestrator, &refused).await?;
+        }
+        Ok(given)
+    }
+
+    /// What an orchestrator needs to run these, and what is to be kept of it; `runtime`: it carries runtime calls. What
+    /// may not run on its server any more is ended instead.
     pub async fn assignments(
         &self,
         rows: Vec<Claimed>,
@@ -192,13 +270,20 @@ impl Queue {
         let versions: HashMap<Uuid, _> = versions.into_iter().map(|v| (v.id, v)).collect();
         let jobs: HashMap<Uuid, _> = jobs.into_iter().map(|j| (j.id, j)).collect();
         let (mut out, mut receipts) = (Vec::with_capacity(rows.len()), Receipts::default());
-        for row in rows {
+        for (row, host) in self.hosts(rows, &jobs).await? {
             let job = jobs
                 .get(&row.job_id)
                 .ok_or_else(|| Error::internal("an execution without its job"))?;
             let version = versions.get(&job.event_version_id);
             let version = version.ok_or_else(|| Error::internal("a job without its version"))?;
             let definition = Definition::from(version.clone());
+            let on_servers = version.servers.is_some();
+            if on_servers != definition.servers.is_some() || on_servers != row.server_id.is_some() {
+                tracing::error!(execution = %row.id, version = %version.id, "it is not where its version says");
+                let refused = (row.claim(), MISPLACED.to_owned());
+                self.refuse(row.orchestrator_id, &[refused]).await?;
+                continue;
+            }
             let work = Work {
                 execution_id: row.id,
                 job_id: row.job_id,
@@ -213,10 +298,7 @@ impl Queue {
                 },
             };
             let payload = build(&self.signer, self.kernel.entropy, self.kernel.now(), work)?;
-            let claim = Claim {
-                execution_id: row.id,
-                epoch: row.epoch,
-            };
+            let claim = row.claim();
             receipts.claims.push(claim);
             receipts.hashes.push(payload.sha256.to_vec());
             out.push(Assignment {
@@ -231,6 +313,7 @@ impl Queue {
                     network: definition.target.network,
                 },
                 http: definition.http.is_some(),
+                host,
                 timeout_ms: definition.timeout_ms.unsigned_abs(),
                 manifest: payload.manifest,
                 signature: payload.signature,

@@ -16,6 +16,7 @@ use super::super::model::{
     self,
     retry::{Cause, Past},
 };
+use super::super::store::{self, Sum};
 use super::Queue;
 use super::again::{self, Ending, Next};
 
@@ -39,6 +40,8 @@ struct Held {
     gate: Option<Uuid>,
     /// A start was granted to the claim that reports.
     granted: bool,
+    /// Its job has other slots: their sum is what becomes of it.
+    several: bool,
 }
 
 impl Held {
@@ -90,16 +93,18 @@ struct End<'a> {
     receipt: Option<Value>,
     /// A start that was granted and not used.
     unused: bool,
+    several: bool,
 }
 
 impl<'a> End<'a> {
-    fn new(held: &Held, outcome: &'a Outcome) -> Self {
+    /// `tries`: so often it is given out, where it can't be started.
+    fn new(held: &Held, outcome: &'a Outcome, tries: i32) -> Self {
         let exit = outcome.exit.as_ref();
         let at = |us: Option<i64>| us.map(from_micros);
         let again = outcome.kind == OutcomeKind::NotStarted
             && held.starts_after(outcome) == 0
             && !held.cancel_requested
-            && held.dispatches < MAX_DISPATCHES;
+            && held.dispatches < tries;
         let status = match outcome.kind {
             _ if again => "QUEUED",
             OutcomeKind::Succeeded => "SUCCEEDED",
@@ -153,6 +158,7 @@ impl<'a> End<'a> {
             last_seq: storable::number(outcome.last_seq),
             receipt,
             unused: held.gives_back(outcome),
+            several: held.several,
         }
     }
 }
@@ -168,11 +174,45 @@ impl End<'_> {
 impl Queue {
     /// Stores ends. A stale or repeated one changes nothing and is no error: its sender may forget it.
     pub async fn finish(&self, orchestrator: Uuid, ends: &[(Claim, Box<Outcome>)]) -> Result<()> {
-        let outcomes: HashMap<Claim, &Outcome> = ends.iter().map(|(c, o)| (*c, o.as_ref())).collect();
+        let outcomes = ends.iter().map(|(claim, outcome)| (*claim, outcome.as_ref()));
+        self.end(orchestrator, outcomes.collect(), MAX_DISPATCHES).await
+    }
+
+    /// Ends what an orchestrator has claimed and is not given, because nobody could start it as it is.
+    pub(super) async fn refuse(&self, orchestrator: Uuid, refused: &[(Claim, String)]) -> Result<()> {
+        let at = self.kernel.now().timestamp_micros();
+        let outcome = |reason: &String| Outcome {
+            kind: OutcomeKind::NotStarted,
+            reason: Some(reason.clone()),
+            exit: None,
+            usage: None,
+            image_digest: None,
+            cancel: None,
+            setup_at_us: None,
+            started_at_us: None,
+            ended_at_us: None,
+            finished_at_us: at,
+            last_seq: 0,
+            unstarted: true,
+        };
+        let outcomes: Vec<(Claim, Outcome)> = refused
+            .iter()
+            .map(|(claim, reason)| (*claim, outcome(reason)))
+            .collect();
+        let outcomes = outcomes.iter().map(|(claim, outcome)| (*claim, outcome));
+        self.end(orchestrator, outcomes.collect(), 0).await?;
+        // There may be more than was asked for and not given.
+        self.kernel.signals.work_queued();
+        Ok(())
+    }
+
+    async fn end(&self, orchestrator: Uuid, outcomes: HashMap<Claim, &Outcome>, tries: i32) -> Result<()> {
         let mut tx = self.kernel.pool.begin().await?;
         let held: Vec<Held> = sqlx::query_as(
             "SELECT e.id, e.epoch, e.job_id, e.starts, e.dispatches, e.cancel_requested, e.attempt, e.max_starts, e.gate,
-                 coalesce(e.starts > 0 AND e.start_epoch >= e.claim_epoch, false) AS granted
+                 coalesce(e.starts > 0 AND e.start_epoch >= e.claim_epoch, false) AS granted,
+                 CASE WHEN e.server_id IS NULL THEN false
+                     ELSE (SELECT slots > 1 FROM jobs WHERE jobs.id = e.job_id) END AS several
              FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch)
                  ON e.id = c.id AND e.epoch = c.epoch
              WHERE e.orchestrator_id = $3 AND e.status IN ('DISPATCHING', 'RUNNING')
@@ -193,7 +233,7 @@ impl Queue {
             let Some(outcome) = outcomes.get(&claim) else {
                 continue;
             };
-            let end = End::new(held, outcome);
+            let end = End::new(held, outcome, tries);
             if end.status != "QUEUED"
                 && let Some(cause) = Cause::of(outcome)
             {
@@ -210,8 +250,13 @@ impl Queue {
                 end.followed_by(next);
             }
         }
-        store(&mut tx, &ends, self.kernel.now()).await?;
+        let now = self.kernel.now();
+        write(&mut tx, &ends, now).await?;
+        let several: HashSet<Uuid> = ends.iter().filter(|e| e.several).map(|e| e.job_id).collect();
+        let several: Vec<Uuid> = several.into_iter().collect();
+        store::hold(&mut tx, &several).await?;
         again::store(&self.kernel, &mut tx, &next.values().collect::<Vec<_>>()).await?;
+        let sums = store::sum_up(&mut tx, &several, now).await?;
         for status in ["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "LOST"] {
             let ended = ends.iter().filter(|e| e.status == status).count();
             if ended > 0 {
@@ -225,19 +270,16 @@ impl Queue {
             self.kernel.signals.job_changed(JobId(end.job_id), false);
             self.logs.ended(ExecutionId(end.id));
         }
-        if ends.iter().any(|end| end.status == "QUEUED") {
+        if ends.iter().any(|end| end.status == "QUEUED") || sums.iter().any(Sum::goes_on) {
             self.kernel.signals.work_queued();
         }
         again::announce(&self.kernel, next.values());
-        let goes_on: HashSet<Uuid> = ends
-            .iter()
-            .filter(|e| e.job_status == "QUEUED")
-            .map(|e| e.id)
-            .collect();
-        let free = held.iter().filter(|held| !goes_on.contains(&held.id));
-        self.turns
-            .release(free.filter_map(|held| held.gate).collect())
-            .await;
+        let alone = ends.iter().filter(|e| !e.several && e.job_status != "QUEUED");
+        let over = sums.iter().filter(|sum| sum.is_over());
+        let over: HashSet<Uuid> = alone.map(|e| e.job_id).chain(over.map(|sum| sum.id)).collect();
+        let free = held.iter().filter(|held| over.contains(&held.job_id));
+        let gates: HashSet<Uuid> = free.filter_map(|held| held.gate).collect();
+        self.turns.release(gates.into_iter().collect()).await;
         Ok(())
     }
 
@@ -256,15 +298,15 @@ impl Queue {
     }
 }
 
-/// Writes the ends and, for the outbox, that these jobs have ended: one statement.
-async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result<()> {
+/// Writes the ends and, but for jobs of several slots, what becomes of the jobs: one statement.
+async fn write(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result<()> {
     sqlx::query(
         "WITH n AS (
              SELECT * FROM jsonb_to_recordset($1) AS n(
                  id uuid, job_id uuid, status text, reason text, job_status text, job_reason text, exit_code integer, cpu_us bigint,
                  peak_memory_bytes bigint, output jsonb, image_digest text, setup_at timestamptz,
                  started_at timestamptz, ended_at timestamptz, finished_at timestamptz, log_truncated boolean,
-                 last_seq bigint, receipt jsonb, unused boolean)
+                 last_seq bigint, receipt jsonb, unused boolean, several boolean)
          ), ended AS (
              UPDATE executions e
              SET status = n.status, status_reason = n.reason, exit_code = n.exit_code, cpu_us = n.cpu_us,
@@ -274,12 +316,13 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
                  ended_at = coalesce(n.ended_at, e.ended_at), finished_at = n.finished_at,
                  -- Lines that died with the runner that had them to send are missing too.
                  log_truncated = n.log_truncated OR e.log_lines < n.last_seq, lease_until = NULL,
+                 cancel_receipt = n.receipt,
                  orchestrator_id = CASE WHEN n.status = 'QUEUED' THEN NULL ELSE e.orchestrator_id END
              FROM n WHERE e.id = n.id
          ), happened AS (
              INSERT INTO outbox (kind, payload, created_at)
              SELECT 'job.ended', jsonb_build_object('job', job_id, 'status', job_status), $2
-             FROM n WHERE job_status <> 'QUEUED'
+             FROM n WHERE job_status <> 'QUEUED' AND NOT several
          )
          UPDATE jobs j
          SET status = n.job_status,
@@ -293,7 +336,7 @@ async fn store(tx: &mut PgConnection, ends: &[End<'_>], at: Timestamp) -> Result
              -- Why it was asked to stop stays; what was done is added.
              cancel_receipt = CASE WHEN n.receipt IS NULL THEN j.cancel_receipt
                  ELSE n.receipt || coalesce(j.cancel_receipt, '{}') END
-         FROM n WHERE j.id = n.job_id",
+         FROM n WHERE j.id = n.job_id AND NOT n.several",
     )
     .bind(sqlx::types::Json(ends))
     .bind(at)

@@ -3,6 +3,7 @@
 
 use crate::kernel::Result;
 
+use super::super::model::labels::SSH;
 use super::super::turns::RANK;
 use super::Queue;
 
@@ -17,13 +18,22 @@ pub struct Lane {
     pub count: i64,
 }
 
+/// Lanes that are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All that the labels allow.
+    All,
+    /// Of those, the ones of work on servers.
+    OnServers,
+}
+
 impl Queue {
     /// The lanes of the most urgent executions, at most so many, that an orchestrator with these labels may take.
     ///
     /// Lanes are visited in the order of their index: from one that may be served to the next one, and from one that
     /// may not over all that begin with the same labels. So what is looked at is bounded by the lanes that can be
     /// served, not by those that there are. A lane holds its labels sorted; a space is before every letter of a label.
-    pub(super) async fn lanes(&self, labels: &[String], most: i64) -> Result<Vec<Lane>> {
+    pub(super) async fn lanes(&self, labels: &[String], which: Which, most: i64) -> Result<Vec<Lane>> {
         if labels.is_empty() {
             let any = Lane {
                 labels: None,
@@ -33,6 +43,10 @@ impl Queue {
         }
         let lane = format!("SELECT labels FROM executions WHERE {READY} AND labels IS NOT NULL");
         let ranked = format!("SELECT {RANK} AS rank, id FROM executions WHERE {READY}");
+        let (of_lane, of_plain) = match which {
+            Which::All => (String::new(), ""),
+            Which::OnServers => (format!("AND '{SSH}' = ANY (lanes.labels)"), "AND false"),
+        };
         let sql = format!(
             r#"WITH RECURSIVE lanes AS (
                  ({lane} ORDER BY labels LIMIT 1)
@@ -53,10 +67,10 @@ impl Queue {
              ), served AS (
                  SELECT lanes.labels FROM lanes CROSS JOIN LATERAL (
                      {ranked} AND labels = lanes.labels ORDER BY {RANK}, id LIMIT 1
-                 ) AS head WHERE lanes.labels <@ $1 ORDER BY head.rank, head.id LIMIT $2
+                 ) AS head WHERE lanes.labels <@ $1 {of_lane} ORDER BY head.rank, head.id LIMIT $2
              ), ahead AS (
                  SELECT NULL::text[] AS labels, rank, id FROM (
-                     {ranked} AND labels IS NULL ORDER BY {RANK}, id LIMIT $2
+                     {ranked} AND labels IS NULL {of_plain} ORDER BY {RANK}, id LIMIT $2
                  ) AS plain
                  UNION ALL
                  SELECT served.labels, e.rank, e.id FROM served CROSS JOIN LATERAL (

@@ -4,16 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use cronium_protocol::agent::{AdoptReply, Adopted, Claim};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::kernel::Result;
-use crate::kernel::ids::{ExecutionId, JobId};
+use crate::kernel::ids::{ExecutionId, JobId, UserId};
 
 use super::super::model::{
     self,
     retry::{Cause, Past},
 };
-use super::again::{self, Ending};
+use super::super::store::{self, Sum};
+use super::again::{self, Ending, Next};
 use super::{LEASE, Queue};
 
 /// How long after its lease a started execution waits to be adopted again.
@@ -40,6 +42,28 @@ struct Expired {
     attempt: i32,
     max_starts: i32,
     gate: Option<Uuid>,
+    /// Its job has other slots: their sum is what becomes of it.
+    several: bool,
+}
+
+/// An execution that its orchestrator has found again.
+#[derive(Debug, sqlx::FromRow)]
+struct Found {
+    id: Uuid,
+    epoch: i32,
+    starts: i32,
+    job_id: Uuid,
+    /// The epoch that it was asked for with.
+    asked: i32,
+    /// Where it is, and whose job that is; None: on no server.
+    server_id: Option<Uuid>,
+    owner_id: Option<Uuid>,
+}
+
+impl Found {
+    fn host(&self) -> Option<(UserId, Uuid)> {
+        Some((UserId(self.owner_id?), self.server_id?))
+    }
 }
 
 impl Expired {
@@ -88,7 +112,7 @@ impl Queue {
         .await?;
         let back: Vec<Uuid> = held.iter().filter(|row| row.3).map(|row| row.2).collect();
         if !back.is_empty() {
-            sqlx::query("UPDATE jobs SET status_reason = nullif(status_reason, $2) WHERE id = ANY($1)")
+            sqlx::query("UPDATE jobs SET status_reason = NULL WHERE id = ANY($1) AND status_reason = $2")
                 .bind(&back)
                 .bind(CUT_OFF)
                 .execute(&self.kernel.relaxed)
@@ -102,22 +126,26 @@ impl Queue {
         Ok(claims.iter().filter(lost).copied().collect())
     }
 
-    /// A restarted orchestrator found these: those that are still its own go on under a new epoch. A question that comes
-    /// again has the same answer: the first may have been lost, or may have been acted on already.
+    /// A restarted orchestrator found these: those that are still its own go on under a new epoch. A question that
+    /// comes again has the same answer: the first may have been lost, or may have been acted on already. Those on a
+    /// server are told how to get there, as long as it may be used.
     pub async fn adopt(&self, orchestrator: Uuid, claims: Vec<Claim>) -> Result<Vec<AdoptReply>> {
-        let rows: Vec<(Uuid, i32, i32, Uuid, i32)> = sqlx::query_as(
+        let found: Vec<Found> = sqlx::query_as(
             "WITH wanted AS (
-                 SELECT e.id, c.epoch AS asked
+                 SELECT e.id, c.epoch AS asked, CASE WHEN e.server_id IS NOT NULL
+                     THEN (SELECT owner_id FROM jobs WHERE id = e.job_id) END AS owner_id
                  FROM executions e JOIN unnest($1::uuid[], $2::int[]) AS c(id, epoch) ON e.id = c.id
                  WHERE c.epoch BETWEEN e.claim_epoch AND e.epoch AND e.orchestrator_id = $3
                    AND e.status IN ('DISPATCHING', 'RUNNING')
                  ORDER BY e.id FOR UPDATE OF e
              ), adopted AS (
-                 UPDATE executions e SET epoch = epoch + CASE WHEN asked = epoch THEN 1 ELSE 0 END, lease_until = now() + make_interval(secs => $4),
-                     status_reason = nullif(status_reason, $5)
-                 FROM wanted WHERE e.id = wanted.id RETURNING e.id, e.epoch, e.starts, e.job_id, wanted.asked
+                 UPDATE executions e SET epoch = epoch + CASE WHEN asked = epoch THEN 1 ELSE 0 END,
+                     lease_until = now() + make_interval(secs => $4), status_reason = nullif(status_reason, $5)
+                 FROM wanted WHERE e.id = wanted.id
+                 RETURNING e.id, e.epoch, e.starts, e.job_id, wanted.asked, e.server_id, wanted.owner_id
              ), told AS (
-                 UPDATE jobs j SET status_reason = nullif(j.status_reason, $5) FROM adopted WHERE j.id = adopted.job_id
+                 UPDATE jobs j SET status_reason = NULL FROM adopted
+                 WHERE j.id = adopted.job_id AND j.status_reason = $5
              ) SELECT * FROM adopted",
         )
         .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
@@ -127,23 +155,27 @@ impl Queue {
         .bind(CUT_OFF)
         .fetch_all(&self.kernel.pool)
         .await?;
+        let hosts: Vec<_> = found.iter().filter_map(Found::host).collect();
+        let hosts = self.servers.orders(&hosts).await?;
         let mut adopted: HashMap<Claim, Adopted> = HashMap::new();
-        for (id, epoch, starts, job, asked) in rows {
-            self.kernel.signals.job_changed(JobId(job), false);
+        for one in found {
+            self.kernel.signals.job_changed(JobId(one.job_id), false);
             let claim = Claim {
-                execution_id: id,
-                epoch,
+                execution_id: one.id,
+                epoch: one.epoch,
             };
-            let last_seq = self.logs.last_seq(ExecutionId(id)).await?;
-            let started = starts > 0;
+            let order = one
+                .host()
+                .and_then(|host| hosts.get(&host)?.as_ref().ok().cloned());
             let go_on = Adopted {
                 claim,
-                last_seq,
-                started,
+                last_seq: self.logs.last_seq(ExecutionId(one.id)).await?,
+                started: one.starts > 0,
+                host: order,
             };
             adopted.insert(
                 Claim {
-                    epoch: asked,
+                    epoch: one.asked,
                     ..claim
                 },
                 go_on,
@@ -174,7 +206,8 @@ impl Queue {
     pub async fn sweep(&self) -> Result<u64> {
         let expired: Vec<Expired> = sqlx::query_as(
             "SELECT id, job_id, starts, cancel_requested, lease_until < now() - make_interval(secs => $1) AS over,
-                 dispatches, attempt, max_starts, gate
+                 dispatches, attempt, max_starts, gate, CASE WHEN server_id IS NULL THEN false
+                     ELSE (SELECT slots > 1 FROM jobs WHERE jobs.id = executions.job_id) END AS several
              FROM executions
              WHERE status IN ('DISPATCHING', 'RUNNING') AND lease_until < now()
                AND (starts = 0 OR lease_until < now() - make_interval(secs => $1)
@@ -215,7 +248,7 @@ impl Queue {
         });
         let mut tx = self.kernel.pool.begin().await?;
         let moved = sqlx::query(
-            "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4,
+            "UPDATE executions SET status = $2, status_reason = $3, finished_at = $4, cancel_receipt = $6,
                  lease_until = CASE WHEN $2 = 'RUNNING' THEN lease_until END,
                  orchestrator_id = CASE WHEN $2 = 'QUEUED' THEN NULL ELSE orchestrator_id END
              WHERE id = (SELECT id FROM executions WHERE id = $1 FOR UPDATE SKIP LOCKED)
@@ -227,6 +260,7 @@ impl Queue {
         .bind(reason)
         .bind(ended)
         .bind(row.cancel_requested)
+        .bind(receipt.as_ref().filter(|_| ended.is_some()))
         .execute(&mut *tx)
         .await?;
         if moved.rows_affected() == 0 {
@@ -238,39 +272,65 @@ impl Queue {
                 .remove(&row.id),
             None => None,
         };
-        let over = ended.filter(|_| next.is_none());
-        let job_reason = match &next {
-            Some(next) => Some(next.reason(reason)),
-            None => reason.map(str::to_owned),
+        let goes_on = if row.several {
+            self.sum_up(&mut tx, row, next.as_ref(), status).await?
+        } else {
+            let over = ended.filter(|_| next.is_none());
+            let job_reason = match &next {
+                Some(next) => Some(next.reason(reason)),
+                None => reason.map(str::to_owned),
+            };
+            sqlx::query(
+                "UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4,
+                     started_at = CASE WHEN $2 <> 'QUEUED' THEN started_at END,
+                     condition = CASE WHEN $2 <> 'QUEUED' THEN condition END,
+                     cancel_receipt = CASE WHEN $4 IS NULL OR $5::jsonb IS NULL THEN cancel_receipt
+                         ELSE $5::jsonb || coalesce(cancel_receipt, '{}') END
+                 WHERE id = $1",
+            )
+            .bind(row.job_id)
+            .bind(if next.is_some() { "QUEUED" } else { status })
+            .bind(job_reason)
+            .bind(over)
+            .bind(receipt)
+            .execute(&mut *tx)
+            .await?;
+            again::store(&self.kernel, &mut tx, &next.iter().collect::<Vec<_>>()).await?;
+            if over.is_some() {
+                self.happened(&mut tx, &[row.job_id], status).await?;
+            }
+            over.is_none()
         };
-        sqlx::query(
-            "UPDATE jobs SET status = $2, status_reason = $3, finished_at = $4,
-                 started_at = CASE WHEN $2 <> 'QUEUED' THEN started_at END,
-                 condition = CASE WHEN $2 <> 'QUEUED' THEN condition END,
-                 cancel_receipt = CASE WHEN $4 IS NULL OR $5::jsonb IS NULL THEN cancel_receipt
-                     ELSE $5::jsonb || coalesce(cancel_receipt, '{}') END
-             WHERE id = $1",
-        )
-        .bind(row.job_id)
-        .bind(if next.is_some() { "QUEUED" } else { status })
-        .bind(job_reason)
-        .bind(over)
-        .bind(receipt)
-        .execute(&mut *tx)
-        .await?;
-        again::store(&self.kernel, &mut tx, &next.iter().collect::<Vec<_>>()).await?;
-        if over.is_some() {
-            self.happened(&mut tx, &[row.job_id], status).await?;
-        }
         tx.commit().await?;
         if ended.is_some() {
             self.logs.ended(ExecutionId(row.id));
         }
+        if row.several {
+            // Another slot may have waited for this one.
+            self.kernel.signals.work_queued();
+        }
         again::announce(&self.kernel, next.iter());
-        if over.is_some() {
+        if !goes_on {
             self.kernel.signals.outbox_filled();
             self.turns.release(row.gate.into_iter().collect()).await;
         }
         Ok(true)
+    }
+
+    /// Writes what becomes of a job of several slots when one of them has moved; whether the job goes on.
+    async fn sum_up(
+        &self,
+        tx: &mut PgConnection,
+        row: &Expired,
+        next: Option<&Next>,
+        status: &str,
+    ) -> Result<bool> {
+        if status == "RUNNING" {
+            return Ok(true);
+        }
+        store::hold(tx, &[row.job_id]).await?;
+        again::store(&self.kernel, tx, &next.into_iter().collect::<Vec<_>>()).await?;
+        let sums = store::sum_up(tx, &[row.job_id], self.kernel.now()).await?;
+        Ok(!sums.iter().any(Sum::is_over))
     }
 }

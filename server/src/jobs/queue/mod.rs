@@ -17,7 +17,7 @@ use crate::events::Events;
 use crate::kernel::Kernel;
 use crate::logs::Logs;
 use crate::runtime::Tokens;
-
+use crate::servers::Servers;
 use crate::variables::Variables;
 
 use super::turns::Turns;
@@ -41,6 +41,7 @@ pub struct Queue {
     signer: Signer,
     tokens: Tokens,
     variables: Variables,
+    servers: Servers,
     pub turns: Turns,
 }
 
@@ -52,6 +53,7 @@ impl Queue {
         signer: Signer,
         tokens: Tokens,
         variables: Variables,
+        servers: Servers,
     ) -> Self {
         let turns = Turns::new(kernel.clone());
         Self {
@@ -61,6 +63,7 @@ impl Queue {
             signer,
             tokens,
             variables,
+            servers,
             turns,
         }
     }

@@ -38,10 +38,17 @@ impl Queue {
                  SET starts = starts + CASE WHEN start_epoch >= claim_epoch THEN 0 ELSE 1 END,
                      start_epoch = epoch, status = 'RUNNING',
                      status_reason = NULL, started_at = coalesce(started_at, $3)
-                 FROM wanted WHERE e.id = wanted.id RETURNING e.id, e.epoch, e.job_id, e.started_at
+                 FROM wanted WHERE e.id = wanted.id RETURNING e.id, e.epoch, e.job_id, e.started_at, e.server_id
+             ), held AS (
+                 -- Of several slots the first start counts. Others may hold other slots of the same jobs.
+                 SELECT id FROM jobs WHERE id IN (SELECT job_id FROM granted WHERE server_id IS NOT NULL)
+                     AND slots > 1 AND (status <> 'RUNNING' OR started_at IS NULL) ORDER BY id FOR NO KEY UPDATE
              ), moved AS (
-                 UPDATE jobs j SET status = 'RUNNING', status_reason = NULL, started_at = granted.started_at
-                 FROM granted WHERE j.id = granted.job_id
+                 UPDATE jobs j SET status = 'RUNNING', status_reason = NULL, started_at = CASE WHEN j.slots = 1
+                     THEN granted.started_at ELSE coalesce(j.started_at, granted.started_at) END
+                 FROM granted LEFT JOIN held ON held.id = granted.job_id
+                 WHERE j.id = granted.job_id AND (j.slots = 1
+                     OR (held.id IS NOT NULL AND (j.status <> 'RUNNING' OR j.started_at IS NULL)))
              ) SELECT id, epoch, job_id FROM granted",
         )
         .bind(claims.iter().map(|c| c.execution_id).collect::<Vec<_>>())
@@ -76,7 +83,8 @@ impl Queue {
                  started_at = coalesce(n.started_at, e.started_at), ended_at = coalesce(n.ended_at, e.ended_at)
              FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
                  AS n(id, epoch, setup_at, started_at, ended_at)
-             WHERE e.id = n.id AND e.epoch = n.epoch AND e.orchestrator_id = $6 AND e.finished_at IS NULL RETURNING e.job_id",
+             WHERE e.id = n.id AND e.epoch = n.epoch AND e.orchestrator_id = $6 AND e.finished_at IS NULL
+             RETURNING e.job_id",
         )
         .bind(rows.iter().map(|(c, _)| c.execution_id).collect::<Vec<_>>())
         .bind(rows.iter().map(|(c, _)| c.epoch).collect::<Vec<_>>())

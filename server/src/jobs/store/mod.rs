@@ -2,6 +2,7 @@
 
 mod accept;
 mod cancel;
+mod sums;
 
 use cronium_entity::enums::{JobStatus, Trigger};
 use cronium_entity::{execution, idempotency_key, job};
@@ -19,8 +20,11 @@ use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result, Timestamp};
 
-pub use accept::{NewJob, accept};
-pub use cancel::{ask_to_stop, cancel_at_once, count_open_matching, lock_open, open_matching};
+pub use accept::{NewExecution, NewJob, accept};
+pub use cancel::{
+    ask_to_stop, asked_to_stop, cancel_at_once, count_open_matching, end_unclaimed, lock_open, open_matching,
+};
+pub use sums::{Sum, hold, sum_up, summed_up};
 
 /// A job's row.
 pub type JobRow = job::Model;
@@ -280,9 +284,42 @@ pub async fn executions_of(
 ) -> Result<Vec<ExecutionRow>> {
     let query = execution::Entity::find().filter(execution::Column::JobId.is_in(jobs));
     Ok(query
+        .order_by(execution::Column::Slot, Order::Asc)
         .order_by(execution::Column::Attempt, Order::Asc)
         .all(db)
         .await?)
+}
+
+/// What can be seen to change of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct ExecutionFace {
+    id: Uuid,
+    status: JobStatus,
+    status_reason: Option<String>,
+    due_at: Option<Timestamp>,
+    cancel_requested: bool,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+}
+
+/// How the executions of a job are.
+pub async fn execution_faces(db: &impl ConnectionTrait, job: Uuid) -> Result<Vec<ExecutionFace>> {
+    use execution::{Column, Entity};
+    let columns = [
+        Column::Id,
+        Column::Status,
+        Column::StatusReason,
+        Column::DueAt,
+        Column::CancelRequested,
+        Column::StartedAt,
+        Column::FinishedAt,
+    ];
+    let query = Entity::find().filter(Column::JobId.eq(job));
+    let query = query
+        .order_by(Column::Slot, Order::Asc)
+        .order_by(Column::Attempt, Order::Asc);
+    let query = query.select_only().columns(columns);
+    Ok(query.into_model::<ExecutionFace>().all(db).await?)
 }
 
 /// The newest jobs of each event that this person may see, or all: at most so many of each, newest first.

@@ -143,7 +143,7 @@ impl Turns {
             if free == 0 {
                 return Ok(());
             }
-            let chosen = waiting.iter().take(free).map(|one| one.execution).collect();
+            let chosen = waiting.iter().take(free).map(|one| one.job).collect();
             let jobs = store::give_places(&tx, chosen).await?;
             tx.commit().await?;
             self.went(&jobs);
@@ -168,10 +168,13 @@ impl Turns {
         let now = self.kernel.now();
         let mut moved = 0;
         loop {
-            let jobs = store::let_go(&self.kernel, now).await?;
+            let mut jobs = store::let_go(&self.kernel, now).await?;
+            let more = jobs.len() == store::BATCH as usize;
+            jobs.sort_unstable();
+            jobs.dedup();
             self.went(&jobs);
             moved += jobs.len();
-            if jobs.len() < store::BATCH as usize {
+            if !more {
                 break;
             }
         }
@@ -203,9 +206,9 @@ impl Turns {
                 stopped,
             } = self.decide(&tx, &arrival, Some(one.job)).await?;
             let (jobs, goes) = match (skipped, held) {
-                (Some(reason), _) => (store::skip(&tx, one.execution, reason, now).await?, false),
-                (None, Some(reason)) => (store::put_in_line(&tx, one.execution, reason).await?, false),
-                (None, None) => (store::give_places(&tx, vec![one.execution]).await?, true),
+                (Some(reason), _) => (store::skip(&tx, one.job, reason, now).await?, false),
+                (None, Some(reason)) => (store::put_in_line(&tx, one.job, reason).await?, false),
+                (None, None) => (store::give_places(&tx, vec![one.job]).await?, true),
             };
             tx.commit().await?;
             moved += jobs.len();

@@ -1,4 +1,6 @@
-//! Waiting work in the database. Locks are taken in this order everywhere: the turns of an event, executions, jobs.
+//! Waiting work in the database. Locks are taken in this order everywhere: the turns of an event, executions, jobs,
+//! and then slots that wait for others of their job. A job stands in line with its first slot, which waits for no other
+//! one; its slots go together, but for those that do.
 
 use cronium_entity::enums::Overlap;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
@@ -40,7 +42,8 @@ pub async fn active(tx: &DatabaseTransaction, event: Uuid, owner: Uuid) -> Resul
                WHERE j.id IN (
                    SELECT id FROM jobs
                    WHERE owner_id = $2 AND event_id = $1 AND NOT held AND finished_at IS NULL AND trigger <> 'TEST'
-                     AND NOT EXISTS (SELECT FROM executions e WHERE e.job_id = jobs.id AND e.due_at IS NOT NULL AND e.attempt = 1)
+                     AND NOT EXISTS (SELECT FROM executions e
+                         WHERE e.job_id = jobs.id AND e.due_at IS NOT NULL AND e.attempt = 1)
                    UNION
                    SELECT job_id FROM executions WHERE gate = $1 AND NOT held AND finished_at IS NULL)
                ORDER BY j.created_at, j.id LIMIT $3";
@@ -51,7 +54,6 @@ pub async fn active(tx: &DatabaseTransaction, event: Uuid, owner: Uuid) -> Resul
 /// Work that waits, and what its version says of it.
 #[derive(Debug, FromQueryResult)]
 pub struct Waiting {
-    pub execution: Uuid,
     pub job: Uuid,
     pub owner: Uuid,
     pub actor: Option<Uuid>,
@@ -79,8 +81,9 @@ async fn waiting(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<Waiting>> {
     let sql = format!(
-        "SELECT e.id AS execution, j.id AS job, j.owner_id AS owner, j.actor_id AS actor, v.overlap, v.max_concurrent
-         FROM (SELECT id, job_id, {RANK} AS rank FROM executions WHERE gate = $1 AND held AND status = 'QUEUED' AND {chosen}) e
+        "SELECT j.id AS job, j.owner_id AS owner, j.actor_id AS actor, v.overlap, v.max_concurrent
+         FROM (SELECT id, job_id, {RANK} AS rank FROM executions
+             WHERE gate = $1 AND held AND slot = 0 AND status = 'QUEUED' AND {chosen}) e
          JOIN jobs j ON j.id = e.job_id JOIN event_versions v ON v.id = j.event_version_id ORDER BY e.rank, e.id"
     );
     Ok(Waiting::find_by_statement(statement(&sql, values))
@@ -114,55 +117,63 @@ async fn ids(
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Gives places: these can be claimed now. Gives the jobs of those that still waited.
-pub async fn give_places(tx: &DatabaseTransaction, executions: Vec<Uuid>) -> Result<Vec<Uuid>> {
-    let sql = "WITH wanted AS (
-                   SELECT id FROM executions WHERE id = ANY($1) AND held AND status = 'QUEUED' ORDER BY id FOR UPDATE
-               ), freed AS (
-                   UPDATE executions e SET held = false, due_at = NULL FROM wanted WHERE e.id = wanted.id RETURNING e.job_id
-               )
-               UPDATE jobs SET held = false, status_reason = NULL FROM freed WHERE jobs.id = freed.job_id RETURNING jobs.id";
-    ids(tx, sql, [executions.into()]).await
+/// Slots of jobs that wait for their turn, locked in their order.
+const IN_LINE: &str = "SELECT id FROM executions
+    WHERE job_id = ANY($1) AND held AND NOT waits AND status = 'QUEUED' ORDER BY id FOR UPDATE";
+
+/// Gives places: these jobs can be claimed now. Gives those that still waited.
+pub async fn give_places(tx: &DatabaseTransaction, jobs: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    let sql = format!(
+        "WITH wanted AS ({IN_LINE}), freed AS (
+             UPDATE executions e SET held = false, due_at = NULL FROM wanted WHERE e.id = wanted.id RETURNING e.job_id
+         )
+         UPDATE jobs SET held = false, status_reason = NULL FROM freed WHERE jobs.id = freed.job_id RETURNING jobs.id"
+    );
+    ids(tx, &sql, [jobs.into()]).await
 }
 
-/// Puts one in line whose moment has come.
-pub async fn put_in_line(tx: &DatabaseTransaction, execution: Uuid, reason: String) -> Result<Vec<Uuid>> {
-    let sql = "WITH moved AS (
-                   UPDATE executions SET due_at = NULL WHERE id = $1 AND held AND status = 'QUEUED' RETURNING job_id
-               )
-               UPDATE jobs SET status_reason = $2 FROM moved WHERE jobs.id = moved.job_id RETURNING jobs.id";
-    ids(tx, sql, [execution.into(), reason.into()]).await
+/// Puts a job in line whose moment has come.
+pub async fn put_in_line(tx: &DatabaseTransaction, job: Uuid, reason: String) -> Result<Vec<Uuid>> {
+    let sql = format!(
+        "WITH wanted AS ({IN_LINE}), moved AS (
+             UPDATE executions e SET due_at = NULL FROM wanted WHERE e.id = wanted.id RETURNING e.job_id
+         )
+         UPDATE jobs SET status_reason = $2 FROM moved WHERE jobs.id = moved.job_id RETURNING jobs.id"
+    );
+    ids(tx, &sql, [vec![job].into(), reason.into()]).await
 }
 
-/// Ends one whose moment has come without running it.
-pub async fn skip(
-    tx: &DatabaseTransaction,
-    execution: Uuid,
-    reason: &str,
-    at: Timestamp,
-) -> Result<Vec<Uuid>> {
-    let sql = "WITH ended AS (
-                   UPDATE executions SET status = 'SKIPPED', status_reason = $2, finished_at = $3, held = false, due_at = NULL
-                   WHERE id = $1 AND held AND status = 'QUEUED' RETURNING job_id
-               ), happening AS (
-                   INSERT INTO outbox (kind, payload, created_at)
-                   SELECT 'job.ended', jsonb_build_object('job', job_id, 'status', 'SKIPPED'), $3 FROM ended
-               )
-               UPDATE jobs SET status = 'SKIPPED', status_reason = $2, finished_at = $3, held = false
-               FROM ended WHERE jobs.id = ended.job_id RETURNING jobs.id";
-    ids(tx, sql, [execution.into(), reason.into(), at.into()]).await
+/// Ends a job whose moment has come without running it.
+pub async fn skip(tx: &DatabaseTransaction, job: Uuid, reason: &str, at: Timestamp) -> Result<Vec<Uuid>> {
+    let skipped = "status = 'SKIPPED', status_reason = $2, finished_at = $3, held = false, waits = false,
+        due_at = NULL";
+    let sql = format!(
+        "WITH wanted AS ({IN_LINE}), ended AS (
+             UPDATE executions e SET {skipped} FROM wanted WHERE e.id = wanted.id RETURNING e.job_id
+         ), over AS (
+             UPDATE jobs SET status = 'SKIPPED', status_reason = $2, finished_at = $3, held = false
+             FROM ended WHERE jobs.id = ended.job_id RETURNING jobs.id
+         ), rest AS (
+             UPDATE executions e SET {skipped} FROM over WHERE e.job_id = over.id AND e.waits
+         ), happening AS (
+             INSERT INTO outbox (kind, payload, created_at)
+             SELECT 'job.ended', jsonb_build_object('job', id, 'status', 'SKIPPED'), $3 FROM over
+         ) SELECT id FROM over"
+    );
+    ids(tx, &sql, [vec![job].into(), reason.into(), at.into()]).await
 }
 
 /// Those of the events in whose line somebody waits.
 pub async fn with_a_line(kernel: &Kernel, events: Vec<Uuid>) -> Result<Vec<Uuid>> {
     let sql = "SELECT e.id FROM unnest($1::uuid[]) AS e(id) WHERE EXISTS (
-                   SELECT FROM executions WHERE gate = e.id AND held AND due_at IS NULL AND status = 'QUEUED')";
+                   SELECT FROM executions
+                   WHERE gate = e.id AND held AND slot = 0 AND due_at IS NULL AND status = 'QUEUED')";
     ids(&kernel.db, sql, [events.into()]).await
 }
 
 /// All events in whose line somebody waits: from one to the next, however many wait for each.
 pub async fn lines(kernel: &Kernel) -> Result<Vec<Uuid>> {
-    let waits = "gate IS NOT NULL AND held AND due_at IS NULL AND status = 'QUEUED'";
+    let waits = "gate IS NOT NULL AND held AND slot = 0 AND due_at IS NULL AND status = 'QUEUED'";
     let sql = format!(
         "WITH RECURSIVE line AS (
              (SELECT gate AS id FROM executions WHERE {waits} ORDER BY gate LIMIT 1)
@@ -176,19 +187,27 @@ pub async fn lines(kernel: &Kernel) -> Result<Vec<Uuid>> {
 
 /// Events with work whose moment has come and whose turn is to be decided.
 pub async fn due_turns(kernel: &Kernel, now: Timestamp) -> Result<Vec<Uuid>> {
-    let sql = "SELECT DISTINCT gate AS id FROM executions WHERE status = 'QUEUED' AND due_at <= $1 AND held";
+    let sql = "SELECT DISTINCT gate AS id FROM executions
+               WHERE status = 'QUEUED' AND due_at <= $1 AND held AND slot = 0";
     ids(&kernel.db, sql, [now.into()]).await
 }
 
-/// Lets work go whose moment has come: a batch of jobs. Not durable at once: what is lost is due again.
+/// Lets work go whose moment has come: the jobs of a batch of executions, each as often as it has some. Not durable at
+/// once: what is lost is due again.
 pub async fn let_go(kernel: &Kernel, now: Timestamp) -> Result<Vec<Uuid>> {
     let sql = "WITH due AS (
                    SELECT id FROM executions WHERE status = 'QUEUED' AND due_at <= $1 AND NOT held
                    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
                ), freed AS (
                    UPDATE executions e SET due_at = NULL FROM due WHERE e.id = due.id RETURNING e.job_id
-               )
-               UPDATE jobs SET status_reason = NULL FROM freed WHERE jobs.id = freed.job_id RETURNING jobs.id";
+               ), held AS (
+                   -- Others may let other slots of the same jobs go.
+                   SELECT id FROM jobs WHERE id IN (SELECT job_id FROM freed)
+                       AND slots > 1 AND status_reason IS NOT NULL ORDER BY id FOR NO KEY UPDATE
+               ), told AS (
+                   UPDATE jobs SET status_reason = NULL FROM freed LEFT JOIN held ON held.id = freed.job_id
+                   WHERE jobs.id = freed.job_id AND (jobs.slots = 1 OR held.id IS NOT NULL)
+               ) SELECT job_id FROM freed";
     Ok(sqlx::query_scalar(sql)
         .bind(now)
         .bind(BATCH)
@@ -199,6 +218,6 @@ pub async fn let_go(kernel: &Kernel, now: Timestamp) -> Result<Vec<Uuid>> {
 /// The next moment that something waits for, and whether anything waits for its turn.
 pub async fn ahead(kernel: &Kernel) -> Result<(Option<Timestamp>, bool)> {
     let sql = "SELECT (SELECT min(due_at) FROM executions WHERE status = 'QUEUED' AND due_at IS NOT NULL),
-                      EXISTS (SELECT FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND held)";
+                      EXISTS (SELECT FROM executions WHERE status = 'QUEUED' AND due_at IS NULL AND held AND slot = 0)";
     Ok(sqlx::query_as(sql).fetch_one(&kernel.pool).await?)
 }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use crate::jobs::model::labels;
 use crate::jobs::queue::{LEASE, Moment, Queue, RENEW};
 use crate::kernel::clock::from_micros;
 use crate::kernel::ids::{ExecutionId, OrchestratorId};
@@ -90,6 +91,8 @@ struct Connection {
     orchestrator: Uuid,
     /// What it offers.
     labels: Vec<String>,
+    /// The same for work on servers; none where it reaches none.
+    labels_on_servers: Vec<String>,
     /// It takes no new work.
     draining: bool,
     /// The orchestrator carries runtime calls.
@@ -190,6 +193,11 @@ impl Connection {
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
+            labels_on_servers: if ssh {
+                labels::with_servers(hello.labels.clone(), true)
+            } else {
+                Vec::new()
+            },
             labels: hello.labels,
             draining,
             carries_calls: runtime,
@@ -352,14 +360,18 @@ impl Connection {
 
     async fn handle(&mut self, message: AgentToServer) -> Result<()> {
         match message {
-            AgentToServer::Claim { free_slots } => {
+            AgentToServer::Claim {
+                free_slots,
+                on_servers,
+            } => {
                 // It may have asked before it heard.
-                let free_slots = if self.draining { 0 } else { free_slots };
-                let groups = self
-                    .agents
-                    .queue
-                    .claim(self.orchestrator, &self.labels, free_slots)
-                    .await?;
+                let free = |slots| if self.draining { 0 } else { slots };
+                let (queue, orchestrator) = (&self.agents.queue, self.orchestrator);
+                let (mut groups, others) = tokio::try_join!(
+                    queue.claim(orchestrator, &self.labels, free(free_slots)),
+                    queue.claim_on_servers(orchestrator, &self.labels_on_servers, free(on_servers)),
+                )?;
+                groups.extend(others);
                 let mut left = groups.len();
                 if left == 0 {
                     let assignments = Vec::new();

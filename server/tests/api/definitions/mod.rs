@@ -3,6 +3,7 @@
 mod attacks;
 mod forks;
 mod imports;
+mod servers;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,8 @@ const IMPORT: &str = "mutation ($i: ImportDefinitionsInput!) { importDefinitions
     userErrors { code field message } } }";
 const FORK: &str = "mutation ($i: ForkEventInput!) { forkEvent(input: $i) { userErrors { code field }
     event { id name status shared description tags maxExecutions countedRuns owner { id } version { number comment
-        source environment { name value } target { pids } retry { attempts } http { url headers { name value } } } } } }";
+        source environment { name value } target { ... on ContainerTarget { pids } } retry { attempts }
+        http { url headers { name value } } } } } }";
 
 async fn export(test: &TestApp, token: &str, input: Value) -> Value {
     let answer = test.graphql(token, EXPORT, json!({ "i": input })).await;
@@ -121,7 +123,8 @@ fn everything() -> Value {
         "environment": [{ "name": "PORT", "value": "8080" }, { "name": "A", "value": " two\nlines\r\n" }, { "name": "E", "value": "" }],
         "inputSchema": { "type": "object", "required": ["n"], "properties": { "n": { "type": "number", "multipleOf": 0.5 },
             "a": { "enum": [null, true, "no", 1e300] } } },
-        "target": { "image": "alpine:3.20", "memoryBytes": 67_108_864, "cpus": 0.25, "pids": 64, "network": "BRIDGE" },
+        "target": { "container": { "image": "alpine:3.20", "memoryBytes": 67_108_864, "cpus": 0.25, "pids": 64,
+            "network": "BRIDGE" } },
         "timeout": "PT1M30.5S", "retry": { "attempts": 4, "initialDelay": "PT1S", "factor": 1.5, "jitter": false,
             "on": ["EXIT_CODE", "TIMEOUT"], "exitCodes": [3, 4] },
         "overlap": "QUEUE_ONE", "maxConcurrent": 2, "idempotent": true, "maxExecutions": 9,

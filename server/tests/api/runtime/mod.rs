@@ -43,7 +43,7 @@ async fn script(test: &TestApp, token: &str, more: Value) -> Script {
 }
 
 fn networked() -> Value {
-    json!({ "target": { "network": "BRIDGE" } })
+    json!({ "target": { "container": { "network": "BRIDGE" } } })
 }
 
 impl Script {

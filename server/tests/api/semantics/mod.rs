@@ -26,12 +26,12 @@ async fn job(test: &TestApp, token: &str, id: &Value) -> Value {
     seen["data"]["job"].clone()
 }
 
-async fn grant(test: &TestApp, orchestrator: Uuid, claim: Claim) {
+pub async fn grant(test: &TestApp, orchestrator: Uuid, claim: Claim) {
     let granted = test.app.queue.grant_starts(orchestrator, &[claim]).await;
     assert_eq!(granted.ok().unwrap(), [claim]);
 }
 
-async fn finish(test: &TestApp, orchestrator: Uuid, claim: Claim, outcome: Outcome) {
+pub async fn finish(test: &TestApp, orchestrator: Uuid, claim: Claim, outcome: Outcome) {
     let ends = [(claim, Box::new(outcome))];
     test.app.queue.finish(orchestrator, &ends).await.ok().unwrap();
 }
@@ -67,7 +67,7 @@ pub fn exit(test: &TestApp, code: i32) -> Outcome {
 }
 
 /// What an orchestrator reports of user code that it stopped.
-fn stopped(test: &TestApp) -> Outcome {
+pub fn stopped(test: &TestApp) -> Outcome {
     Outcome {
         reason: Some("cancelled".into()),
         cancel: Some(CancelReport {
@@ -86,7 +86,7 @@ async fn run_one(test: &TestApp, orchestrator: Uuid, code: i32) {
     finish(test, orchestrator, claim, exit(test, code)).await;
 }
 
-async fn cancel(test: &TestApp, token: &str, id: &Value) -> Value {
+pub async fn cancel(test: &TestApp, token: &str, id: &Value) -> Value {
     let document =
         "mutation ($id: ID!) { cancelJob(input: { id: $id }) { job { status } userErrors { code field } } }";
     test.graphql(token, document, json!({ "id": id })).await["data"]["cancelJob"].clone()
@@ -99,7 +99,7 @@ async fn change(test: &TestApp, token: &str, input: Value) -> Value {
     answer["data"]["updateEvent"].clone()
 }
 
-async fn happenings(test: &TestApp, kind: &str) -> i64 {
+pub async fn happenings(test: &TestApp, kind: &str) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM outbox WHERE kind = $1")
         .bind(kind)
         .fetch_one(&test.app.kernel.pool)
@@ -107,13 +107,13 @@ async fn happenings(test: &TestApp, kind: &str) -> i64 {
         .unwrap()
 }
 
-async fn sql(test: &TestApp, statement: &'static str) {
+pub async fn sql(test: &TestApp, statement: &'static str) {
     sqlx::raw_sql(statement)
         .execute(&test.app.kernel.pool)
         .await
         .unwrap();
 }
 
-async fn release_due(test: &TestApp) -> usize {
+pub async fn release_due(test: &TestApp) -> usize {
     test.app.queue.turns.release_due().await.ok().unwrap()
 }

@@ -313,7 +313,7 @@ async fn many_starts_and_ends_at_once_never_exceed_the_limit_and_nobody_waits_fo
     };
     let all = async { tokio::join!(starts, work(0), work(1), work(2)).0 };
     let limit = std::time::Duration::from_secs(120);
-    let jobs = tokio::time::timeout(limit, all)
+    let jobs = Box::pin(tokio::time::timeout(limit, all))
         .await
         .expect("all of them had their turn");
     assert_eq!(most.load(Ordering::SeqCst), 3, "as many as may be, and no more");

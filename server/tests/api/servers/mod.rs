@@ -3,7 +3,9 @@
 
 mod access;
 mod checks;
+mod choosing;
 mod mistakes;
+mod orders;
 mod saving;
 mod secrets;
 
@@ -37,7 +39,7 @@ const FIELDS: &str = "id name address port username tags shared owner { id } sig
     checkIntervalSeconds version createdAt updatedAt viewerCan";
 
 /// Executes a mutation that has one input, and gives its payload.
-async fn mutate(test: &TestApp, token: &str, name: &str, selection: &str, input: Value) -> Value {
+pub async fn mutate(test: &TestApp, token: &str, name: &str, selection: &str, input: Value) -> Value {
     let mut kind = name.to_owned();
     kind[..1].make_ascii_uppercase();
     let document = format!(
@@ -106,7 +108,7 @@ fn merge(into: &mut Value, different: Value) {
 }
 
 /// A server of which nothing is asked.
-async fn unasked(test: &TestApp, token: &str, name: &str, different: Value) -> Value {
+pub async fn unasked(test: &TestApp, token: &str, name: &str, different: Value) -> Value {
     let mut all = input(name, json!({ "allowUnreachable": true }));
     all.as_object_mut().unwrap().remove("hostKeyFingerprint");
     merge(&mut all, different);
@@ -137,7 +139,8 @@ async fn names(test: &TestApp, token: &str, filter: Value) -> Vec<String> {
 /// Entries of the audit log about servers, oldest first.
 async fn entries(test: &TestApp) -> Vec<(String, Value, Value)> {
     let admin = test.sign_in(UserRole::Admin).await;
-    let log = "{ auditLog(first: 100, filter: { actions: [CREATE_SERVER, UPDATE_SERVER, DELETE_SERVER, CONFIRM_HOST_KEY] }) {
+    let log = "{ auditLog(first: 100, filter: {
+        actions: [CREATE_SERVER, UPDATE_SERVER, DELETE_SERVER, CONFIRM_HOST_KEY] }) {
         nodes { action targetKind before after } } }";
     let log = test.graphql(&admin, log, json!({})).await;
     let nodes = log["data"]["auditLog"]["nodes"].as_array();

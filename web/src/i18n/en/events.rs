@@ -29,11 +29,14 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("refused.environment.too_long", "At most 200 variables."),
     ("refused.timeout.invalid", "From 1 second to 24 hours."),
-    ("refused.target.memoryBytes.invalid", "From 32 MiB to 64 GiB."),
-    ("refused.target.cpus.invalid", "From 0.05 to 64."),
-    ("refused.target.pids.invalid", "From 8 to 4096."),
     (
-        "refused.target.image.invalid",
+        "refused.target.container.memoryBytes.invalid",
+        "From 32 MiB to 64 GiB.",
+    ),
+    ("refused.target.container.cpus.invalid", "From 0.05 to 64."),
+    ("refused.target.container.pids.invalid", "From 8 to 4096."),
+    (
+        "refused.target.container.image.invalid",
         "This is not the name of an image.",
     ),
     ("events.search", "Name or description"),
@@ -61,7 +64,7 @@ pub(super) const TEXTS: Texts = &[
     ("events.none", "No events yet"),
     (
         "events.none_text",
-        "An event is a script that runs in a container, by hand, over the API or by itself.",
+        "An event is a script that runs in a container or on servers, by hand, over the API or by itself.",
     ),
     ("events.none_match", "No event matches"),
     ("events.none_match_text", "No event passes all of these filters."),

@@ -24,6 +24,7 @@ pub(super) const TEXTS: Texts = &[
     ("log.previous", "Previous match"),
     ("log.next", "Next match"),
     ("log.line", "Line {n}"),
+    ("log.line_of", "Line {n} of {name}"),
     ("log.lines.one", "{n} line"),
     ("log.lines.other", "{n} lines"),
     ("log.ends", "ends at {time}"),

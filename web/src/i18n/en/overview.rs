@@ -51,7 +51,7 @@ pub(super) const TEXTS: Texts = &[
     ("overview.col.status", "Status"),
     ("overview.col.event", "Event"),
     ("overview.col.trigger", "Trigger"),
-    ("overview.col.image", "Image"),
+    ("overview.col.where", "Where"),
     ("overview.col.elapsed", "Elapsed"),
     ("overview.col.actions", "Actions"),
     ("overview.col.reason", "Reason"),

@@ -239,4 +239,16 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("run.cancel_done", "It had not begun."),
     ("run.cancel_under_way", "The receipt appears beside the log."),
+    (
+        "run.cancel_everywhere",
+        "This holds on every server, and where it has not begun it ends at once.",
+    ),
+    ("run.cancel.servers", "What was done on each server"),
+    ("run.cancel.nothing", "nothing was asked of it"),
+    ("run.server", "Server"),
+    ("run.all_servers", "All servers"),
+    ("run.ended", "Ended"),
+    ("run.retry_on", "Retry on {name}"),
+    ("run.retry_some.one", "Retry on {n} server"),
+    ("run.retry_some.other", "Retry on {n} servers"),
 ];

@@ -3,12 +3,6 @@
 use crate::i18n::Texts;
 
 pub(in crate::i18n) const TEXTS: Texts = &[
-    ("servers.status.online", "Online"),
-    ("servers.status.unreachable", "Unreachable"),
-    ("servers.status.key_changed", "Host key changed"),
-    ("servers.status.sign_in_refused", "Sign-in refused"),
-    ("servers.status.unconfirmed", "Host key not confirmed"),
-    ("servers.status.unknown", "Not checked yet"),
     (
         "servers.reason.unconfirmed",
         "Nobody has confirmed its host key: nothing is said to it until then.",
@@ -85,7 +79,7 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("servers.none", "No servers yet"),
     (
         "servers.none_text",
-        "Add a host that you reach over SSH. Its host key is compared and pinned, and it is checked at an interval: reachable, load, memory, disk.",
+        "Add a host that you reach over SSH, and scripts can run there. Its host key is compared and pinned, and it is checked at an interval: reachable, load, memory, disk.",
     ),
     ("servers.none_match", "No server matches"),
     (
@@ -246,6 +240,20 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     (
         "servers.delete_in_use",
         "It can't be deleted: these could not be reached any more. Give them another way first.",
+    ),
+    (
+        "servers.delete_breaks",
+        "These events run here and will fail, until they run elsewhere:",
+    ),
+    ("servers.used_by", "Used by"),
+    ("servers.used_none", "No event that you may see runs here."),
+    (
+        "servers.used_more",
+        "There may be more: only the first {n} are told.",
+    ),
+    (
+        "refused.server.id.invalid",
+        "It is in use: something runs on it now, or others are reached through it. Try again later.",
     ),
     ("servers.deleted", "Server deleted"),
     ("servers.not_deleted", "The server was not deleted"),

@@ -304,4 +304,63 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("refused.labels.too_long", "Como máximo 20 etiquetas."),
     ("settings.bounds", "Límites"),
     ("compare.jitter", "Esperas al azar"),
+    ("compare.at_once", "todos a la vez"),
+    ("place.kind", "Contenedor o servidores"),
+    ("place.container", "En un contenedor"),
+    (
+        "place.container_text",
+        "Uno nuevo para cada ejecución, con sus propios límites. Después desaparece, con todo lo que el guion dejó en él.",
+    ),
+    ("place.servers", "En servidores"),
+    (
+        "place.servers_text",
+        "Con el usuario que entra allí y con lo que hay en el equipo. Lo que el guion cambie allí se queda.",
+    ),
+    ("place.chosen", "Servidores, en el orden en que empiezan"),
+    ("place.none_chosen", "aún sin servidor"),
+    (
+        "place.gone",
+        "Ya no existe o usted no puede verlo. Mientras no se pueda usar, las ejecuciones en él fallan.",
+    ),
+    ("place.remove", "Quitar {name}"),
+    ("place.choose", "Servidores disponibles"),
+    ("place.find", "Nombre o dirección"),
+    (
+        "place.none_match",
+        "Ningún servidor que este evento pueda usar coincide.",
+    ),
+    (
+        "place.more",
+        "Hay más. Escriba parte de un nombre o de una dirección para encontrarlos.",
+    ),
+    ("place.most", "Hay {n} elegidos: un evento no se ejecuta en más."),
+    ("place.parallel", "Como máximo a la vez"),
+    (
+        "place.parallel_hint",
+        "De 1 a 100, en el orden de arriba. Vacío: todos a la vez.",
+    ),
+    ("place.none", "Aún no hay servidores"),
+    (
+        "place.none_text",
+        "Añada un equipo al que llegue por SSH o pida a alguien que comparta el suyo. Después los guiones podrán ejecutarse allí.",
+    ),
+    ("place.to_servers", "Ir a los servidores"),
+    ("place.not_yours", "Su rol no incluye ver servidores."),
+    (
+        "refused.target.servers.servers.required",
+        "Elija al menos un servidor.",
+    ),
+    (
+        "refused.target.servers.servers.invalid",
+        "Un evento se ejecuta en servidores de su dueño y en los compartidos. Uno de estos no es ni lo uno ni lo otro, o ya no existe.",
+    ),
+    (
+        "refused.target.servers.servers.taken",
+        "Uno de estos está dos veces.",
+    ),
+    (
+        "refused.target.servers.servers.too_long",
+        "Como máximo 100 servidores.",
+    ),
+    ("refused.target.servers.maxParallel.invalid", "De 1 a 100."),
 ];

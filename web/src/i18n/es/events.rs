@@ -29,11 +29,14 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("refused.environment.too_long", "Como máximo 200 variables."),
     ("refused.timeout.invalid", "De 1 segundo a 24 horas."),
-    ("refused.target.memoryBytes.invalid", "De 32 MiB a 64 GiB."),
-    ("refused.target.cpus.invalid", "De 0,05 a 64."),
-    ("refused.target.pids.invalid", "De 8 a 4096."),
     (
-        "refused.target.image.invalid",
+        "refused.target.container.memoryBytes.invalid",
+        "De 32 MiB a 64 GiB.",
+    ),
+    ("refused.target.container.cpus.invalid", "De 0,05 a 64."),
+    ("refused.target.container.pids.invalid", "De 8 a 4096."),
+    (
+        "refused.target.container.image.invalid",
         "Esto no es el nombre de una imagen.",
     ),
     ("events.search", "Nombre o descripción"),
@@ -61,7 +64,7 @@ pub(super) const TEXTS: Texts = &[
     ("events.none", "Aún no hay eventos"),
     (
         "events.none_text",
-        "Un evento es un guion que se ejecuta en un contenedor, a mano, por la API o por sí solo.",
+        "Un evento es un guion que se ejecuta en un contenedor o en servidores, a mano, por la API o por sí solo.",
     ),
     ("events.none_match", "Ningún evento coincide"),
     (

@@ -24,6 +24,7 @@ pub(super) const TEXTS: Texts = &[
     ("log.previous", "Coincidencia anterior"),
     ("log.next", "Coincidencia siguiente"),
     ("log.line", "Línea {n}"),
+    ("log.line_of", "Línea {n} de {name}"),
     ("log.lines.one", "{n} línea"),
     ("log.lines.other", "{n} líneas"),
     ("log.ends", "termina a las {time}"),

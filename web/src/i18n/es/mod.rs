@@ -10,6 +10,7 @@ mod overview;
 mod runs;
 pub(super) mod servers;
 mod signin;
+mod targets;
 mod variables;
 
 use super::Texts;
@@ -23,5 +24,6 @@ pub(super) const ALL: &[Texts] = &[
     definitions::TEXTS,
     runs::TEXTS,
     log::TEXTS,
+    targets::TEXTS,
     variables::TEXTS,
 ];

@@ -60,7 +60,7 @@ pub(super) const TEXTS: Texts = &[
     ("overview.col.status", "Estado"),
     ("overview.col.event", "Evento"),
     ("overview.col.trigger", "Origen"),
-    ("overview.col.image", "Imagen"),
+    ("overview.col.where", "Dónde"),
     ("overview.col.elapsed", "Transcurrido"),
     ("overview.col.actions", "Acciones"),
     ("overview.col.reason", "Motivo"),

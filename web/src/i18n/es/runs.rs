@@ -254,4 +254,16 @@ pub(super) const TEXTS: Texts = &[
     ),
     ("run.cancel_done", "No había empezado."),
     ("run.cancel_under_way", "El recibo aparece junto al registro."),
+    (
+        "run.cancel_everywhere",
+        "Esto vale en todos los servidores; donde no ha empezado, termina en el acto.",
+    ),
+    ("run.cancel.servers", "Qué se hizo en cada servidor"),
+    ("run.cancel.nothing", "no se le pidió nada"),
+    ("run.server", "Servidor"),
+    ("run.all_servers", "Todos los servidores"),
+    ("run.ended", "Fin"),
+    ("run.retry_on", "Reintentar en {name}"),
+    ("run.retry_some.one", "Reintentar en {n} servidor"),
+    ("run.retry_some.other", "Reintentar en {n} servidores"),
 ];

@@ -3,12 +3,6 @@
 use crate::i18n::Texts;
 
 pub(in crate::i18n) const TEXTS: Texts = &[
-    ("servers.status.online", "En línea"),
-    ("servers.status.unreachable", "Inaccesible"),
-    ("servers.status.key_changed", "La clave del equipo cambió"),
-    ("servers.status.sign_in_refused", "Acceso rechazado"),
-    ("servers.status.unconfirmed", "Clave sin confirmar"),
-    ("servers.status.unknown", "Aún sin comprobar"),
     (
         "servers.reason.unconfirmed",
         "Nadie ha confirmado su clave de equipo: hasta entonces no se le dice nada.",
@@ -85,7 +79,7 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     ("servers.none", "Aún no hay servidores"),
     (
         "servers.none_text",
-        "Añada un equipo al que llegue por SSH. Se compara y fija su clave de equipo, y se comprueba cada cierto tiempo: acceso, carga, memoria y disco.",
+        "Añada un equipo al que llegue por SSH y los guiones podrán ejecutarse allí. Se compara y fija su clave de equipo, y se comprueba cada cierto tiempo: acceso, carga, memoria y disco.",
     ),
     ("servers.none_match", "Ningún servidor coincide"),
     (
@@ -118,7 +112,7 @@ pub(in crate::i18n) const TEXTS: Texts = &[
         "servers.hop_hint",
         "Un servidor del camino, si a este no se llega directamente. Escriba para buscarlo.",
     ),
-    ("servers.hop_hidden", "Un servidor que no puedes ver"),
+    ("servers.hop_hidden", "Un servidor que usted no puede ver"),
     ("servers.hop_none", "Llegar directamente"),
     (
         "servers.hop_not_chosen",
@@ -249,6 +243,23 @@ pub(in crate::i18n) const TEXTS: Texts = &[
     (
         "servers.delete_in_use",
         "No se puede eliminar: ya no se llegaría a estos. Déles antes otro camino.",
+    ),
+    (
+        "servers.delete_breaks",
+        "Estos eventos se ejecutan aquí y fallarán, hasta que se ejecuten en otro lugar:",
+    ),
+    ("servers.used_by", "Lo usan"),
+    (
+        "servers.used_none",
+        "Ningún evento que usted pueda ver se ejecuta aquí.",
+    ),
+    (
+        "servers.used_more",
+        "Puede haber más: solo se dicen los primeros {n}.",
+    ),
+    (
+        "refused.server.id.invalid",
+        "Está en uso: algo se ejecuta ahora en él, o se llega a otros a través de él. Inténtelo más tarde.",
     ),
     ("servers.deleted", "Servidor eliminado"),
     ("servers.not_deleted", "No se eliminó el servidor"),

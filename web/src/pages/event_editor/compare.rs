@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::config::RetryOn;
-use super::data::{NetworkMode, Version};
+use super::data::Version;
+use super::place::{ContainerTarget, NetworkMode, ServerTarget};
 
 /// How a setting is said.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,16 +43,29 @@ fn or_word(value: Option<String>, word: &'static str) -> Said {
 }
 
 /// Every setting, in the order of the page. What a request sends is compared line by line beside these.
-const SETTINGS: [(&str, Read); 22] = [
+const SETTINGS: [(&str, Read); 25] = [
     ("events.type", |v| text(v.kind.title())),
-    ("field.image", |v| {
-        or_word(v.target.image.clone(), "editor.default_image")
+    ("settings.target", |v| {
+        Said::Word(if v.target.servers().is_some() {
+            "place.servers"
+        } else {
+            "place.container"
+        })
     }),
-    ("field.memory", |v| Said::Bytes(v.target.memory_bytes)),
-    ("field.cpus", |v| text(v.target.cpus)),
-    ("field.pids", |v| text(v.target.pids)),
+    ("targets.title", |v| servers(v, server_names)),
+    ("place.parallel", |v| {
+        servers(v, |on| {
+            or_word(on.max_parallel.map(|most| most.to_string()), "compare.at_once")
+        })
+    }),
+    ("field.image", |v| {
+        container(v, |c| or_word(c.image.clone(), "editor.default_image"))
+    }),
+    ("field.memory", |v| container(v, |c| Said::Bytes(c.memory_bytes))),
+    ("field.cpus", |v| container(v, |c| text(c.cpus))),
+    ("field.pids", |v| container(v, |c| text(c.pids))),
     ("compare.network", |v| {
-        switch(v.target.network == NetworkMode::Bridge)
+        container(v, |c| switch(c.network == NetworkMode::Bridge))
     }),
     ("field.labels", |v| list(&v.labels)),
     ("field.timeout", |v| {
@@ -83,6 +97,20 @@ const SETTINGS: [(&str, Read); 22] = [
     ("policy.idempotent", |v| switch(v.idempotent)),
     ("settings.environment", variables),
 ];
+
+fn container(version: &Version, read: fn(&ContainerTarget) -> Said) -> Said {
+    version.target.container().map_or(Said::Nothing, read)
+}
+
+fn servers(version: &Version, read: fn(&ServerTarget) -> Said) -> Said {
+    version.target.servers().map_or(Said::Nothing, read)
+}
+
+/// The servers in their order, each by the name that it had then.
+fn server_names(target: &ServerTarget) -> Said {
+    let names: Vec<&str> = target.servers.iter().map(|one| one.name.as_str()).collect();
+    text(names.join(", "))
+}
 
 fn request(version: &Version, read: fn(&super::config::HttpRequestConfig) -> Said) -> Said {
     version.http.as_ref().map_or(Said::Nothing, read)
@@ -151,7 +179,9 @@ pub fn settings(before: &Version, after: &Version) -> Vec<Changed> {
 #[cfg(test)]
 mod tests {
     use super::super::config::{HttpMethod, HttpRequestConfig, OverlapPolicy, RetryPolicy};
-    use super::super::data::{ContainerTarget, EnvVar};
+    use super::super::data::EnvVar;
+    use super::super::place::TargetConfig;
+    use super::super::place::tests::on;
     use super::*;
     use crate::api::{IsoDuration, Timestamp};
     use crate::pages::runs::data::EventType;
@@ -176,13 +206,13 @@ mod tests {
             }),
             environment: Vec::new(),
             input_schema: None,
-            target: ContainerTarget {
+            target: TargetConfig::Container(ContainerTarget {
                 image: None,
                 memory_bytes: 1.0,
                 cpus: 1.0,
                 pids: 1,
                 network: NetworkMode::None,
-            },
+            }),
             timeout: IsoDuration("PT5M".into()),
             retry: RetryPolicy {
                 attempts: 1,
@@ -213,12 +243,19 @@ mod tests {
     fn no_setting_changes_unseen() {
         assert_eq!(names(|_| {}), Vec::<&str>::new());
         assert_eq!(names(|v| v.kind = EventType::Bash), ["events.type"]);
-        assert_eq!(names(|v| v.target.image = Some("a".into())), ["field.image"]);
-        assert_eq!(names(|v| v.target.memory_bytes = 2.0), ["field.memory"]);
-        assert_eq!(names(|v| v.target.cpus = 2.0), ["field.cpus"]);
-        assert_eq!(names(|v| v.target.pids = 2), ["field.pids"]);
+        let container = |change: fn(&mut ContainerTarget)| {
+            names(|v| {
+                if let TargetConfig::Container(container) = &mut v.target {
+                    change(container);
+                }
+            })
+        };
+        assert_eq!(container(|c| c.image = Some("a".into())), ["field.image"]);
+        assert_eq!(container(|c| c.memory_bytes = 2.0), ["field.memory"]);
+        assert_eq!(container(|c| c.cpus = 2.0), ["field.cpus"]);
+        assert_eq!(container(|c| c.pids = 2), ["field.pids"]);
         assert_eq!(
-            names(|v| v.target.network = NetworkMode::Bridge),
+            container(|c| c.network = NetworkMode::Bridge),
             ["compare.network"]
         );
         assert_eq!(
@@ -256,6 +293,31 @@ mod tests {
             names(|v| v.input_schema = Some(serde_json::json!({}))),
             ["field.schema"]
         );
+    }
+
+    #[test]
+    fn no_server_changes_unseen() {
+        let of = |target: TargetConfig| Version { target, ..version() };
+        let changed = |before: TargetConfig, after: TargetConfig| -> Vec<&'static str> {
+            let all = settings(&of(before), &of(after));
+            all.into_iter().map(|one| one.name).collect()
+        };
+        let two = || on(&["web", "db"], &[], None);
+        assert_eq!(changed(two(), two()), Vec::<&str>::new());
+        // One that is gone meanwhile is no change of the event.
+        assert_eq!(
+            changed(two(), on(&["web", "db"], &["db"], None)),
+            Vec::<&str>::new()
+        );
+        assert_eq!(changed(two(), on(&["db", "web"], &[], None)), ["targets.title"]);
+        assert_eq!(changed(two(), on(&["web"], &[], None)), ["targets.title"]);
+        assert_eq!(
+            changed(two(), on(&["web", "db"], &[], Some(1))),
+            ["place.parallel"]
+        );
+        let moved = changed(version().target, two());
+        assert_eq!(moved[..3], ["settings.target", "targets.title", "place.parallel"]);
+        assert!(moved.contains(&"field.memory"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use cynic::{MutationBuilder as _, QueryBuilder as _};
 
 use super::config::{HttpRequestConfig, HttpRequestInput, OverlapPolicy, RetryPolicy, RetryPolicyInput};
 use super::draft::{Checked, Draft, Variable};
+use super::place::{self, NetworkMode, Owner, TargetConfig, TargetInput};
 use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::events::data::EventStatus;
 use crate::pages::input::schema::beginning;
@@ -11,25 +12,10 @@ use crate::pages::runs::actions::RunEventPayload;
 use crate::pages::runs::data::{EventType, JobRow, Permission, Person, Refusal, UserError, settled};
 use crate::ui::PastRuns;
 
-#[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkMode {
-    None,
-    Bridge,
-}
-
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct EnvVar {
     pub name: String,
     pub value: String,
-}
-
-#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-pub struct ContainerTarget {
-    pub image: Option<String>,
-    pub memory_bytes: f64,
-    pub cpus: f64,
-    pub pids: i32,
-    pub network: NetworkMode,
 }
 
 /// A version with its source and settings.
@@ -47,7 +33,7 @@ pub struct Version {
     pub http: Option<HttpRequestConfig>,
     pub environment: Vec<EnvVar>,
     pub input_schema: Option<Json>,
-    pub target: ContainerTarget,
+    pub target: TargetConfig,
     pub timeout: IsoDuration,
     pub retry: RetryPolicy,
     pub overlap: OverlapPolicy,
@@ -68,6 +54,7 @@ impl Version {
 pub struct Event {
     pub id: cynic::Id,
     pub name: String,
+    pub owner: Owner,
     pub description: String,
     pub status: EventStatus,
     pub tags: Vec<String>,
@@ -86,6 +73,8 @@ impl Event {
         let version = &self.version;
         let seconds = version.timeout.get().map_or(0, |time| time.as_secs());
         let figure = |value: f64| format!("{}", (value * 1000.0).round() / 1000.0);
+        let container = version.target.container();
+        let usual = Draft::default();
         Draft {
             name: self.name.clone(),
             description: self.description.clone(),
@@ -106,11 +95,12 @@ impl Event {
                     value: v.value.clone(),
                 })
                 .collect(),
-            image: version.target.image.clone().unwrap_or_default(),
-            memory_mib: figure(version.target.memory_bytes / 1024.0 / 1024.0),
-            cpus: figure(version.target.cpus),
-            pids: version.target.pids.to_string(),
-            network: version.target.network == NetworkMode::Bridge,
+            servers: version.target.typed(),
+            image: container.and_then(|one| one.image.clone()).unwrap_or_default(),
+            memory_mib: container.map_or(usual.memory_mib, |one| figure(one.memory_bytes / 1024.0 / 1024.0)),
+            cpus: container.map_or(usual.cpus, |one| figure(one.cpus)),
+            pids: container.map_or(usual.pids, |one| one.pids.to_string()),
+            network: container.is_some_and(|one| one.network == NetworkMode::Bridge),
             timeout_minutes: (seconds / 60).to_string(),
             timeout_seconds: (seconds % 60).to_string(),
             labels: version.labels.join(", "),
@@ -160,15 +150,6 @@ pub struct EnvVarInput {
     value: String,
 }
 
-#[derive(cynic::InputObject, Clone, Debug)]
-pub struct ContainerTargetInput {
-    image: Option<String>,
-    memory_bytes: Option<f64>,
-    cpus: Option<f64>,
-    pids: Option<i32>,
-    network: Option<NetworkMode>,
-}
-
 /// The parts of a form that make a version.
 struct Parts {
     kind: EventType,
@@ -176,7 +157,7 @@ struct Parts {
     http: Option<HttpRequestInput>,
     environment: Vec<EnvVarInput>,
     /// None for a request, which has none: what a script had stays.
-    target: Option<ContainerTargetInput>,
+    target: Option<TargetInput>,
     timeout: IsoDuration,
     retry: RetryPolicyInput,
     overlap: OverlapPolicy,
@@ -196,17 +177,7 @@ fn parts(draft: &Draft, checked: &Checked) -> Parts {
                 value: v.value.clone(),
             })
             .collect(),
-        target: checked.http.is_none().then(|| ContainerTargetInput {
-            image: checked.image.clone(),
-            memory_bytes: Some(checked.memory_bytes),
-            cpus: Some(checked.cpus),
-            pids: Some(checked.pids),
-            network: Some(if draft.network {
-                NetworkMode::Bridge
-            } else {
-                NetworkMode::None
-            }),
-        }),
+        target: place::input(draft, checked),
         timeout: IsoDuration(checked.timeout.clone()),
     }
 }
@@ -224,7 +195,7 @@ pub struct CreateEventInput {
     http: Option<HttpRequestInput>,
     environment: Vec<EnvVarInput>,
     input_schema: Option<Json>,
-    target: Option<ContainerTargetInput>,
+    target: Option<TargetInput>,
     timeout: Option<IsoDuration>,
     retry: Option<RetryPolicyInput>,
     overlap: Option<OverlapPolicy>,
@@ -303,7 +274,7 @@ pub struct UpdateEventInput {
     http: Option<HttpRequestInput>,
     environment: Option<Vec<EnvVarInput>>,
     input_schema: Option<Json>,
-    target: Option<ContainerTargetInput>,
+    target: Option<TargetInput>,
     timeout: Option<IsoDuration>,
     retry: Option<RetryPolicyInput>,
     overlap: Option<OverlapPolicy>,
@@ -376,7 +347,7 @@ pub struct TestEventInput {
     environment: Vec<EnvVarInput>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     input_schema: Option<Json>,
-    target: Option<ContainerTargetInput>,
+    target: Option<TargetInput>,
     timeout: Option<IsoDuration>,
     retry: Option<RetryPolicyInput>,
     overlap: Option<OverlapPolicy>,

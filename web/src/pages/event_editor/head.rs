@@ -180,6 +180,7 @@ fn More(locale: Locale, form: Form, event: Event) -> Element {
         id: event.id.inner().to_owned(),
         name: event.name.clone(),
         schema: event.version.input_schema.clone(),
+        servers: event.version.target.names(),
     };
     let (next, icon, word) = if event.status == EventStatus::Active {
         (EventStatus::Paused, "pause", t("event.pause"))

@@ -1,17 +1,19 @@
 //! Running the saved version of an event at a moment to come, or before and after others. The quick way to run it now
 //! asks for none of this.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cynic::MutationBuilder as _;
 use dioxus::prelude::*;
 
 use super::data::Event;
+use super::draft::belongs;
 use crate::api::{self, Json, Timestamp, schema};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::pages::forms::Choice;
-use crate::pages::input::{InputForm, schema as inputs};
+use crate::pages::input::{InputForm, ServerTicks, chosen, schema as inputs};
 use crate::pages::runs::actions::RunEventPayload;
 use crate::pages::runs::data::{JobRow, Refusal, settled};
 use crate::pages::runs::{moment, say};
@@ -43,6 +45,8 @@ pub struct StartInput {
     input: Option<Json>,
     priority: Priority,
     run_at: Option<Timestamp>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    servers: Option<Vec<cynic::Id>>,
 }
 
 #[derive(cynic::QueryVariables, Debug)]
@@ -108,6 +112,8 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
     let mut at = use_signal(|| browser::local_text(suggested(browser::now_ms())));
     let priority = use_signal(|| "NORMAL".to_owned());
     let mut text = use_signal(|| inputs::beginning(schema.as_ref()));
+    let servers = event.version.target.names();
+    let left_out = use_signal(BTreeSet::<String>::new);
     let mut errors = use_signal(Vec::<(String, String)>::new);
     let mut busy = use_signal(|| false);
     // What was sent last, with its key: the same once more, after an answer that was lost, starts nothing twice.
@@ -123,9 +129,9 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
         errors.set(vec![(path.to_owned(), words)]);
         browser::focus_invalid();
     };
-    let (id, of) = (event.id.clone(), schema.clone());
+    let (id, of, all) = (event.id.clone(), schema.clone(), servers.clone());
     let run = move || {
-        let (id, of) = (id.clone(), of.clone());
+        let (id, of, all) = (id.clone(), of.clone(), all.clone());
         let mut refused = refused;
         async move {
             if busy() {
@@ -138,6 +144,9 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
                 Some(Ok(at)) => Some(at),
                 None => None,
             };
+            let Ok(servers) = chosen(&all, &left_out.peek()) else {
+                return refused("servers", t("targets.required"));
+            };
             let typed = text.peek().clone();
             let input = match typed.trim() {
                 "" => None,
@@ -148,15 +157,16 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
                     Err(_) => return refused("input", t("fault.json")),
                 },
             };
-            let chosen = PRIORITIES
+            let wanted = PRIORITIES
                 .into_iter()
                 .find(|(name, ..)| *name == *priority.peek());
             let mut wish = StartInput {
                 event_id: id,
                 idempotency_key: None,
                 input,
-                priority: chosen.map_or(Priority::Normal, |(_, priority, _)| priority),
+                priority: wanted.map_or(Priority::Normal, |(_, priority, _)| priority),
                 run_at,
+                servers,
             };
             let before = sent.peek().clone();
             wish.idempotency_key = match before {
@@ -190,7 +200,7 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
                     if reasons.iter().all(|error| {
                         matches!(
                             error.path().split('.').next(),
-                            Some("runAt" | "priority" | "input")
+                            Some("runAt" | "priority" | "servers" | "input")
                         )
                     }) =>
                 {
@@ -208,6 +218,11 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
         }
     };
     let at_error = wrong("runAt");
+    let servers_error = errors
+        .read()
+        .iter()
+        .find(|(path, _)| belongs(path, "servers"))
+        .map(|(_, words)| words.clone());
     let within: Vec<(String, String)> = errors
         .read()
         .iter()
@@ -294,6 +309,13 @@ pub fn RunLater(locale: Locale, event: Event, unsaved: bool, onclose: EventHandl
                     choices: PRIORITIES.iter().map(|(name, _, words)| ((*name).to_owned(), t(words))).collect::<Vec<_>>(),
                     error: wrong("priority"),
                     hint: t("later.priority_hint"),
+                }
+                ServerTicks {
+                    id: "run-later-servers",
+                    servers,
+                    left_out,
+                    error: servers_error,
+                    onchange: move |()| errors.write().retain(|(path, _)| !belongs(path, "servers")),
                 }
                 InputForm {
                     id: "run-later-input",

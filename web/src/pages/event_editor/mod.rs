@@ -13,11 +13,14 @@ mod form;
 mod head;
 mod labels;
 mod later;
+mod pick;
+mod place;
 mod policies;
 mod request;
 mod runs;
 mod script;
 mod settings;
+mod target;
 mod test_run;
 mod versions;
 

@@ -10,6 +10,7 @@ use crate::editor::highlight::Language;
 use crate::editor::{Caret, Editor, position};
 use crate::i18n::{t, tf, tn};
 use crate::pages::runs::data::EventType;
+use crate::pages::targets::servers_words;
 use crate::ui::{Icon, duration};
 
 fn language(name: &str) -> Language {
@@ -35,10 +36,14 @@ fn limit_text(seconds: u64) -> String {
 pub fn Script(form: Form, read_only: bool) -> Element {
     let draft = form.draft.read();
     let http = draft.is_http();
-    let image = if draft.image.trim().is_empty() {
-        t("editor.default_image")
+    let (icon, place) = if draft.servers.on {
+        let names = draft.servers.chosen.iter().map(|one| one.name.as_str());
+        let words = servers_words(names);
+        ("server", words.unwrap_or_else(|| t("place.none_chosen")))
+    } else if draft.image.trim().is_empty() {
+        ("box", t("editor.default_image"))
     } else {
-        draft.image.clone()
+        ("box", draft.image.clone())
     };
     let limit = draft.timeout().map(limit_text);
     let error = form.error("type");
@@ -67,7 +72,7 @@ pub fn Script(form: Form, read_only: bool) -> Element {
                 }
                 span { class: "facts",
                     if !http {
-                        span { Icon { name: "box" } span { class: "num", "{image}" } }
+                        span { Icon { name: icon } span { class: "num", "{place}" } }
                     }
                     if let Some(limit) = limit {
                         span { class: "lo", Icon { name: "clock" } "{limit}" }

@@ -7,6 +7,7 @@ use super::fields::{Area, Line, List, Rows};
 use super::form::Form;
 use super::labels::Labels;
 use super::policies::Policies;
+use super::target::{Target, Timeout};
 use crate::i18n::t;
 use crate::ui::Icon;
 
@@ -59,78 +60,6 @@ pub fn Settings(form: Form, read_only: bool) -> Element {
                         Line { form, path: "comment", label: t("field.comment"), hint: t("field.comment_hint"), optional: true, value: draft.comment.clone(), onchange: set("comment", |d, v| d.comment = v) }
                     }
                 }
-            }
-        }
-    }
-}
-
-/// The container.
-#[component]
-fn Target(form: Form, read_only: bool) -> Element {
-    let draft = form.draft.read().clone();
-    let set = move |path: &'static str, change: fn(&mut Draft, String)| {
-        move |value: String| form.edit(path, |draft| change(draft, value))
-    };
-    rsx! {
-                section {
-                    h2 { {t("settings.target")} }
-                    Line { form, path: "target.image", label: t("field.image"), hint: t("field.image_hint"), optional: true, value: draft.image.clone(), onchange: set("target.image", |d, v| d.image = v) }
-                    div { class: "form-2",
-                        Line { form, path: "target.memoryBytes", label: t("field.memory"), numeric: true, value: draft.memory_mib.clone(), onchange: set("target.memoryBytes", |d, v| d.memory_mib = v) }
-                        Line { form, path: "target.cpus", label: t("field.cpus"), numeric: true, value: draft.cpus.clone(), onchange: set("target.cpus", |d, v| d.cpus = v) }
-                        Line { form, path: "target.pids", label: t("field.pids"), numeric: true, value: draft.pids.clone(), onchange: set("target.pids", |d, v| d.pids = v) }
-                        Timeout { form }
-                    }
-                    label { class: "switch",
-                        input { r#type: "checkbox", role: "switch", checked: draft.network, onchange: move |event| form.edit("target.network", |d| d.network = event.checked()) }
-                        {t("field.network")}
-                    }
-                    if let Some(error) = form.error("target.network").or_else(|| form.error("target")) {
-                        p { class: "error", role: "alert", Icon { name: "alert" } "{error}" }
-                    }
-                    Labels { form, read_only }
-                }
-    }
-}
-
-#[component]
-fn Timeout(form: Form) -> Element {
-    let error = form.error("timeout");
-    let invalid = error.is_some().then_some("true");
-    let draft = form.draft.read();
-    rsx! {
-        fieldset { class: "field",
-            legend { class: "label", {t("field.timeout")} }
-            div { class: "toolbar",
-                span { class: "affix timeout",
-                    input {
-                        class: "input",
-                        inputmode: "numeric",
-                        autocomplete: "off",
-                        "aria-label": t("field.minutes"),
-                        "aria-invalid": invalid,
-                        "aria-describedby": invalid.map(|_| "f-timeout-note"),
-                        value: "{draft.timeout_minutes}",
-                        oninput: move |event| form.edit("timeout", |d| d.timeout_minutes = event.value()),
-                    }
-                    span { class: "end", "min" }
-                }
-                span { class: "affix timeout",
-                    input {
-                        class: "input",
-                        inputmode: "numeric",
-                        autocomplete: "off",
-                        "aria-label": t("field.seconds"),
-                        "aria-invalid": invalid,
-                        "aria-describedby": invalid.map(|_| "f-timeout-note"),
-                        value: "{draft.timeout_seconds}",
-                        oninput: move |event| form.edit("timeout", |d| d.timeout_seconds = event.value()),
-                    }
-                    span { class: "end", "s" }
-                }
-            }
-            if let Some(error) = error {
-                p { class: "error", id: "f-timeout-note", role: "alert", Icon { name: "alert" } "{error}" }
             }
         }
     }

@@ -9,14 +9,16 @@ use super::form::Form;
 use crate::api::Json;
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
-use crate::log::LogViewer;
+use crate::log::{LogViewer, MergedLog};
 use crate::pages::input::InputForm;
+use crate::pages::run::data::JobDetail;
 use crate::pages::run::json::JsonBlock;
+use crate::pages::run::lanes::{self, Lane};
 use crate::pages::run::use_job;
 use crate::pages::runs::data::JobStatus;
 use crate::pages::runs::{actions, say};
 use crate::routes::Route;
-use crate::ui::{Empty, ErrorNotice, Icon, StatusPill, duration, elapsed, use_now};
+use crate::ui::{Empty, ErrorNotice, Icon, StatusIcon, StatusPill, duration, elapsed, use_now};
 
 /// The test run of a page.
 #[derive(Clone, Copy, PartialEq)]
@@ -165,11 +167,6 @@ fn TestJob(
             &[("time", &duration(elapsed(held.created_at, now())))],
         )),
     };
-    let execution = held.executions.last();
-    let output = execution
-        .and_then(|e| e.output.clone())
-        .or_else(|| held.output.clone())
-        .filter(|v| !v.is_null());
     rsx! {
         div { class: "ev-state",
             span { role: "status", StatusPill { status: held.status } }
@@ -182,25 +179,78 @@ fn TestJob(
                     progress { class: "progress", max: "1", value: "{share(elapsed(at, now()), typical)}", "aria-label": t("test.progress") }
                 },
                 _ => rsx! {
-                    span { class: "sub ev-reason", title: held.status_reason.clone(), {held.status_reason.clone().unwrap_or_default()} }
+                    span { class: "sub ev-reason", lang: "en", title: held.status_reason.clone(), {held.status_reason.clone().unwrap_or_default()} }
                 },
             }
             Link { class: "num", to: Route::run(locale, held.id.inner()), "#{held.number}" }
         }
-        if let Some(execution) = execution {
-            LogViewer {
-                key: "{execution.id.inner()}",
-                execution: execution.id.inner().to_owned(),
-                label: t("test.log"),
-                id: "test-log",
-                compact: true,
+        Given { locale, job: held.clone() }
+    }
+}
+
+/// What the test run wrote and gave.
+#[component]
+fn Given(locale: Locale, job: JobDetail) -> Element {
+    let navigator = use_navigator();
+    let lanes = lanes::lanes(&job.executions);
+    let several = lanes.len() > 1;
+    let id = job.id.inner().to_owned();
+    let origins = lanes::origins(&lanes, |query| Route::Run {
+        locale,
+        id: id.clone(),
+        query,
+        hash: String::new(),
+    });
+    let given: Vec<(String, Json)> = lanes
+        .iter()
+        .filter_map(|lane| {
+            let output = lane.last()?.output.clone().or_else(|| job.output.clone())?;
+            (!output.is_null()).then(|| (lane.name().to_owned(), output))
+        })
+        .collect();
+    let last = lanes.iter().filter_map(Lane::last).next_back().cloned();
+    rsx! {
+        if several {
+            ul { class: "ev-servers", tabindex: "0", "aria-label": t("targets.title"),
+                for lane in lanes.iter() {
+                    li { key: "{lane.id()}", StatusIcon { status: lane.status() } {lane.name()} }
+                }
+            }
+            // A list of one: a viewer keeps the log that it began with, and only in a list does its key give it up.
+            for id in [id] {
+                MergedLog {
+                    key: "{id}",
+                    job: id.clone(),
+                    origins: origins.clone(),
+                    label: t("test.log"),
+                    id: "test-log",
+                    compact: true,
+                    onown: move |address: String| {
+                        navigator.push(address);
+                    },
+                }
+            }
+        } else if let Some(execution) = last {
+            for execution in [execution] {
+                LogViewer {
+                    key: "{execution.id.inner()}",
+                    execution: execution.id.inner().to_owned(),
+                    label: t("test.log"),
+                    id: "test-log",
+                    compact: true,
+                }
             }
         } else {
             div { class: "log log-compact", p { class: "empty", role: "status", {t("test.waiting")} } }
         }
-        if let Some(value) = output {
-            details { class: "ev-out", open: true,
-                summary { {t("test.output")} }
+        for (name, value) in given {
+            details { key: "{name}", class: "ev-out", open: !several,
+                summary {
+                    {t("test.output")}
+                    if several {
+                        " · {name}"
+                    }
+                }
                 JsonBlock { value }
             }
         }

@@ -6,6 +6,7 @@ use crate::api::{self, ApiError, IsoDuration, Json, Timestamp, schema};
 use crate::pages::runs::data::{
     EventType, JobStatus, OrderDirection, PAGE, PageInfo, Permission, Person, Place,
 };
+use crate::pages::targets::Target;
 use crate::ui::PastRuns;
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +50,7 @@ pub struct LastJob {
 pub struct VersionNumber {
     pub number: i32,
     pub input_schema: Option<Json>,
+    pub target: Target,
 }
 
 /// An event in a list.

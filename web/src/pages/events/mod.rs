@@ -275,6 +275,7 @@ fn EventLine(
         id: event.id.inner().to_owned(),
         name: event.name.clone(),
         schema: event.version.input_schema.clone(),
+        servers: event.version.target.servers().to_vec(),
     };
     rsx! {
         tr { "aria-selected": if is_chosen { "true" },

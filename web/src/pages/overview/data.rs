@@ -4,6 +4,7 @@ use cynic::QueryFragment;
 
 use crate::api::{IsoDuration, Timestamp, schema};
 use crate::pages::runs::data::{EventType, Permission, Person, Trigger};
+use crate::pages::targets::Target;
 use crate::ui::{JobStatus, PastRuns};
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,12 +179,6 @@ pub(super) struct Version {
     #[cynic(rename = "type")]
     pub kind: EventType,
     pub target: Target,
-}
-
-#[derive(QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "ContainerTarget")]
-pub(super) struct Target {
-    pub image: Option<String>,
 }
 
 #[derive(QueryFragment, Debug)]

@@ -9,6 +9,7 @@ use super::data::{FailingEvent, Jobs, OverviewQuery, RunningJob};
 use crate::i18n::{Locale, t, tf, tn};
 use crate::pages::runs::data::Permission;
 use crate::pages::runs::{actions, say, trigger_text};
+use crate::pages::targets::servers_words;
 use crate::params::Params;
 use crate::routes::Route;
 use crate::status::STATUS;
@@ -38,7 +39,7 @@ pub(super) fn RunningNow(locale: Locale, jobs: Jobs, load: Query<OverviewQuery>)
                             th { {t("overview.col.status")} }
                             th { {t("overview.col.event")} }
                             th { class: "lo", {t("overview.col.trigger")} }
-                            th { class: "md", {t("overview.col.image")} }
+                            th { class: "md", {t("overview.col.where")} }
                             th { class: "md", {t("overview.col.progress")} }
                             th { {t("overview.col.elapsed")} }
                             th { class: "md", {t("overview.col.typical")} }
@@ -68,6 +69,11 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
     let over = elapsed(from, now());
     let typical = job.event.as_ref().and_then(|event| event.jobs.typical());
     let share = typical.map(|typical| over.as_secs_f64() / typical.as_secs_f64().max(0.001));
+    let target = &job.event_version.target;
+    let servers = servers_words(target.servers().iter().map(|one| one.name.as_str()));
+    let place = servers
+        .or_else(|| target.image().map(str::to_owned))
+        .unwrap_or_default();
     let id = job.id.clone();
     let title = job.title.clone();
     let cancel = move |_| {
@@ -98,7 +104,7 @@ fn RunningRow(locale: Locale, job: RunningJob, now: Signal<f64>, load: Query<Ove
                 }
             }
             td { class: "dim lo", "{trigger}" }
-            td { class: "dim md", {job.event_version.target.image.clone().unwrap_or_default()} }
+            td { class: "dim md", "{place}" }
             td { class: "md",
                 if let Some(share) = share {
                     Progress { share }

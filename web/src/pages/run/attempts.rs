@@ -1,11 +1,12 @@
-//! The attempts of a run in a table: how each ended and why, where and when it ran, and what it took. One of them is in
-//! view.
+//! The attempts of a run in a table, and those on several servers in another: how each ended and why, where and when it
+//! ran, and what it took.
 
 use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use super::data::{Execution, JobDetail};
+use super::data::Execution;
+use super::lanes::{self, Lane};
 use super::usage::{cpu_text, usage};
 use crate::api::IsoDuration;
 use crate::i18n::{Locale, t, tf};
@@ -47,25 +48,87 @@ fn length(one: &Execution, now_ms: f64) -> Option<Duration> {
     })
 }
 
-/// All attempts. For one alone the page says it all already.
+/// All attempts in one place. For one alone the page says it all already.
 #[component]
 pub fn Attempts(
     locale: Locale,
-    job: JobDetail,
+    id: String,
+    lane: Lane,
+    limit: Option<f64>,
     query: ReadSignal<Params>,
     chosen: Option<i32>,
     now: Signal<f64>,
 ) -> Element {
-    if job.executions.len() < 2 {
+    if lane.executions.len() < 2 {
         return rsx! {};
     }
-    let limit = job.event_version.target.memory_bytes;
     rsx! {
-        div { class: "attempts", tabindex: "0", role: "region", "aria-label": t("run.attempts"),
+        Grid { label: t("run.attempts"), first: t("run.attempts.number"),
+            for one in lane.executions.iter() {
+                Row {
+                    key: "{one.id.inner()}",
+                    one: one.clone(),
+                    name: tf("run.attempt", &[("n", &one.attempt.to_string())]),
+                    to: Route::Run {
+                        locale,
+                        id: id.clone(),
+                        query: address(&query(), &lane.executions, one.attempt),
+                        hash: String::new(),
+                    },
+                    here: chosen == Some(one.attempt),
+                    limit,
+                    now: if one.status.is_final() { None } else { Some(now) },
+                }
+            }
+        }
+    }
+}
+
+/// Each server with its newest attempt.
+#[component]
+pub fn Everywhere(
+    locale: Locale,
+    id: String,
+    lanes: Vec<Lane>,
+    limit: Option<f64>,
+    query: ReadSignal<Params>,
+    now: Signal<f64>,
+) -> Element {
+    if lanes.is_empty() {
+        return rsx! {};
+    }
+    rsx! {
+        Grid { label: t("targets.title"), first: t("run.server"),
+            for lane in lanes.iter() {
+                if let Some(one) = lane.last() {
+                    Row {
+                        key: "{lane.id()}",
+                        one: one.clone(),
+                        name: lane.name().to_owned(),
+                        to: Route::Run {
+                            locale,
+                            id: id.clone(),
+                            query: lanes::address(&query(), lane.id()),
+                            hash: String::new(),
+                        },
+                        limit,
+                        now: if one.status.is_final() { None } else { Some(now) },
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The table; `first` is what its first column is called.
+#[component]
+fn Grid(label: String, first: String, children: Element) -> Element {
+    rsx! {
+        div { class: "attempts", tabindex: "0", role: "region", "aria-label": "{label}",
             table { class: "table",
                 thead {
                     tr {
-                        th { {t("run.attempts.number")} }
+                        th { "{first}" }
                         th { {t("run.attempts.reason")} }
                         th { class: "num", {t("run.exit_code")} }
                         th { class: "md", {t("run.orchestrator")} }
@@ -75,30 +138,21 @@ pub fn Attempts(
                         th { class: "num lo", {t("run.memory")} }
                     }
                 }
-                tbody {
-                    for one in job.executions.iter() {
-                        Row {
-                            key: "{one.id.inner()}",
-                            one: one.clone(),
-                            to: Route::Run {
-                                locale,
-                                id: job.id.inner().to_owned(),
-                                query: address(&query(), &job.executions, one.attempt),
-                                hash: String::new(),
-                            },
-                            here: chosen == Some(one.attempt),
-                            limit,
-                            now: if one.status.is_final() { None } else { Some(now) },
-                        }
-                    }
-                }
+                tbody { {children} }
             }
         }
     }
 }
 
 #[component]
-fn Row(one: Execution, to: Route, here: bool, limit: f64, now: Option<Signal<f64>>) -> Element {
+fn Row(
+    one: Execution,
+    name: String,
+    to: Route,
+    #[props(default)] here: bool,
+    limit: Option<f64>,
+    now: Option<Signal<f64>>,
+) -> Element {
     let now_ms = now.map_or(0.0, |now| now());
     let dash = || "—".to_owned();
     let due = one
@@ -117,7 +171,8 @@ fn Row(one: Execution, to: Route, here: bool, limit: f64, now: Option<Signal<f64
     let memory = used.memory.map_or_else(dash, bytes);
     let memory_of = used
         .memory
-        .map(|peak| tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))]));
+        .zip(limit)
+        .map(|(peak, limit)| tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))]));
     let reason = one
         .status_reason
         .clone()
@@ -127,7 +182,7 @@ fn Row(one: Execution, to: Route, here: bool, limit: f64, now: Option<Signal<f64
             td {
                 span { class: "cell-main",
                     StatusIcon { status: one.status }
-                    Link { to, "aria-current": if here { "true" }, {tf("run.attempt", &[("n", &one.attempt.to_string())])} }
+                    Link { to, "aria-current": if here { "true" }, "{name}" }
                 }
             }
             td { class: "grow",

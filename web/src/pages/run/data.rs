@@ -4,6 +4,7 @@ use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 
 use crate::api::{self, ApiError, IsoDuration, Json, Subscription, Timestamp, schema};
 use crate::pages::runs::data::{EventRef, EventType, JobStatus, Permission, Person, Trigger};
+use crate::pages::targets::Target;
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
 pub struct JobTiming {
@@ -23,11 +24,20 @@ pub struct CancellationReceipt {
     pub note: Option<String>,
 }
 
+/// That a server is there, and for these eyes.
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
-#[cynic(graphql_type = "ContainerTarget")]
-pub struct Target {
-    pub image: Option<String>,
-    pub memory_bytes: f64,
+#[cynic(graphql_type = "Server")]
+pub struct Present {
+    pub id: cynic::Id,
+}
+
+/// The server of an execution, as it was called then.
+#[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
+#[cynic(graphql_type = "ServerReference")]
+pub struct RunServer {
+    pub id: cynic::Id,
+    pub name: String,
+    pub server: Option<Present>,
 }
 
 #[derive(cynic::QueryFragment, Clone, Debug, PartialEq)]
@@ -76,6 +86,8 @@ pub struct Execution {
     pub cpu_time: Option<IsoDuration>,
     pub peak_memory_bytes: Option<f64>,
     pub orchestrator: Option<String>,
+    pub server: Option<RunServer>,
+    pub cancellation: Option<CancellationReceipt>,
     pub image_digest: Option<String>,
     pub payload_sha256: Option<String>,
     pub log_line_count: i32,
@@ -194,11 +206,26 @@ pub(super) mod tests {
             cpu_time: None,
             peak_memory_bytes: None,
             orchestrator: None,
+            server: None,
+            cancellation: None,
             image_digest: None,
             payload_sha256: None,
             log_line_count: 0,
             log_truncated: false,
             log_dropped_at: None,
+        }
+    }
+
+    /// The same, on a server whose name is its id.
+    pub fn on(server: &str, attempt: i32, status: JobStatus) -> Execution {
+        Execution {
+            id: format!("{server}-{attempt}").into(),
+            server: Some(RunServer {
+                id: server.into(),
+                name: server.to_owned(),
+                server: None,
+            }),
+            ..execution(attempt, status)
         }
     }
 
@@ -219,10 +246,7 @@ pub(super) mod tests {
                 number: 1,
                 ad_hoc: false,
                 kind: EventType::Bash,
-                target: Target {
-                    image: None,
-                    memory_bytes: 0.0,
-                },
+                target: Target::Other,
             },
             retry_of: None,
             retries: Vec::new(),

@@ -2,11 +2,15 @@
 
 mod attempts;
 pub mod data;
+mod head;
 pub mod json;
+pub mod lanes;
 mod lineage;
 mod phases;
 mod receipt;
+mod server;
 mod side;
+mod tabs;
 mod usage;
 mod waiting;
 
@@ -15,26 +19,24 @@ use std::time::Duration;
 
 use dioxus::prelude::*;
 
-use self::attempts::Attempts;
+use self::attempts::{Attempts, Everywhere};
 use self::data::{Execution, JobDetail};
-use self::lineage::Kin;
+use self::head::Head;
+use self::lanes::Lane;
 use self::phases::Phases;
 use self::receipt::Receipt;
 use self::side::Side;
+use self::tabs::ServerTabs;
 use self::waiting::Waiting;
-use crate::api::{self, Feed};
+use crate::api::{self, Feed, Timestamp};
 use crate::browser;
 use crate::i18n::{Locale, t, tf};
 use crate::layout::{Crumb, use_crumbs};
-use crate::log::LogViewer;
-use crate::pages::runs::data::{JobStatus, Permission};
-use crate::pages::runs::{actions, moment, say, trigger_text};
+use crate::log::{LogViewer, MergedLog, Origin};
+use crate::pages::runs::moment;
 use crate::params::Params;
 use crate::routes::Route;
-use crate::ui::{
-    Dialog, Empty, ErrorNotice, Icon, Query, Skeleton, StatusPill, duration, elapsed, toast, use_now,
-    use_query,
-};
+use crate::ui::{Empty, ErrorNotice, Query, Skeleton, use_now, use_query};
 
 /// The line that a fragment such as `L120` names.
 fn line_of(hash: &str) -> Option<i64> {
@@ -129,32 +131,76 @@ pub fn Run(
 fn RunPage(locale: Locale, job: JobDetail, query: ReadSignal<Params>, hash: ReadSignal<String>) -> Element {
     let now = use_now(Duration::from_millis(500));
     let navigator = use_navigator();
-    let execution = attempts::in_view(&job.executions, attempts::asked(&query())).cloned();
+    let lanes = lanes::lanes(&job.executions);
+    let lane = lanes::in_view(&lanes, &query()).cloned();
+    let asked = attempts::asked(&query());
+    let execution = lane
+        .as_ref()
+        .and_then(|lane| attempts::in_view(&lane.executions, asked).cloned());
+    let limit = job.event_version.target.memory();
+    let several = lanes.len() > 1;
+    let at = tabs::place(&lanes, lane.as_ref());
     let id = job.id.inner().to_owned();
-    let online = {
+    let route = {
         let id = id.clone();
-        move |line: i64| {
-            navigator.replace(Route::Run {
-                locale,
-                id: id.clone(),
-                query: query.peek().clone(),
-                hash: format!("L{line}"),
-            });
+        move |query: Params, hash: String| Route::Run {
+            locale,
+            id: id.clone(),
+            query,
+            hash,
         }
     };
+    let online = {
+        let route = route.clone();
+        move |line: i64| {
+            navigator.replace(route(query.peek().clone(), format!("L{line}")));
+        }
+    };
+    let onchoose = {
+        let route = route.clone();
+        move |(server, by_key): (String, bool)| {
+            let to = route(lanes::address(&query.peek(), &server), String::new());
+            // Whoever walks through the tabs does not want to walk back through each of them.
+            if by_key {
+                navigator.replace(to);
+            } else {
+                navigator.push(to);
+            }
+        }
+    };
+    let labelled = tabs::tab_id(at);
     rsx! {
-        Head { locale, job: job.clone(), now }
+        Head { locale, job: job.clone(), lanes: lanes.clone(), now }
         Waiting { job: job.clone(), now }
         if let Some(receipt) = job.cancellation.clone() {
-            Receipt { receipt, ended: job.status.is_final() }
+            Receipt { locale, receipt, ended: job.status.is_final(), lanes: if several { lanes.clone() } else { Vec::new() } }
         }
-        Phases { job: job.clone(), now }
+        Phases { job: job.clone(), lanes: lanes.clone(), now }
         div { class: "run-body",
             div { class: "run-log",
-                Attempts { locale, job: job.clone(), query, chosen: execution.as_ref().map(|one| one.attempt), now }
-                LogOf { title: job.title.clone(), execution: execution.clone(), line: line_of(&hash()), online }
+                if several {
+                    ServerTabs { lanes: lanes.clone(), at, onchoose }
+                }
+                div {
+                    class: "run-panel",
+                    id: several.then_some(tabs::PANEL),
+                    role: several.then_some("tabpanel"),
+                    "aria-labelledby": several.then_some(labelled),
+                    if let Some(lane) = lane.clone() {
+                        Attempts { locale, id: id.clone(), lane, limit, query, chosen: execution.as_ref().map(|one| one.attempt), now }
+                        LogOf { title: job.title.clone(), execution: execution.clone(), line: line_of(&hash()), online }
+                    } else {
+                        Everywhere { locale, id: id.clone(), lanes: lanes.clone(), limit, query, now }
+                        LogOfAll {
+                            title: job.title.clone(),
+                            job: id,
+                            lanes: lanes.clone(),
+                            origins: lanes::origins(&lanes, |query| route(query, String::new())),
+                        }
+                    }
+                }
             }
-            Side { locale, job: job.clone(), execution }
+            Side { locale, job: job.clone(), lanes, lane, execution }
         }
     }
 }
@@ -168,13 +214,7 @@ fn LogOf(
     online: EventHandler<i64>,
 ) -> Element {
     match execution {
-        Some(one) if one.log_dropped_at.is_some() => rsx! {
-            Empty {
-                icon: "history",
-                title: t("run.log_dropped"),
-                text: tf("run.log_dropped_text", &[("time", &one.log_dropped_at.map(moment).unwrap_or_default())]),
-            }
-        },
+        Some(one) if one.log_dropped_at.is_some() => rsx! { Dropped { at: one.log_dropped_at } },
         Some(one) if one.has_begun() => rsx! {
             // A list of one: a viewer keeps the log that it began with, and only in a list does its key give it up.
             for one in [one] {
@@ -188,148 +228,52 @@ fn LogOf(
                 }
             }
         },
-        _ => rsx! { Empty { icon: "clock", title: t("run.waiting"), text: t("run.waiting_text") } },
+        _ => rsx! { NoLog {} },
     }
 }
 
+/// The lines of all servers as they come, or why there are none.
 #[component]
-fn Head(locale: Locale, job: JobDetail, now: Signal<f64>) -> Element {
-    let begun = job.started_at.unwrap_or(job.created_at);
-    // What waits says for what, and since when, further down.
-    let waits = matches!(job.status, JobStatus::Queued | JobStatus::Dispatching);
-    let reason = job
-        .status_reason
-        .clone()
-        .filter(|reason| !waits && !reason.eq_ignore_ascii_case(job.status.name()));
-    let length = match (job.status.is_final(), job.started_at) {
-        (true, _) => job
-            .duration
-            .as_ref()
-            .and_then(crate::api::IsoDuration::get)
-            .map(duration),
-        (false, Some(at)) => Some(duration(elapsed(at, now()))),
-        (false, None) => None,
-    };
-    let mut trigger = trigger_text(job.trigger);
-    if let Some(actor) = &job.actor {
-        trigger = format!("{trigger} · {}", actor.name);
-    }
-    let version = if job.event_version.ad_hoc {
-        t("runs.draft")
-    } else {
-        format!("v{}", job.event_version.number)
-    };
-    let kind = job.event_version.kind;
-    rsx! {
-        div { class: "page-head",
-            div { class: "titles",
-                div { class: "line",
-                    h1 { "{job.title}" }
-                    span { class: "kind", title: kind.title(), {kind.mark()} }
-                    span { class: "num dim", "#{job.number}" }
-                    span { role: "status", StatusPill { status: job.status, large: true } }
-                }
-                if let Some(reason) = reason {
-                    p { lang: "en", "{reason}" }
-                }
-                div { class: "facts",
-                    span { Icon { name: "play" } "{trigger}" }
-                    span { Icon { name: "clock" } {moment(begun)} if let Some(length) = length { " · {length}" } }
-                    if let Some(image) = &job.event_version.target.image {
-                        span { Icon { name: "box" } span { class: "num", "{image}" } }
-                    }
-                    span { Icon { name: "history" } "{version}" }
-                    Kin { locale, job: job.clone() }
-                }
-            }
-            Actions { locale, job }
-        }
-    }
-}
-
-#[component]
-fn Actions(locale: Locale, job: JobDetail) -> Element {
+fn LogOfAll(title: String, job: String, lanes: Vec<Lane>, origins: Vec<Origin>) -> Element {
     let navigator = use_navigator();
-    let mut busy = use_signal(|| false);
-    let mut asking = use_signal(|| false);
-    let id = job.id.inner().to_owned();
-    let (cancelling, retrying) = (id.clone(), id);
-    let open = !job.status.is_final();
-    let asked = job.cancellation.is_some();
-    let number = job.number.to_string();
+    let begun: Vec<&Execution> = lanes
+        .iter()
+        .flat_map(|lane| &lane.executions)
+        .filter(|one| one.has_begun())
+        .collect();
+    let dropped = begun.iter().filter_map(|one| one.log_dropped_at).max();
+    if begun.is_empty() {
+        return rsx! { NoLog {} };
+    }
+    if begun.iter().all(|one| one.log_dropped_at.is_some()) {
+        return rsx! { Dropped { at: dropped } };
+    }
     rsx! {
-        div { class: "acts",
-            if let Some(event) = &job.event {
-                Link { class: "btn", to: Route::event(locale, event.id.inner()), Icon { name: "event" } {t("run.open_event")} }
-            }
-            if open && job.viewer_can.contains(&Permission::Cancel) {
-                button {
-                    class: "btn btn-danger",
-                    r#type: "button",
-                    // Not disabled: the focus would be lost that comes back to it.
-                    "aria-disabled": if busy() || asked { "true" },
-                    "aria-busy": if busy() { "true" },
-                    onclick: move |_| asking.set(!busy() && !asked),
-                    Icon { name: "stop" }
-                    {if asked { t("run.cancelling") } else { t("run.cancel") }}
-                }
-            }
-            if !open && job.viewer_can.contains(&Permission::Retry) {
-                button {
-                    class: "btn btn-primary",
-                    r#type: "button",
-                    disabled: busy(),
-                    "aria-busy": if busy() { "true" },
-                    onclick: move |_| {
-                        let id = retrying.clone();
-                        async move {
-                            busy.set(true);
-                            match actions::retry(&id).await {
-                                Ok(job) => {
-                                    toast(job.status, tf("runs.retry_asked", &[("number", &job.number.to_string())]), "");
-                                    navigator.push(Route::run(locale, job.id.inner()));
-                                }
-                                Err(refusal) => say(t("runs.retry_failed"), &refusal),
-                            }
-                            busy.set(false);
-                        }
-                    },
-                    Icon { name: "retry" }
-                    {t("run.retry")}
-                }
-            }
-        }
-        if asking() {
-            Dialog {
-                id: "cancel-run",
-                title: tf("run.cancel_title", &[("number", &number)]),
-                onclose: move |()| asking.set(false),
-                foot: rsx! {
-                    button { class: "btn", r#type: "button", onclick: move |_| asking.set(false), {t("run.keep")} }
-                    button {
-                        class: "btn btn-danger-solid",
-                        r#type: "button",
-                        onclick: move |_| {
-                            let id = cancelling.clone();
-                            async move {
-                                asking.set(false);
-                                busy.set(true);
-                                match actions::cancel(&id).await {
-                                    Ok(job) => {
-                                        let text = if job.status == JobStatus::Cancelled { t("run.cancel_done") } else { t("run.cancel_under_way") };
-                                        toast(JobStatus::Cancelled, tf("runs.cancel_asked", &[("number", &job.number.to_string())]), text);
-                                    }
-                                    Err(refusal) => say(t("runs.cancel_failed"), &refusal),
-                                }
-                                busy.set(false);
-                            }
-                        },
-                        {t("run.cancel")}
-                    }
+        for job in [job] {
+            MergedLog {
+                key: "{job}",
+                job: job.clone(),
+                origins: origins.clone(),
+                label: tf("run.log_of", &[("title", &title)]),
+                onown: move |address: String| {
+                    navigator.push(address);
                 },
-                p { {t("run.cancel_text")} }
+                truncated: begun.iter().any(|one| one.log_truncated),
             }
         }
+    }
+}
+
+#[component]
+fn NoLog() -> Element {
+    rsx! { Empty { icon: "clock", title: t("run.waiting"), text: t("run.waiting_text") } }
+}
+
+#[component]
+fn Dropped(at: Option<Timestamp>) -> Element {
+    let time = at.map(moment).unwrap_or_default();
+    rsx! {
+        Empty { icon: "history", title: t("run.log_dropped"), text: tf("run.log_dropped_text", &[("time", &time)]) }
     }
 }
 

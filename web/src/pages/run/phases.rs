@@ -1,10 +1,11 @@
-//! The phases of each attempt on one axis of time.
+//! The phases of each attempt on one axis of time; of a run on several servers, those of each server.
 
 use std::time::Duration;
 
 use dioxus::prelude::*;
 
 use super::data::{Execution, JobDetail, JobTiming};
+use super::lanes::Lane;
 use crate::api::{IsoDuration, Timestamp};
 use crate::i18n::{t, tf};
 use crate::ui::{JobStatus, StatusIcon, duration, elapsed};
@@ -127,22 +128,57 @@ fn text(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
+/// A row of the chart: what it is of, how that stands, and its bars.
+type Row = (String, JobStatus, Vec<Bar>);
+
+/// A row for each attempt of the only lane, or one for each of several lanes with all its attempts. `name` is what an
+/// attempt is called.
+fn rows(lanes: &[Lane], origin: Timestamp, now: Option<f64>, name: impl Fn(i32) -> String) -> Vec<Row> {
+    if let [only] = lanes {
+        let drawn = timeline(&only.executions, origin, now);
+        let attempts = only.executions.iter().zip(drawn);
+        return attempts
+            .map(|(one, bars)| (name(one.attempt), one.status, bars))
+            .collect();
+    }
+    lanes
+        .iter()
+        .map(|lane| {
+            let drawn = timeline(&lane.executions, origin, now);
+            (lane.name().to_owned(), lane.status(), drawn.concat())
+        })
+        .collect()
+}
+
+/// How long user code of a row ran, in seconds; None where it did not begin.
+fn ran(bars: &[Bar]) -> Option<f64> {
+    let mut lengths = bars
+        .iter()
+        .filter(|bar| bar.class == "ph-run")
+        .map(|bar| bar.length);
+    let first = lengths.next()?;
+    Some(lengths.fold(first, |sum, length| sum + length))
+}
+
+/// Rows that there is room for; more of them are scrolled, for which the keyboard needs a stop.
+const ROOM: usize = 4;
+
 /// The timeline of a job.
 #[component]
-pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
+pub fn Phases(job: JobDetail, lanes: Vec<Lane>, now: Signal<f64>) -> Element {
     let origin = job.run_at.map_or(job.created_at, |at| at.max(job.created_at));
     let age = (!job.status.is_final()).then(|| elapsed(origin, now()).as_secs_f64());
     let name = |attempt: i32| tf("run.attempt", &[("n", &attempt.to_string())]);
-    let drawn = timeline(&job.executions, origin, age);
-    let mut rows: Vec<(String, JobStatus, Vec<Bar>)> = job
-        .executions
-        .iter()
-        .zip(drawn)
-        .map(|(execution, bars)| (name(execution.attempt), execution.status, bars))
-        .collect();
+    let mut rows = rows(&lanes, origin, age, name);
     if rows.is_empty() {
         rows.push((name(1), job.status, bars(&job.timing, 0.0, age)));
     }
+    let of = if lanes.len() > 1 {
+        "targets.title"
+    } else {
+        "run.attempts"
+    };
+    let scrolls = rows.len() > ROOM;
     let waited = rows
         .iter()
         .any(|row| row.2.iter().any(|bar| bar.class == "ph-wait"));
@@ -160,9 +196,9 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
         .take(8)
         .collect();
     rsx! {
-        section { class: "run-top", "aria-label": t("run.phases"),
+        section { class: "run-top", tabindex: if scrolls { "0" }, "aria-label": t("run.phases"),
             div { class: "phases",
-                span { class: "sub", {t("run.attempts")} }
+                span { class: "sub", {t(of)} }
                 svg { class: "phase-scale", height: "14", role: "presentation", "aria-hidden": "true",
                     for at in marks.clone() {
                         text { key: "{at}", x: "{x(at) / 10.0}%", y: "11", {text(at)} }
@@ -170,7 +206,7 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
                 }
                 span { class: "sub", {t("run.run_time")} }
                 for (at, (name, status, bars)) in rows.into_iter().enumerate() {
-                    span { key: "{at}", class: "phase-name", StatusIcon { status } "{name}" }
+                    span { key: "{at}", class: "phase-name", StatusIcon { status } span { class: "name", title: "{name}", "{name}" } }
                     span { "data-status": status.name(),
                         svg {
                             class: "phase-bar",
@@ -181,9 +217,9 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
                             for mark in marks.iter().skip(1) {
                                 line { key: "{mark}", class: "grid", x1: "{x(*mark)}", x2: "{x(*mark)}", y1: "-8", y2: "20" }
                             }
-                            for bar in bars.iter() {
+                            for (nth, bar) in bars.iter().enumerate() {
                                 rect {
-                                    key: "{bar.class}",
+                                    key: "{nth}",
                                     class: bar.class,
                                     x: "{x(bar.start):.1}",
                                     y: if bar.class == "ph-wait" { "5.5" } else { "1" },
@@ -195,7 +231,7 @@ pub fn Phases(job: JobDetail, now: Signal<f64>) -> Element {
                         }
                     }
                     span { class: "num dim",
-                        {bars.iter().find(|bar| bar.class == "ph-run").map_or("—".to_owned(), |bar| text(bar.length))}
+                        {ran(&bars).map_or("—".to_owned(), text)}
                     }
                 }
             }
@@ -228,7 +264,8 @@ fn described(name: &str, bars: &[Bar]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::run::data::tests::execution;
+    use crate::pages::run::data::tests::{execution, on};
+    use crate::pages::run::lanes::lanes;
 
     fn timing(lengths: [Option<&str>; 4]) -> JobTiming {
         let [queued, setup, run, cleanup] = lengths.map(|l| l.map(|l| IsoDuration(l.to_owned())));
@@ -308,6 +345,36 @@ mod tests {
                 ("ph-run", 19.0, 2.0)
             ]
         );
+    }
+
+    #[test]
+    fn each_of_several_servers_has_one_row_with_all_its_attempts() {
+        let at = |seconds: i64| Timestamp::from_timestamp(1_000 + seconds, 0);
+        let mut first = on("web", 1, JobStatus::Failed);
+        first.timing = timing([Some("PT1S"), Some("PT1S"), Some("PT3S"), Some("PT1S")]);
+        first.started_at = at(2);
+        let mut second = on("web", 2, JobStatus::Succeeded);
+        second.timing = timing([Some("PT0.5S"), Some("PT0.5S"), Some("PT2S"), Some("PT1S")]);
+        second.started_at = at(11);
+        let mut other = on("db", 1, JobStatus::Queued);
+        other.timing = timing([None; 4]);
+        let found = rows(&lanes(&[first, other, second]), at(0).unwrap(), Some(20.0), |n| {
+            n.to_string()
+        });
+        let names: Vec<(&str, JobStatus)> = found.iter().map(|row| (row.0.as_str(), row.1)).collect();
+        assert_eq!(names, [("web", JobStatus::Succeeded), ("db", JobStatus::Queued)]);
+        let runs: Vec<_> = spans(&found[0].2)
+            .into_iter()
+            .filter(|bar| bar.0 == "ph-run")
+            .collect();
+        assert_eq!(runs, [("ph-run", 2.0, 3.0), ("ph-run", 11.0, 2.0)]);
+        assert_eq!(ran(&found[0].2), Some(5.0));
+        assert_eq!(
+            spans(&found[1].2),
+            [("ph-queued", 0.0, 20.0)],
+            "it waits for its turn"
+        );
+        assert_eq!(ran(&found[1].2), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! The receipt of a cancellation: who asked, and what was done so far. From the request to the end and after it.
+//! The receipt of a cancellation: who asked, and what was done so far, on each of several servers by itself. From the
+//! request to the end and after it.
 
 use dioxus::prelude::*;
 
 use super::data::CancellationReceipt;
-use crate::i18n::{t, tf};
+use super::head::ServerLink;
+use super::lanes::Lane;
+use crate::i18n::{Locale, t, tf};
 use crate::pages::runs::moment;
-use crate::ui::Icon;
+use crate::ui::{Icon, StatusIcon};
 
 /// How one step of a cancellation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,20 +62,13 @@ pub fn steps(receipt: &CancellationReceipt, ended: bool) -> [Step; 3] {
     [signal, force, gone]
 }
 
-/// The receipt. What is done is told to whoever does not see it.
+/// The receipt. What is done is told to whoever does not see it. `lanes` are the servers, where there are several.
 #[component]
-pub fn Receipt(receipt: CancellationReceipt, ended: bool) -> Element {
+pub fn Receipt(locale: Locale, receipt: CancellationReceipt, ended: bool, lanes: Vec<Lane>) -> Element {
     let by = receipt
         .requested_by
         .as_ref()
         .map_or_else(|| t("run.system"), |person| person.name.clone());
-    let [signal, force, gone] = steps(&receipt, ended);
-    let shown = [
-        (signal, "run.cancel.signal", true),
-        // Until it is over nobody knows whether it takes force.
-        (force, "run.cancel.escalated", force != Step::Pending),
-        (gone, "run.cancel.gone", true),
-    ];
     rsx! {
         section { class: "run-receipt", "aria-label": t("run.cancellation"),
             h2 { {t("run.cancellation")} }
@@ -86,18 +82,64 @@ pub fn Receipt(receipt: CancellationReceipt, ended: bool) -> Element {
                             span { class: "num dim", {moment(receipt.requested_at)} }
                         }
                     }
-                    for (step, key, there) in shown {
-                        if there {
-                            li { key: "{key}", "data-step": if step == Step::Unconfirmed { "open" } else if step == Step::Done { "done" } else { "none" },
-                                Icon { name: step.icon() }
-                                span { {t(key)} " " span { class: "dim", {step.word()} } }
-                            }
-                        }
-                    }
+                    Steps { receipt: receipt.clone(), ended }
                 }
             }
             if let Some(note) = &receipt.note {
                 p { class: "sub", lang: "en", "{note}" }
+            }
+            if !lanes.is_empty() {
+                ul { class: "run-receipts", tabindex: "0", "aria-label": t("run.cancel.servers"),
+                    for lane in lanes {
+                        OnServer { key: "{lane.id()}", locale, lane }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was done on one server.
+#[component]
+fn OnServer(locale: Locale, lane: Lane) -> Element {
+    let last = lane.last();
+    let receipt = last.and_then(|one| one.cancellation.clone());
+    let ended = last.is_some_and(|one| one.status.is_final());
+    rsx! {
+        li {
+            span { class: "cell-main",
+                StatusIcon { status: lane.status() }
+                ServerLink { locale, lane: lane.clone() }
+            }
+            if let Some(receipt) = receipt {
+                ol { class: "receipt", Steps { receipt: receipt.clone(), ended } }
+                if let Some(note) = receipt.note {
+                    span { class: "sub", lang: "en", "{note}" }
+                }
+            } else {
+                span { class: "dim", {t("run.cancel.nothing")} }
+            }
+        }
+    }
+}
+
+/// The steps as items of a list.
+#[component]
+pub fn Steps(receipt: CancellationReceipt, ended: bool) -> Element {
+    let [signal, force, gone] = steps(&receipt, ended);
+    let shown = [
+        (signal, "run.cancel.signal", true),
+        // Until it is over nobody knows whether it takes force.
+        (force, "run.cancel.escalated", force != Step::Pending),
+        (gone, "run.cancel.gone", true),
+    ];
+    rsx! {
+        for (step, key, there) in shown {
+            if there {
+                li { key: "{key}", "data-step": if step == Step::Unconfirmed { "open" } else if step == Step::Done { "done" } else { "none" },
+                    Icon { name: step.icon() }
+                    span { {t(key)} " " span { class: "dim", {step.word()} } }
+                }
             }
         }
     }

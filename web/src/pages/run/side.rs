@@ -4,7 +4,9 @@ use dioxus::prelude::*;
 
 use super::data::{Execution, JobDetail, Priority};
 use super::json::JsonBlock;
+use super::lanes::Lane;
 use super::lineage::Lineage;
+use super::server::OneServer;
 use super::usage::{Usage, cpu_text, usage};
 use crate::api::Json;
 use crate::i18n::{Locale, t, tf, tn};
@@ -13,23 +15,74 @@ use crate::pages::runs::trigger_text;
 use crate::routes::Route;
 use crate::ui::{Icon, Meter, bytes};
 
-/// The panel beside the log. `execution` is the attempt in view.
+/// The panel beside the log. `execution` is the attempt in view, and `lane` where it took place; neither, while all of
+/// several servers are.
 #[component]
-pub fn Side(locale: Locale, job: JobDetail, execution: Option<Execution>) -> Element {
+pub fn Side(
+    locale: Locale,
+    job: JobDetail,
+    lanes: Vec<Lane>,
+    lane: Option<Lane>,
+    execution: Option<Execution>,
+) -> Element {
     let output = execution
         .as_ref()
         .and_then(|e| e.output.clone())
         .or_else(|| job.output.clone());
+    let limit = job.event_version.target.memory();
+    let several = lanes.len() > 1;
+    let one = lane.clone().filter(|_| several).zip(execution.clone());
+    let all = lane.map_or_else(|| job.executions.clone(), |lane| lane.executions);
     rsx! {
         aside { class: "run-side", tabindex: "0", "aria-label": t("run.details"),
-            Value { title: t("run.output"), value: output, none: if job.status.is_final() { t("run.no_output") } else { t("run.output_later") } }
+            if let Some((lane, execution)) = one {
+                OneServer { locale, lane, execution }
+            }
+            if several && execution.is_none() {
+                Outputs { lanes, over: job.status.is_final() }
+            } else {
+                Value { title: t("run.output"), value: output, none: if job.status.is_final() { t("run.no_output") } else { t("run.output_later") } }
+            }
             Value { title: t("run.input"), value: job.input.clone(), none: t("run.no_input") }
             Lineage { locale, job: job.clone() }
             Provenance { locale, job: job.clone(), orchestrator: execution.as_ref().and_then(|one| one.orchestrator.clone()) }
             if let Some(execution) = &execution {
-                Resources { execution: execution.clone(), all: job.executions.clone(), limit: job.event_version.target.memory_bytes }
+                Resources { execution: execution.clone(), all, limit }
+            } else if several {
+                section {
+                    h2 { {t("run.resources")} }
+                    Total { title: t("run.all_servers"), sum: usage(&all), limit }
+                }
             }
             Identity { job: job.clone(), execution }
+        }
+    }
+}
+
+/// What each server gave, that gave something.
+#[component]
+fn Outputs(lanes: Vec<Lane>, over: bool) -> Element {
+    let given: Vec<(String, Json)> = lanes
+        .iter()
+        .filter_map(|lane| {
+            let output = lane.last()?.output.clone().filter(|value| !value.is_null())?;
+            Some((lane.name().to_owned(), output))
+        })
+        .collect();
+    // A few are read at a glance; of many the one that is looked for is opened.
+    let open = given.len() <= 3;
+    rsx! {
+        section {
+            h2 { {t("run.output")} }
+            if given.is_empty() {
+                p { class: "hint", {t(if over { "run.no_output" } else { "run.output_later" })} }
+            }
+            for (name, value) in given {
+                details { key: "{name}", class: "run-given", open,
+                    summary { "{name}" }
+                    JsonBlock { value }
+                }
+            }
         }
     }
 }
@@ -117,7 +170,7 @@ fn Provenance(locale: Locale, job: JobDetail, orchestrator: Option<String>) -> E
 }
 
 #[component]
-fn Resources(execution: Execution, all: Vec<Execution>, limit: f64) -> Element {
+fn Resources(execution: Execution, all: Vec<Execution>, limit: Option<f64>) -> Element {
     let one = usage([&execution]);
     let exit = execution
         .exit_code
@@ -136,17 +189,17 @@ fn Resources(execution: Execution, all: Vec<Execution>, limit: f64) -> Element {
                 dd { {tn("log.lines", u64::try_from(execution.log_line_count).unwrap_or(0))} }
             }
             if all.iter().filter(|one| one.has_begun()).count() > 1 {
-                Total { sum: usage(&all), limit }
+                Total { title: t("run.all_attempts"), sum: usage(&all), limit }
             }
         }
     }
 }
 
-/// What all attempts took together.
+/// What several attempts took together.
 #[component]
-fn Total(sum: Usage, limit: f64) -> Element {
+fn Total(title: String, sum: Usage, limit: Option<f64>) -> Element {
     rsx! {
-        h3 { {t("run.all_attempts")} }
+        h3 { "{title}" }
         dl { class: "kv",
             dt { {t("run.cpu")} }
             dd { {cpu_text(sum.cpu)} }
@@ -156,11 +209,14 @@ fn Total(sum: Usage, limit: f64) -> Element {
     }
 }
 
-/// The most memory at a time, against what there was.
+/// The most memory at a time, against what there was; a server's own memory is nobody's limit.
 #[component]
-fn Memory(peak: Option<f64>, limit: f64) -> Element {
+fn Memory(peak: Option<f64>, limit: Option<f64>) -> Element {
     let Some(peak) = peak else {
         return rsx! { "—" };
+    };
+    let Some(limit) = limit else {
+        return rsx! { {bytes(peak)} };
     };
     let text = tf("run.of", &[("part", &bytes(peak)), ("whole", &bytes(limit))]);
     rsx! {

@@ -133,6 +133,8 @@ pub struct RunEventInput {
     event_id: cynic::Id,
     #[cynic(skip_serializing_if = "Option::is_none")]
     input: Option<Json>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    servers: Option<Vec<cynic::Id>>,
 }
 
 #[derive(cynic::QueryVariables, Debug)]
@@ -149,12 +151,17 @@ pub struct RunEvent {
 
 crate::api::listed!(Mutation RunEvent, RunVariables);
 
-/// Runs the present version of an event. Gives the new job.
-pub async fn run_event(event_id: &str, input: Option<Json>) -> Result<JobRow, Refusal> {
+/// Runs the present version of an event, on some of its servers if that is said. Gives the new job.
+pub async fn run_event(
+    event_id: &str,
+    input: Option<Json>,
+    servers: Option<Vec<cynic::Id>>,
+) -> Result<JobRow, Refusal> {
     let variables = RunVariables {
         input: RunEventInput {
             event_id: event_id.into(),
             input,
+            servers,
         },
     };
     let payload = api::run(RunEvent::build(variables)).await?.run_event;

@@ -5,7 +5,7 @@ use cynic::{QueryBuilder as _, SubscriptionBuilder as _};
 use super::status::{ServerStatus, ServerTrouble};
 use crate::api::{self, ApiError, Subscription, Timestamp, schema};
 use crate::i18n::t;
-use crate::pages::runs::data::{PAGE, PageInfo, Permission, Person, Place};
+use crate::pages::runs::data::{EventRef, PAGE, PageInfo, Permission, Person, Place};
 
 /// How a server lets somebody in.
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,6 +271,28 @@ struct ServerQuery {
 }
 
 crate::api::listed!(Query ServerQuery, ServerVariables);
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Server")]
+struct Used {
+    used_by: Vec<EventRef>,
+}
+
+#[derive(cynic::QueryFragment)]
+#[cynic(graphql_type = "Query", variables = "ServerVariables")]
+struct ServerUsage {
+    #[arguments(id: $id)]
+    server: Option<Used>,
+}
+
+crate::api::listed!(Query ServerUsage, ServerVariables);
+
+/// Events that run on a server, as far as the viewer may see them: at most a hundred.
+pub async fn used_by(id: &str) -> Result<Vec<EventRef>, ApiError> {
+    let variables = ServerVariables { id: id.into() };
+    let found = api::run(ServerUsage::build(variables)).await?.server;
+    Ok(found.map(|server| server.used_by).unwrap_or_default())
+}
 
 /// A server by its id, if the viewer may see it.
 pub async fn server(id: &str) -> Result<Option<Detail>, ApiError> {

@@ -4,6 +4,7 @@ use dioxus::prelude::*;
 
 use super::data::{Detail, Hop, ServerSignIn};
 use super::fields::interval_words;
+use super::used::UsedBy;
 use crate::i18n::{Locale, t, tf};
 use crate::log::copy;
 use crate::pages::runs::moment;
@@ -18,6 +19,10 @@ pub fn Facts(locale: Locale, server: Detail) -> Element {
             Machine { server: server.clone() }
             Keys { server: server.clone() }
             Ways { locale, server: server.clone() }
+            section {
+                h2 { {t("servers.used_by")} }
+                UsedBy { locale, server: server.id.clone() }
+            }
             About { server }
         }
     }

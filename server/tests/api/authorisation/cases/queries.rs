@@ -35,7 +35,8 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Query.event",
-        "query ($event: ID!) { event(id: $event) { id } }",
+        "query ($event: ID!) { event(id: $event) { id
+         version { target { ... on ServerTarget { servers { id server { id } } } } } } }",
         UNKNOWN,
         (Stranger, Null),
         (Owner, With("event")),
@@ -136,7 +137,7 @@ pub const CASES: &[Case] = &[
     ),
     case(
         "Query.server",
-        "query ($server: ID!) { server(id: $server) { id } }",
+        "query ($server: ID!) { server(id: $server) { id usedBy { id } } }",
         UNKNOWN,
         (Stranger, Null),
         (Owner, With("server")),

@@ -3,12 +3,14 @@
 
 pub mod http;
 pub mod policy;
+pub mod servers;
 pub mod span;
 
 use serde::{Deserialize, Serialize};
 
 use self::http::{CheckedRequest, Request};
 use self::policy::{CheckedPolicy, Policy};
+use self::servers::{CheckedServers, OnServers};
 use crate::pages::input::schema;
 
 /// One row of the environment table, or of a request's headers.
@@ -44,6 +46,8 @@ pub struct Draft {
     /// What is sent; not part of the event while it is a script.
     pub http: Request,
     pub environment: Vec<Variable>,
+    /// Where a script runs that does not run in a container.
+    pub servers: OnServers,
     pub image: String,
     pub memory_mib: String,
     pub cpus: String,
@@ -92,6 +96,7 @@ impl Default for Draft {
             source: starter("BASH").to_owned(),
             http: Request::default(),
             environment: Vec::new(),
+            servers: OnServers::default(),
             image: String::new(),
             memory_mib: "256".to_owned(),
             cpus: "1".to_owned(),
@@ -134,6 +139,8 @@ pub struct Checked {
     pub tags: Vec<String>,
     pub labels: Vec<String>,
     pub environment: Vec<Variable>,
+    /// None: it runs in a container.
+    pub servers: Option<CheckedServers>,
     pub image: Option<String>,
     pub memory_bytes: f64,
     pub cpus: f64,
@@ -146,6 +153,11 @@ pub struct Checked {
 impl Draft {
     pub fn is_http(&self) -> bool {
         self.language == HTTP
+    }
+
+    /// Whether it is a script that runs on servers.
+    pub fn on_servers(&self) -> bool {
+        !self.is_http() && self.servers.on
     }
 
     /// Tags as a list, each once.
@@ -189,15 +201,18 @@ impl Draft {
             problems.push(("name".to_owned(), Fault::Required));
         }
         let http = self.is_http().then(|| self.http.check(&mut problems));
+        let servers = self.on_servers().then(|| self.servers.check(&mut problems));
         let mut wrong = |path: &str, fault| problems.push((path.to_owned(), fault));
         if http.is_none() && self.source.trim().is_empty() {
             wrong("source", Fault::Required);
         }
-        // A request has neither container nor environment: what is left of them is not shown, and not sent.
+        // A request has neither container nor environment, and servers are no container: what is left of them is not
+        // shown, and not sent.
         let other = Self::default();
-        let container = if http.is_some() { &other } else { self };
+        let surroundings = if http.is_some() { &other } else { self };
+        let container = if servers.is_some() { &other } else { surroundings };
         let mut environment: Vec<Variable> = Vec::new();
-        for (row, variable) in container.environment.iter().enumerate() {
+        for (row, variable) in surroundings.environment.iter().enumerate() {
             let name = variable.name.trim();
             if variable.is_blank() {
                 continue;
@@ -219,11 +234,11 @@ impl Draft {
                 0.0
             }
         };
-        let memory = number("target.memoryBytes", &container.memory_mib) * 1024.0 * 1024.0;
-        let cpus = number("target.cpus", &container.cpus);
+        let memory = number("target.container.memoryBytes", &container.memory_mib) * 1024.0 * 1024.0;
+        let cpus = number("target.container.cpus", &container.cpus);
         let pids = container.pids.trim().parse::<i32>().ok().filter(|p| *p > 0);
         if pids.is_none() {
-            wrong("target.pids", Fault::NotANumber);
+            wrong("target.container.pids", Fault::NotANumber);
         }
         let timeout = self.timeout().filter(|s| *s > 0);
         if timeout.is_none() {
@@ -254,6 +269,7 @@ impl Draft {
             tags: self.tag_list(),
             labels: self.label_list(),
             environment,
+            servers,
             image: Some(container.image.trim().to_owned()).filter(|i| !i.is_empty()),
             memory_bytes: memory.round(),
             cpus,
@@ -264,21 +280,25 @@ impl Draft {
         })
     }
 
-    /// What is part of the event: a script has no request, and a request neither script nor container.
+    /// What is part of the event: a script has no request, a request neither script nor place, and servers no container.
     fn plain(&self) -> Self {
+        let other = Self::default();
         let mut plain = Self {
             input: String::new(),
             comment: String::new(),
+            servers: self.servers.plain(),
             ..self.clone()
         };
         if plain.is_http() {
-            let other = Self::default();
             plain.source.clear();
             plain.environment.clear();
-            (plain.image, plain.memory_mib, plain.cpus) = (other.image, other.memory_mib, other.cpus);
-            (plain.pids, plain.network) = (other.pids, other.network);
+            plain.servers = OnServers::default();
         } else {
             plain.http = Request::default();
+        }
+        if plain.is_http() || plain.on_servers() {
+            (plain.image, plain.memory_mib, plain.cpus) = (other.image, other.memory_mib, other.cpus);
+            (plain.pids, plain.network) = (other.pids, other.network);
         }
         plain
     }

@@ -44,9 +44,9 @@ fn every_wrong_field_is_named() {
         found,
         [
             "source",
-            "target.memoryBytes",
-            "target.cpus",
-            "target.pids",
+            "target.container.memoryBytes",
+            "target.container.cpus",
+            "target.container.pids",
             "timeout",
             "inputSchema"
         ]
@@ -157,6 +157,54 @@ fn a_script_has_no_request_and_a_request_no_script() {
         paths(empty.check(false)),
         [("http.url".to_owned(), Fault::Required)]
     );
+}
+
+#[test]
+fn servers_are_no_container_and_a_container_has_no_servers() {
+    let web = servers::Chosen {
+        id: "web".into(),
+        ..servers::Chosen::default()
+    };
+    let on = Draft {
+        servers: servers::OnServers {
+            on: true,
+            chosen: vec![web],
+            ..servers::OnServers::default()
+        },
+        environment: vec![Variable {
+            name: "A".into(),
+            value: "1".into(),
+        }],
+        ..named()
+    };
+    // What a container would be is neither checked nor a change; the environment counts on servers too.
+    let odd = Draft {
+        cpus: "many".into(),
+        ..on.clone()
+    };
+    assert!(!odd.differs(&on));
+    let checked = odd.check(true).unwrap();
+    assert_eq!(
+        (checked.environment.len(), checked.servers.unwrap().ids.len()),
+        (1, 1)
+    );
+    assert!(on.makes_version(&named()));
+    let mut back = Draft {
+        environment: Vec::new(),
+        ..on.clone()
+    };
+    back.servers.on = false;
+    assert!(!back.differs(&named()) && back.check(true).unwrap().servers.is_none());
+    // A request runs nowhere.
+    let request = Draft {
+        language: HTTP.into(),
+        http: Request {
+            url: "https://example.test".into(),
+            ..Request::default()
+        },
+        ..on
+    };
+    assert!(request.check(true).unwrap().servers.is_none() && !request.on_servers());
 }
 
 #[test]

@@ -10,11 +10,13 @@ use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::scalars::Duration;
 use crate::kernel::{Error, Timestamp};
 use crate::logs::{LogPage, LogStream};
+use crate::servers::ServerReference;
 
-use super::graphql::Job;
-use super::input::JobStatus;
-use super::loader::{JobLoader, OrchestratorNameLoader, UnmetLoader};
-use super::store::ExecutionRow;
+use super::super::input::JobStatus;
+use super::super::loader::{JobLoader, OrchestratorNameLoader, UnmetLoader};
+use super::super::store::{ExecutionRow, JobRow};
+use super::Job;
+use super::receipt::{CancellationReceipt, receipt};
 
 /// Length of each phase; null until it has ended.
 #[derive(Debug, Clone, Default, SimpleObject)]
@@ -34,6 +36,11 @@ pub struct JobTiming {
 pub struct Execution(pub ExecutionRow);
 
 impl Execution {
+    async fn job_row(&self, ctx: &Context<'_>) -> ApiResult<JobRow> {
+        let row = ctx.data::<DataLoader<JobLoader>>()?.load_one(self.0.job_id).await;
+        api(ctx, loaded(ctx, row)?.ok_or(Error::NotFound("job")))
+    }
+
     /// Phases that have ended.
     pub fn timing_now(&self) -> JobTiming {
         let between = |from: Option<Timestamp>, to: Option<Timestamp>| Some(Duration::between(from?, to?));
@@ -67,14 +74,19 @@ impl Execution {
 
     /// The job that it belongs to.
     async fn job(&self, ctx: &Context<'_>) -> ApiResult<Job> {
-        let row = loaded(
-            ctx,
-            ctx.data::<DataLoader<JobLoader>>()?.load_one(self.0.job_id).await,
-        )?;
-        Ok(Job(api(ctx, row.ok_or(Error::NotFound("job")))?))
+        Ok(Job(self.job_row(ctx).await?))
     }
 
-    /// 1, 2, 3 … in one job.
+    /// Where it runs; null: in a container, or as a request.
+    async fn server(&self) -> Option<ServerReference> {
+        let id = self.0.server_id?;
+        Some(ServerReference::new(
+            id,
+            self.0.server_name.clone().unwrap_or_default(),
+        ))
+    }
+
+    /// 1, 2, 3 … in one job, on each of its servers by itself.
     async fn attempt(&self) -> i32 {
         self.0.attempt
     }
@@ -90,6 +102,15 @@ impl Execution {
         let ready =
             row.status == RowStatus::Queued && row.labels.is_some() && row.due_at.is_none() && !row.held;
         reason(ctx, row.status_reason.as_deref(), ready.then_some(row.job_id)).await
+    }
+
+    /// What was done to stop it; null: nothing was asked of it.
+    async fn cancellation(&self, ctx: &Context<'_>) -> ApiResult<Option<CancellationReceipt>> {
+        if !self.0.cancel_requested {
+            return Ok(None);
+        }
+        let job = self.job_row(ctx).await?;
+        receipt(ctx, &job, self.0.cancel_receipt.as_ref()).await
     }
 
     /// Exit status of the script, when it exited by itself.

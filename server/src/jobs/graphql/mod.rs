@@ -1,30 +1,33 @@
 //! Jobs in the API.
 
+mod execution;
+mod mutations;
+mod receipt;
+
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use cronium_entity::enums::JobStatus as RowStatus;
 use uuid::Uuid;
 
 use crate::access::{self, Action, Permission, can};
 use crate::events::{Event, EventLoader, EventVersion, VersionLoader, person};
 use crate::identity::{ApiToken, User, token_of};
-use crate::kernel::api::{ApiResult, UserError, api, loaded, op, payload, visible};
-use crate::kernel::error::UserErrorCode;
+use crate::kernel::api::{ApiResult, api, loaded, op, visible};
 use crate::kernel::ids::{EventId, ExecutionId, JobId, UserId};
 use crate::kernel::paging::{ConnectionOf, PageArgs};
 use crate::kernel::scalars::Duration;
-use crate::kernel::{Error, Result, Timestamp};
+use crate::kernel::{Error, Timestamp};
 
-use super::execution::reason;
-pub use super::execution::{Execution, JobTiming};
-use super::input::{
-    CancelJobInput, CancelJobsInput, JobFilter, JobOrder, JobStatus, Priority, RetryJobInput, RunEventInput,
-    TestEventInput, Trigger,
-};
+use super::input::{JobFilter, JobOrder, JobStatus, Priority, Trigger};
 use super::loader::{ExecutionLoader, JobLoader, NewestJobsLoader, RetriesLoader};
 use super::model::is_final;
-use super::service::{Jobs, Start};
+use super::service::Jobs;
 use super::store::{JobRow, cursor};
+
+use execution::reason;
+pub use execution::{Execution, JobTiming};
+pub use mutations::JobsMutation;
+use receipt::{CancellationReceipt, receipt};
 
 /// One accepted request to run something.
 #[derive(Debug, Clone)]
@@ -148,12 +151,12 @@ impl Job {
         self.0.input.as_ref()
     }
 
-    /// What the script gave.
+    /// What the script gave; null for a run on several servers, each of which has its own.
     async fn output(&self) -> Option<&serde_json::Value> {
         self.0.output.as_ref()
     }
 
-    /// What the script set by `setCondition` in the last attempt; null: nothing.
+    /// What the script set by `setCondition` in the last attempt; null: nothing, or on several servers each its own.
     async fn condition(&self) -> Option<bool> {
         self.0.condition
     }
@@ -163,7 +166,7 @@ impl Job {
         self.0.created_at
     }
 
-    /// When user code began; of the last attempt.
+    /// When user code began; of the last attempt, or of the first one of several servers.
     async fn started_at(&self) -> Option<Timestamp> {
         self.0.started_at
     }
@@ -178,44 +181,23 @@ impl Job {
         Some(Duration::between(self.0.started_at?, self.0.finished_at?))
     }
 
-    /// Length of each phase, of the last execution.
+    /// Length of each phase, of the execution that ended last or has not ended.
     async fn timing(&self, ctx: &Context<'_>) -> ApiResult<JobTiming> {
         let executions = executions(ctx, self.0.id).await?;
-        Ok(executions.last().map(Execution::timing_now).unwrap_or_default())
+        let last = executions
+            .iter()
+            .max_by_key(|one| (one.0.finished_at.is_none(), one.0.finished_at));
+        Ok(last.map(Execution::timing_now).unwrap_or_default())
     }
 
-    /// Attempts, oldest first.
+    /// Attempts, oldest first; on several servers those of the first one, then those of the next.
     async fn executions(&self, ctx: &Context<'_>) -> ApiResult<Vec<Execution>> {
         executions(ctx, self.0.id).await
     }
 
     /// What was done to cancel it.
     async fn cancellation(&self, ctx: &Context<'_>) -> ApiResult<Option<CancellationReceipt>> {
-        let Some(requested_at) = self.0.cancel_requested_at else {
-            return Ok(None);
-        };
-        let requested_by = match self.0.cancel_requested_by {
-            Some(id) => person(ctx, id).await?,
-            None => None,
-        };
-        let receipt = self.0.cancel_receipt.clone().unwrap_or_default();
-        let flag = |name: &str| {
-            receipt
-                .get(name)
-                .and_then(serde_json::Value::as_bool)
-                .unwrap_or_default()
-        };
-        Ok(Some(CancellationReceipt {
-            requested_at,
-            requested_by,
-            signal_sent: flag("signalSent"),
-            escalated: flag("escalated"),
-            process_gone: flag("processGone"),
-            note: receipt
-                .get("note")
-                .and_then(serde_json::Value::as_str)
-                .map(str::to_owned),
-        }))
+        receipt(ctx, &self.0, self.0.cancel_receipt.as_ref()).await
     }
 
     /// What the viewer may do with it.
@@ -238,23 +220,6 @@ async fn executions(ctx: &Context<'_>, job: Uuid) -> ApiResult<Vec<Execution>> {
         ctx.data::<DataLoader<ExecutionLoader>>()?.load_one(job).await,
     )?;
     Ok(rows.unwrap_or_default().into_iter().map(Execution).collect())
-}
-
-/// What was done to cancel a job.
-#[derive(Debug, Clone, SimpleObject)]
-pub struct CancellationReceipt {
-    /// When it was asked for.
-    requested_at: Timestamp,
-    /// Who asked.
-    requested_by: Option<User>,
-    /// TERM was sent to the process group.
-    signal_sent: bool,
-    /// KILL was needed.
-    escalated: bool,
-    /// No process is left.
-    process_gone: bool,
-    /// More, in words.
-    note: Option<String>,
 }
 
 /// Queries about jobs.
@@ -308,147 +273,6 @@ impl JobsQuery {
             return Ok(None);
         };
         Ok(visible(ctx, ctx.data::<Jobs>()?.execution(op(ctx)?, id).await)?.map(Execution))
-    }
-}
-
-/// Result of what starts a job.
-#[derive(SimpleObject)]
-pub struct RunEventPayload {
-    /// The job, accepted and stored.
-    job: Option<Job>,
-    /// What the user can mend.
-    user_errors: Vec<UserError>,
-}
-
-impl RunEventPayload {
-    fn of(ctx: &Context<'_>, result: Result<JobRow>) -> ApiResult<Self> {
-        let (job, user_errors) = payload(ctx, result)?;
-        Ok(Self {
-            job: job.map(Job),
-            user_errors,
-        })
-    }
-}
-
-/// Result of cancelJob.
-#[derive(SimpleObject)]
-pub struct CancelJobPayload {
-    /// The job.
-    job: Option<Job>,
-    /// What the user can mend.
-    user_errors: Vec<UserError>,
-}
-
-/// Result of cancelJobs.
-#[derive(SimpleObject)]
-pub struct CancelJobsPayload {
-    /// How many were stopped, or asked to.
-    cancelled_count: Option<i32>,
-    /// How many that match are left.
-    remaining: Option<i32>,
-    /// What the user can mend.
-    user_errors: Vec<UserError>,
-}
-
-/// Mutations of jobs.
-#[derive(Debug, Default)]
-pub struct JobsMutation;
-
-#[Object]
-impl JobsMutation {
-    /// Runs the present version of an event.
-    async fn run_event(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to run.")] input: RunEventInput,
-    ) -> ApiResult<RunEventPayload> {
-        let wait = u64::try_from(input.wait_seconds).unwrap_or(u64::MAX);
-        let start = Start {
-            input: input.input,
-            priority: input.priority.into(),
-            wait: std::time::Duration::from_secs(wait),
-            idempotency_key: input.idempotency_key,
-            run_at: input.run_at,
-        };
-        let id = EventId::parse(&input.event_id).unwrap_or(EventId(Uuid::nil()));
-        RunEventPayload::of(ctx, ctx.data::<Jobs>()?.run(op(ctx)?, id, start).await)
-    }
-
-    /// Runs a source without saving it.
-    async fn test_event(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "What to run.")] mut input: TestEventInput,
-    ) -> ApiResult<RunEventPayload> {
-        let event = input
-            .event_id
-            .take()
-            .map(|id| EventId::parse(&id).unwrap_or(EventId(Uuid::nil())));
-        let (definition, start) = input.parts();
-        RunEventPayload::of(
-            ctx,
-            ctx.data::<Jobs>()?.test(op(ctx)?, event, definition, start).await,
-        )
-    }
-
-    /// Stops a job, whatever it is doing.
-    async fn cancel_job(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which job.")] input: CancelJobInput,
-    ) -> ApiResult<CancelJobPayload> {
-        let result = match JobId::parse(&input.id) {
-            Ok(id) => ctx.data::<Jobs>()?.cancel(op(ctx)?, id).await,
-            Err(e) => Err(e),
-        };
-        let (job, user_errors) = payload(ctx, result)?;
-        Ok(CancelJobPayload {
-            job: job.map(Job),
-            user_errors,
-        })
-    }
-
-    /// Stops jobs that match and that the viewer may stop. Those that nobody runs yet end at once.
-    async fn cancel_jobs(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs.")] input: CancelJobsInput,
-    ) -> ApiResult<CancelJobsPayload> {
-        let result = match input.filter.try_into() {
-            Ok(filter) => {
-                let jobs = ctx.data::<Jobs>()?;
-                jobs.cancel_matching(op(ctx)?, &filter, input.limit).await
-            }
-            Err(_) => Err(Error::field(
-                UserErrorCode::NotFound,
-                "filter.eventId",
-                "There is no such event.",
-            )),
-        };
-        let (done, user_errors) = payload(ctx, result)?;
-        let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
-        Ok(CancelJobsPayload {
-            cancelled_count: done.map(|(cancelled, _)| count(cancelled)),
-            remaining: done.map(|(_, left)| count(left)),
-            user_errors,
-        })
-    }
-
-    /// Runs a finished job's version again with the same input.
-    async fn retry_job(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which job.")] input: RetryJobInput,
-    ) -> ApiResult<RunEventPayload> {
-        let result = match JobId::parse(&input.id) {
-            Ok(id) => {
-                ctx.data::<Jobs>()?
-                    .retry(op(ctx)?, id, input.idempotency_key)
-                    .await
-            }
-            Err(e) => Err(e),
-        };
-        RunEventPayload::of(ctx, result)
     }
 }
 
