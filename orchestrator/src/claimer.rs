@@ -68,7 +68,7 @@ impl Claimer {
     pub async fn drive(mut self, mut launch: impl FnMut(Assignment, Arc<Session>)) {
         let mut question: Option<Question> = None;
         let mut next_at = Instant::now();
-        let (mut filled, mut woken) = (false, false);
+        let (mut filled, mut woken) = (Load::default(), false);
         loop {
             self.status.beat();
             let session = self.link.session();
@@ -115,7 +115,14 @@ impl Claimer {
                     }
                     if let Some(q) = question.take_if(|_| !more) {
                         metrics::histogram!("cronium_orchestrator_claim_seconds").record(q.at.elapsed());
-                        filled = q.filled(q.asked) != Load::default();
+                        let all = q.filled(q.asked);
+                        // An answer says nothing of places that were not asked for.
+                        if q.asked.here > 0 {
+                            filled.here = all.here;
+                        }
+                        if q.asked.on_servers > 0 {
+                            filled.on_servers = all.on_servers;
+                        }
                         let pause = if q.got == Load::default() {
                             IDLE_POLL
                         } else if q.filled(q.asked.left(q.got)) != Load::default() {
@@ -137,7 +144,7 @@ impl Claimer {
                     next_at = Instant::now();
                 }
                 () = self.registry.freed() => {
-                    if filled {
+                    if filled != Load::default() {
                         next_at = Instant::now();
                     }
                 }
