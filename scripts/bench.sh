@@ -11,7 +11,7 @@ out="$ROOT/test-output/bench"
 mkdir -p "$out"
 rm -f "$out/product.log"
 
-"$ROOT/scripts/setup.sh" --browser
+"$ROOT/scripts/setup.sh" --bench
 "$ROOT/scripts/image.sh"
 say "Building all of it for release (the first time takes some ten minutes)"
 cases=(--locked --workspace --bench cases)

@@ -2,7 +2,7 @@
 # Finds what Cronium needs on this machine and installs what is missing. Safe to run again at any time.
 #   scripts/setup.sh            what building and running needs
 #   scripts/setup.sh --tests    and what the tests need
-#   scripts/setup.sh --browser  and a browser with what drives it: enough for the benchmarks
+#   scripts/setup.sh --bench    and what the benchmarks need: OpenSSH's server, a browser with what drives it
 . "$(dirname "$0")/lib.sh"
 
 extra="${1:-}"
@@ -87,8 +87,8 @@ ssh_client() {
   have ssh && have ssh-keygen || apt_install "OpenSSH's client" openssh-client
 }
 
-# For the tests of servers, each of which starts one of its own. The package would start one for everybody at once, and
-# again whenever the machine starts; only its program is wanted.
+# For the tests of servers and their benchmark, each of which starts one of its own. The package would start one for
+# everybody at once, and again whenever the machine starts; only its program is wanted.
 ssh_server() {
   have sshd && return
   local policy=/usr/sbin/policy-rc.d prefix made='' failed=''
@@ -101,6 +101,14 @@ ssh_server() {
   [ -z "$made" ] || $prefix rm -f "$policy"
   [ -z "$failed" ] || exit 1
   ! have systemctl || $prefix systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || true
+}
+
+# What the tests use on those servers: networks of their own, packets that are lost, and programs that draw in a terminal.
+host_programs() {
+  have ip && have tc || apt_install "what makes networks" iproute2
+  have iptables || apt_install "iptables" iptables
+  have vim || apt_install "an editor" vim
+  have top || apt_install "what shows processes" procps
 }
 
 # What the examples of the API's page use.
@@ -143,7 +151,7 @@ postgres
 ssh_client
 docker_engine
 case "$extra" in
-  --tests) nextest && valkey && ssh_server && clients && generator && driven_browser ;;
-  --browser) driven_browser ;;
+  --tests) nextest && valkey && ssh_server && host_programs && clients && generator && driven_browser ;;
+  --bench) ssh_server && driven_browser ;;
 esac
 ok "machine ready: $(rustc --version | cut -d' ' -f1-2), node $(node --version), $("$(postgres_bin)/postgres" --version), docker $(docker version -f '{{.Server.Version}}')"

@@ -95,6 +95,13 @@ place() {
   sed -i "s|{$2}|$named|g" "$OUT/index.html"
 }
 
+# later <file> <name>: the same for what comes with a part, which other files of the part may name.
+later() {
+  local named="${2%.*}.$(digest "$1").${2##*.}"
+  cp "$1" "$OUT/assets/parts/$named"
+  sed -i "s|{$2}|$named|g" "$OUT/index.html" "$OUT/terminal.js"
+}
+
 # split <folder>: takes the pages that come later out of the module there, and writes the glue that fetches them.
 split() {
   local parts="$CRONIUM_CACHE/web-parts"
@@ -134,6 +141,14 @@ assemble() {
     shopt -s nullglob
     cat "$ROOT"/web/assets/{tokens,components,pages,app}.css "$ROOT"/web/assets/part-*.css >"$OUT/app.css"
   )
+  if [ "$what" = 'the dashboard' ]; then
+    # The terminal comes with its pages: the page names its glue, which names what it stands on.
+    mkdir "$OUT/assets/parts"
+    cp "$ROOT/web/assets/terminal.js" "$OUT/terminal.js"
+    local file
+    for file in xterm.js xterm.css addon-fit.js; do later "$ROOT/web/vendor/xterm/$file" "$file"; done
+    later "$OUT/terminal.js" terminal.js && rm "$OUT/terminal.js"
+  fi
   place "$OUT/app.css" app.css && rm "$OUT/app.css"
   place "$ROOT/web/assets/boot.js" boot.js
   place "$ROOT/web/assets/icons.svg" icons.svg

@@ -92,7 +92,7 @@ pub async fn first_line(product: &Product, live: &mut Live, event: &str) -> Outc
 const PHASES: [&str; 5] = [
     "Sent → accepted",
     "Accepted → claimed by the orchestrator",
-    "Claimed → script started (container, payload, grant)",
+    "Claimed → script started (place, payload, grant)",
     "Script started → first line read by the runner",
     "Line read → at the subscriber",
 ];

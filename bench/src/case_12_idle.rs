@@ -2,7 +2,6 @@
 //! dashboard costs (bytes, time until something can be clicked). Floor of the visit: a Dioxus hello world
 //! with a router, built by the same script and served by the same server.
 
-use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -60,7 +59,7 @@ pub async fn run(setting: &Setting) -> Outcome<Case> {
 
 /// A minute of nothing.
 async fn idle(product: &Product, case: &mut Case) -> Outcome<()> {
-    let (server, orchestrator) = (product.pid()?, child(product.pid()?, "cronium-orchest")?);
+    let (server, orchestrator) = (product.pid()?, product.orchestrator_pid()?);
     sqlx::query("SELECT pg_stat_statements_reset()")
         .execute(&product.database)
         .await?;
@@ -164,23 +163,4 @@ async fn visits(setting: &Setting, product: &Product, case: &mut Case) -> Outcom
     );
     case.fact("Browser", visits.browser);
     Ok(())
-}
-
-/// The child of a process that has this name (the kernel keeps 15 characters of it).
-fn child(parent: u32, name: &str) -> Outcome<u32> {
-    for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
-            continue;
-        };
-        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let is = |field: &str, value: &str| {
-            status
-                .lines()
-                .any(|l| l.strip_prefix(field).is_some_and(|v| v.trim() == value))
-        };
-        if is("PPid:", &parent.to_string()) && is("Name:", name) {
-            return Ok(pid);
-        }
-    }
-    Err(format!("process {parent} has no child {name}").into())
 }

@@ -9,11 +9,13 @@ mod case_05_containers;
 mod case_07_log_lines;
 mod case_08_fan_out;
 mod case_09_queries;
+mod case_11_servers;
 mod case_12_idle;
 mod case_13_growth;
 mod containers;
 mod fan_out_server;
 mod growth_fill;
+mod host;
 mod load;
 mod machine;
 mod measure;
@@ -23,6 +25,15 @@ mod queries_floor;
 mod queries_nested;
 mod report;
 mod result;
+// The tests' own: the same sshd is measured as is tested.
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail as tests do, and there are more of them than are needed here"
+)]
+#[path = "../../orchestrator/tests/it/sshd.rs"]
+mod sshd;
 mod subscribers;
 mod usage;
 mod wire;
@@ -104,7 +115,7 @@ async fn run() -> Outcome<()> {
     // Cargo passes `--bench` along.
     let wanted: Vec<u32> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
     std::fs::create_dir_all(&setting.out)?;
-    for number in [1, 2, 3, 4, 5, 7, 8, 9, 12, 13] {
+    for number in [1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13] {
         if !wanted.is_empty() && !wanted.contains(&number) {
             continue;
         }
@@ -119,6 +130,7 @@ async fn run() -> Outcome<()> {
             7 => case_07_log_lines::run(&setting).await,
             8 => Box::pin(case_08_fan_out::run(&setting)).await,
             9 => Box::pin(case_09_queries::run(&setting)).await,
+            11 => Box::pin(case_11_servers::run(&setting)).await,
             12 => case_12_idle::run(&setting).await,
             _ => Box::pin(case_13_growth::run(&setting)).await,
         };

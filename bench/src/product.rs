@@ -1,6 +1,7 @@
 //! The product as people start it: `cronium serve` with a private Postgres and a data directory of its own.
 //! Knows the command line, the public API and where the private Postgres is; nothing of the services.
 
+use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ impl Product {
     async fn with(setting: &Setting, web: &Path, ahead: u32) -> Outcome<Self> {
         let data = tempfile::Builder::new().prefix("cronium-bench-").tempdir()?;
         // The private Postgres runs as another user when we are root.
-        std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
+        fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711))?;
         let cluster = watched_cluster(data.path()).await?;
         let port = free_port().await?;
         let mut child = Command::new(setting.bin.join("cronium"))
@@ -100,7 +101,27 @@ impl Product {
     /// The orchestrator's identity, which its containers are labelled with.
     pub fn orchestrator(&self) -> Outcome<String> {
         let file = self.data.path().join("orchestrator/orchestrator-id");
-        Ok(std::fs::read_to_string(file)?.trim().to_owned())
+        Ok(fs::read_to_string(file)?.trim().to_owned())
+    }
+
+    /// The orchestrator's process.
+    pub fn orchestrator_pid(&self) -> Outcome<u32> {
+        Ok(child(self.pid()?, "cronium-orchest")?.ok_or("the server has no orchestrator")?)
+    }
+
+    /// Ends its connections to servers, as the orchestrator does itself with those that nobody uses, and waits until it
+    /// has noticed.
+    pub async fn hang_up(&self) -> Outcome<()> {
+        let orchestrator = self.orchestrator_pid()?;
+        until("no connection to a server stands", async || {
+            let ssh = child(orchestrator, "ssh")?;
+            if let Some(pid) = ssh {
+                // It may have ended meanwhile. As long as nobody has waited for it, it is nobody else.
+                let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+            }
+            Ok(ssh.is_none())
+        })
+        .await
     }
 
     async fn sign_in(&self) -> Outcome<String> {
@@ -130,10 +151,31 @@ impl Product {
     }
 
     pub async fn create_event(&self, name: &str, source: &str) -> Outcome<String> {
+        self.new_event(json!({ "name": name, "type": "BASH", "source": source }))
+            .await
+    }
+
+    /// One that runs on this server.
+    pub async fn create_event_on(&self, server: &str, name: &str, source: &str) -> Outcome<String> {
+        let target = json!({ "servers": { "servers": [server] } });
+        self.new_event(json!({ "name": name, "type": "BASH", "source": source, "target": target }))
+            .await
+    }
+
+    async fn new_event(&self, input: Value) -> Outcome<String> {
         let query = "mutation ($i: CreateEventInput!) { createEvent(input: $i) { event { id } userErrors { message } } }";
-        let input = json!({ "name": name, "type": "BASH", "source": source });
         let answer = self.graphql(query, json!({ "i": input })).await?;
         text(&answer["createEvent"]["event"]["id"])
+    }
+
+    /// Registers a server; gives its id.
+    pub async fn create_server(&self, input: Value) -> Outcome<String> {
+        let query = "mutation ($i: CreateServerInput!) { createServer(input: $i) { server { id } userErrors { message } } }";
+        let answer = self.graphql(query, json!({ "i": input })).await?;
+        let id = answer["createServer"]["server"]["id"].as_str();
+        Ok(id
+            .ok_or_else(|| format!("the server was not registered: {answer}"))?
+            .to_owned())
     }
 
     /// Runs an event to its end, which must be a success; the server does the waiting.
@@ -262,9 +304,28 @@ async fn watched_cluster(data: &Path) -> Outcome<Cluster> {
 }
 
 /// Where products write what they have to say.
-fn log(setting: &Setting) -> Outcome<std::fs::File> {
+fn log(setting: &Setting) -> Outcome<fs::File> {
     let file = setting.out.join("product.log");
-    Ok(std::fs::OpenOptions::new().create(true).append(true).open(file)?)
+    Ok(fs::OpenOptions::new().create(true).append(true).open(file)?)
+}
+
+/// The child of a process that has this name (the kernel keeps 15 characters of it).
+fn child(parent: u32, name: &str) -> Outcome<Option<u32>> {
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else {
+            continue;
+        };
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let is = |field: &str, value: &str| {
+            status
+                .lines()
+                .any(|l| l.strip_prefix(field).is_some_and(|v| v.trim() == value))
+        };
+        if is("PPid:", &parent.to_string()) && is("Name:", name) {
+            return Ok(Some(pid));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads what the first start prints, and goes on reading so that the server can go on printing.

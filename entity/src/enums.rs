@@ -205,3 +205,15 @@ pub enum ServerTrouble {
     #[sea_orm(string_value = "OTHER")]
     Other,
 }
+
+/// Where a terminal is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum TerminalStatus {
+    #[sea_orm(string_value = "OPENING")]
+    Opening,
+    #[sea_orm(string_value = "OPEN")]
+    Open,
+    #[sea_orm(string_value = "ENDED")]
+    Ended,
+}

@@ -21,5 +21,6 @@ pub mod server;
 pub mod server_check;
 pub mod session;
 pub mod setting;
+pub mod terminal;
 pub mod user;
 pub mod variable;

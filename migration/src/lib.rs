@@ -25,6 +25,7 @@ mod m0022_labels;
 mod m0023_settled_calls;
 mod m0024_servers;
 mod m0025_runs_on_servers;
+mod m0026_terminals;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_settled_calls::Migration),
             Box::new(m0024_servers::Migration),
             Box::new(m0025_runs_on_servers::Migration),
+            Box::new(m0026_terminals::Migration),
         ]
     }
 }

@@ -24,7 +24,7 @@ use crate::run::{self, Context};
 use crate::ssh::{Ssh, errands};
 use crate::state::{StateDir, StateError};
 use crate::status::{self, Status, StatusError};
-use crate::{docker, heartbeat, wake};
+use crate::{docker, heartbeat, terminal, wake};
 
 /// Why the orchestrator can't run.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,7 @@ struct Switchboard {
     adopted: mpsc::UnboundedSender<Vec<AdoptReply>>,
     draining: watch::Sender<bool>,
     errands: mpsc::UnboundedSender<errands::Asked>,
+    terminals: mpsc::UnboundedSender<terminal::Asked>,
 }
 
 impl Switchboard {
@@ -75,6 +76,7 @@ impl Switchboard {
             ServerToAgent::Wake => self.wake.notify_one(),
             ServerToAgent::Drain { draining } => drop(self.draining.send_replace(draining)),
             ServerToAgent::Errand { id, errand } => drop(self.errands.send((id, errand))),
+            ServerToAgent::Terminal(about) => drop(self.terminals.send(about)),
             ServerToAgent::Welcome { .. } => tracing::warn!("a second Welcome is ignored"),
         }
     }
@@ -103,6 +105,7 @@ pub async fn run<E: Executor>(
         started_at_us: Some(crate::clock::now().us),
         runtime: true,
         ssh: reaches_servers,
+        terminals: true,
     };
     let (channel, link) = Channel::new(config.agent_url.clone(), config.internal_api_key.clone(), hello);
     let (registry, leases) = (Registry::default(), Arc::new(Leases::default()));
@@ -111,6 +114,7 @@ pub async fn run<E: Executor>(
     let (adopted_in, adopted) = mpsc::unbounded_channel();
     let (draining, paused) = watch::channel(false);
     let (errands, errands_asked) = mpsc::unbounded_channel();
+    let (terminals, terminals_asked) = mpsc::unbounded_channel();
     let (launch, mut launches) = mpsc::unbounded_channel::<Job>();
     let context = Context {
         executor: executor.clone(),
@@ -125,6 +129,7 @@ pub async fn run<E: Executor>(
         adopted: adopted_in,
         draining,
         errands,
+        terminals,
     };
 
     let mut parts = JoinSet::new();
@@ -137,6 +142,14 @@ pub async fn run<E: Executor>(
         async move { leases.drive(link, registry).await }
     });
     parts.spawn(heartbeat::drive(link.clone(), registry.clone()));
+    let closing = terminal::Closing::default();
+    let places = terminal::Places {
+        executor: executor.clone(),
+        registry: registry.clone(),
+        ssh: ssh.clone(),
+    };
+    let held = terminal::drive(places, link.clone(), terminals_asked, closing.clone());
+    parts.spawn(held);
     if let Some(ssh) = ssh {
         parts.spawn(errands::drive(ssh, link.clone(), errands_asked));
     }
@@ -209,9 +222,9 @@ pub async fn run<E: Executor>(
             }
         }
     }
-    // Side by side: both have the same few seconds.
+    // Side by side: all have the same few seconds.
     let drained = drain(&mut jobs, Duration::from_secs(config.drain_secs));
-    tokio::join!(drained, executor.close());
+    tokio::join!(drained, executor.close(), closing.close());
     executor.leave();
     Ok(())
 }

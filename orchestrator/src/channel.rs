@@ -74,6 +74,12 @@ impl Session {
     pub async fn send(&self, message: AgentToServer) -> Result<(), Down> {
         self.queue.send(message).await.map_err(|_| Down)
     }
+
+    /// Waits until all that was said is on its way, or the connection is down.
+    pub async fn flushed(&self) {
+        // All places of the queue are free: the last message is with the socket.
+        let _ = self.queue.reserve_many(QUEUE).await;
+    }
 }
 
 /// The present connection, if there is one.
@@ -258,5 +264,45 @@ where
         }
         Message::Close(_) => Err(ChannelError::Closed),
         _ => Ok(None),
+    }
+}
+
+/// Connections whose other side is a test.
+#[cfg(test)]
+pub mod fake {
+    use super::*;
+
+    #[derive(Debug)]
+    pub struct Wire {
+        session: watch::Sender<Option<Arc<Session>>>,
+        generation: u64,
+    }
+
+    impl Wire {
+        pub fn new() -> (Self, Link) {
+            let (session, link) = watch::channel(None);
+            let generation = 0;
+            (Self { session, generation }, Link(link))
+        }
+
+        /// A new connection, and what is said over it.
+        pub fn connect(&mut self) -> mpsc::Receiver<AgentToServer> {
+            let (queue, said) = mpsc::channel(QUEUE);
+            self.generation += 1;
+            self.session.send_replace(Some(Arc::new(Session {
+                generation: self.generation,
+                verify_key: [0; 32],
+                lease: Duration::from_secs(15),
+                renew: Duration::from_secs(5),
+                runtime: true,
+                takes_back: true,
+                queue,
+            })));
+            said
+        }
+
+        pub fn cut(&self) {
+            self.session.send_replace(None);
+        }
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cronium_protocol::agent::{Claim, ContainerSpec, HostOrder};
 use cronium_protocol::frame::{FrameError, FromRunner};
+use cronium_protocol::terminal::End;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::on_server::OnServer;
 use crate::problem::ExecutorError;
+use crate::terminal::{line::Back, no_container};
 
 /// Name of a prepared environment, unique within its executor; also fit for a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -144,6 +146,11 @@ pub trait Executor: Send + Sync + 'static {
 
     /// Looks at an environment from outside.
     fn inspect(&self, target: &Target) -> impl Future<Output = Result<Autopsy, ExecutorError>> + Send;
+
+    /// Runs a shell in the environment until it ends, or nobody is on the other side any more. Dropped, it ends too.
+    fn shell(&self, _: &Target, _: Back) -> impl Future<Output = End> + Send {
+        std::future::ready(no_container("This run has no container."))
+    }
 
     /// Removes the environment and all that belongs to it. Done already is done.
     fn clean_up(&self, target: &Target) -> impl Future<Output = Result<(), ExecutorError>> + Send;

@@ -1,12 +1,14 @@
 //! Several executors as one: what an execution is decides who runs it. It must not know how.
 
 use cronium_protocol::agent::{Claim, HostOrder};
+use cronium_protocol::terminal::End;
 
 use crate::docker::DockerExecutor;
 use crate::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Target};
 use crate::http::HttpExecutor;
 use crate::problem::ExecutorError;
 use crate::ssh::executor::SshExecutor;
+use crate::terminal::line::Back;
 
 /// Containers for scripts, tasks of this process for requests, and servers.
 #[derive(Debug)]
@@ -77,6 +79,14 @@ impl Executor for Executors {
 
     async fn inspect(&self, target: &Target) -> Result<Autopsy, ExecutorError> {
         of!(self, target, one => one.inspect(target).await)
+    }
+
+    async fn shell(&self, target: &Target, back: Back) -> End {
+        if HttpExecutor::owns(target) {
+            self.http.shell(target, back).await
+        } else {
+            self.docker.shell(target, back).await
+        }
     }
 
     async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {

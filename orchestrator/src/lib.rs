@@ -23,6 +23,7 @@ pub mod ssh;
 pub mod state;
 pub mod status;
 pub mod telemetry;
+pub mod terminal;
 pub mod wake;
 
 pub use app::{Error, run};

@@ -115,6 +115,11 @@ impl Registry {
         }
     }
 
+    /// Where an execution is, as far as is known.
+    pub fn target(&self, claim: Claim) -> Option<Target> {
+        self.lock().get(&claim).map(|entry| entry.target.clone())
+    }
+
     pub fn claims(&self) -> Vec<Claim> {
         self.lock().keys().copied().collect()
     }
@@ -146,6 +151,15 @@ impl Registry {
     }
 }
 
+impl Slot {
+    /// It is in this environment, which may have another name than was thought.
+    pub fn is_in(&self, target: &Target) {
+        if let Some(entry) = self.registry.lock().get_mut(&self.claim) {
+            entry.target.clone_from(target);
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let left = {
@@ -162,6 +176,24 @@ impl Drop for Slot {
 mod tests {
     use super::*;
     use crate::clock;
+
+    #[test]
+    fn an_execution_is_found_in_the_environment_that_it_got() {
+        let registry = Registry::default();
+        let claim = Claim {
+            execution_id: clock::new_id(),
+            epoch: 1,
+        };
+        assert_eq!(registry.target(claim), None);
+        let slot = registry
+            .register(claim, Target::new("by its claim"), false)
+            .unwrap();
+        slot.is_in(&Target::new("made ahead"));
+        assert_eq!(registry.target(claim), Some(Target::new("made ahead")));
+        assert!(registry.holds(&Target::new("made ahead")));
+        let older = Claim { epoch: 0, ..claim };
+        assert_eq!(registry.target(older), None, "a lease that is over");
+    }
 
     #[test]
     fn a_newer_lease_ends_the_older_task_and_a_freed_slot_is_gone() {

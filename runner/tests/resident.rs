@@ -127,6 +127,54 @@ fn it_knows_its_own_hash() {
     assert!(!refused.status.success());
 }
 
+/// One that waits to be told what to open.
+fn waiting() -> Runner {
+    let mut command = Command::new(BINARY);
+    command.arg("ahead");
+    Runner::of(command, tempfile::tempdir().unwrap())
+}
+
+#[test]
+fn one_that_waits_opens_what_it_is_told_to() {
+    let server = Server::new();
+    let mut runner = waiting();
+    let dir = server.dir().display().to_string();
+    let words = format!(
+        "open --dir {dir} --verify-key {} --target {TARGET}\n",
+        verify_key()
+    );
+    // In one piece: what follows the line is for what it opens.
+    runner.send_bytes(&[words.as_bytes(), &TOKEN].concat());
+    assert!(matches!(runner.next(), FromRunner::Hello { .. }));
+    runner.run(&Payload::bash("echo hello"));
+    let ended = runner.finish();
+    assert_eq!(ended.texts(Stream::Stdout), ["hello"]);
+    runner.leave();
+    server.until_gone();
+}
+
+#[test]
+fn one_that_waits_ends_with_its_input_and_opens_nothing_else() {
+    let mut unneeded = waiting();
+    unneeded.hang_up();
+    assert!(unneeded.ended().success());
+    let server = Server::new();
+    let dir = server.dir().display().to_string();
+    for words in [
+        format!("kill --dir {dir}\n"),
+        "open\n".to_owned(),
+        "open --dir relative\n".to_owned(),
+        format!("open --dir {dir}"),
+        "o".repeat(5000),
+    ] {
+        let mut runner = waiting();
+        runner.send_bytes(words.as_bytes());
+        runner.hang_up();
+        assert!(!runner.ended().success(), "{words}");
+    }
+    assert!(!server.dir().exists());
+}
+
 fn pid_in(dir: &Path, name: &str) -> i32 {
     wait_for("a process's number", || {
         std::fs::read_to_string(dir.join(name)).ok()?.trim().parse().ok()

@@ -22,7 +22,8 @@ use crate::identity::{
 use crate::insight::Insight;
 use crate::jobs::queue::{self, Queue, Signer};
 use crate::jobs::{
-    ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader, UnmetLoader,
+    ExecutionLoader, JobLoader, Jobs, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader,
+    SeenExecutionLoader, UnmetLoader,
 };
 use crate::kernel::pulse::Pulse;
 use crate::kernel::{Error, Kernel, Result};
@@ -35,6 +36,7 @@ use crate::quotas::{LimitsLoader, Quotas, UsageLoader};
 use crate::runtime::{Runtime, Tokens};
 use crate::servers::{self, BehindLoader, CheckLoader, Errands, ServerLoader, Servers, Vault};
 use crate::settings::Settings;
+use crate::terminals::{self, Terminals};
 use crate::transport::agent::{self, Agents};
 use crate::transport::files;
 use crate::transport::graphql::auth::{Authenticator, Origins, origin_of};
@@ -64,6 +66,7 @@ pub struct App {
     pub variables: Variables,
     pub servers: Servers,
     pub errands: Errands,
+    pub terminals: Terminals,
     pub pulse: Pulse,
     pub schema: Schema,
 }
@@ -160,6 +163,16 @@ impl App {
             quotas.clone(),
             orchestrators.clone(),
         );
+        let terminals = Terminals::new(
+            kernel.clone(),
+            audit.clone(),
+            master.clone(),
+            settings.clone(),
+            identity.clone(),
+            servers.clone(),
+            jobs.clone(),
+            orchestrators.clone(),
+        );
         let logs = Logs::new(kernel.clone());
         let tokens = Tokens::new(&signer.derived("runtime tokens"), public_url);
         let queue = Queue::new(
@@ -179,6 +192,7 @@ impl App {
                 variables: variables.clone(),
                 jobs: jobs.clone(),
                 servers: servers.clone(),
+                terminals: terminals.clone(),
             })
             .data(settings)
             .data(mail.clone())
@@ -217,6 +231,8 @@ impl App {
             .data(loader(RetriesLoader(kernel.clone())))
             .data(loader(OrchestratorNameLoader(kernel.clone())))
             .data(loader(UnmetLoader(jobs.clone())))
+            .data(loader(SeenExecutionLoader(jobs.clone())))
+            .data(terminals.clone())
             .finish();
         Ok(Self {
             kernel,
@@ -235,6 +251,7 @@ impl App {
             variables,
             servers,
             errands,
+            terminals,
             pulse: Pulse::default(),
             schema,
         })
@@ -265,11 +282,12 @@ impl App {
                 errands.sweep().await
             }
         }));
+        tasks.spawn(self.terminals.clone().watch_over(stop.clone()));
         tasks.spawn(write_denials(self.audit.clone(), stop.clone()));
         let (kernel, quotas) = (self.kernel.clone(), self.quotas.clone());
         let (jobs, identity) = (self.jobs.clone(), self.identity.clone());
         let (oidc, runtime) = (self.oidc.clone(), self.runtime.clone());
-        let errands = self.errands.clone();
+        let (errands, terminals) = (self.errands.clone(), self.terminals.clone());
         tasks.spawn(every(
             Duration::from_secs(3600),
             stop.clone(),
@@ -278,13 +296,14 @@ impl App {
                 let (kernel, quotas) = (kernel.clone(), quotas.clone());
                 let (jobs, identity) = (jobs.clone(), identity.clone());
                 let (oidc, runtime) = (oidc.clone(), runtime.clone());
-                let errands = errands.clone();
+                let (errands, terminals) = (errands.clone(), terminals.clone());
                 async move {
                     logs::make_partitions(&kernel).await?;
                     identity.tidy().await?;
                     oidc.tidy().await?;
                     runtime.tidy().await?;
                     errands.tidy().await?;
+                    terminals.tidy().await?;
                     quotas.tidy().await?;
                     logs::drop_old(&kernel, &quotas).await?;
                     jobs.drop_old_keys().await.map(drop)
@@ -311,6 +330,7 @@ impl App {
             logs: self.logs.clone(),
             runtime: runtime.clone(),
             errands: self.errands.clone(),
+            terminals: self.terminals.clone(),
             key: keys.internal.as_str().into(),
         };
         let authenticator: Arc<dyn Authenticator> = Arc::new(self.identity.clone());
@@ -331,9 +351,10 @@ impl App {
                 kernel,
                 self.logs.clone(),
                 self.jobs.clone(),
-                authenticator,
+                authenticator.clone(),
                 secure,
             ))
+            .merge(terminals::router(self.terminals.clone(), authenticator, secure))
             .merge(files::router(&config.web_dir)))
     }
 

@@ -27,5 +27,6 @@ pub mod runtime;
 pub mod servers;
 pub mod settings;
 pub mod supervise;
+pub mod terminals;
 pub mod transport;
 pub mod variables;

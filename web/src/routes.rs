@@ -7,8 +7,8 @@ use crate::i18n::Locale;
 use crate::layout::{LocaleFrame, Shell};
 use crate::pages::{
     Account, AuditLog, EventEditor, EventNew, Events, FirstRun, Missing, Monitoring, NotFound, Overview,
-    ResetPassword, Roles, Root, Run, Runs, Server, ServerNew, Servers, SettingsPage, SignIn, SignUp, Users,
-    Variables,
+    ResetPassword, Roles, Root, Run, Runs, Server, ServerNew, Servers, SettingsPage, SignIn, SignUp,
+    Terminal, Terminals, Users, Variables,
 };
 use crate::params::Params;
 
@@ -47,6 +47,10 @@ pub enum Route {
                 ServerNew { locale: Locale },
                 #[route("/servers/:id?:..query")]
                 Server { locale: Locale, id: String, query: Params },
+                #[route("/terminals?:..query")]
+                Terminals { locale: Locale, query: Params },
+                #[route("/terminals/:id")]
+                Terminal { locale: Locale, id: String },
                 #[route("/variables?:..query")]
                 Variables { locale: Locale, query: Params },
                 #[route("/monitoring")]
@@ -101,6 +105,8 @@ impl Route {
                 id,
                 query,
             },
+            Self::Terminals { query, .. } => Self::Terminals { locale: to, query },
+            Self::Terminal { id, .. } => Self::Terminal { locale: to, id },
             Self::Variables { query, .. } => Self::Variables { locale: to, query },
             Self::Monitoring { .. } => Self::Monitoring { locale: to },
             Self::Account { .. } => Self::Account { locale: to },
@@ -138,6 +144,15 @@ impl Route {
         }
     }
 
+    /// The page of open terminals, with this one in view.
+    #[must_use]
+    pub fn terminals(locale: Locale, id: &str) -> Self {
+        Self::Terminals {
+            locale,
+            query: Params::default().with("tab", id),
+        }
+    }
+
     /// An event's page, on its first tab.
     #[must_use]
     pub fn event(locale: Locale, id: &str) -> Self {
@@ -163,6 +178,9 @@ mod tests {
             "/es/servers?status=ONLINE",
             "/en/servers/new",
             "/es/servers/abc?tab=settings",
+            "/en/terminals?tab=abc",
+            "/es/terminals?view=all&state=ENDED",
+            "/en/terminals/abc",
             "/es/variables?scope=SHARED",
             "/es/monitoring",
             "/en/account",

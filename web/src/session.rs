@@ -50,10 +50,11 @@ pub enum Scope {
     ManageVariables,
     ReadServers,
     ManageServers,
+    OpenTerminals,
 }
 
 impl Scope {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadEvents,
         Self::CreateEvents,
         Self::ChangeEvents,
@@ -71,6 +72,7 @@ impl Scope {
         Self::ManageVariables,
         Self::ReadServers,
         Self::ManageServers,
+        Self::OpenTerminals,
     ];
 
     /// What it allows, in words.
@@ -93,6 +95,7 @@ impl Scope {
             Self::ManageVariables => "scope.manage_variables",
             Self::ReadServers => "scope.read_servers",
             Self::ManageServers => "scope.manage_servers",
+            Self::OpenTerminals => "scope.open_terminals",
         })
     }
 }

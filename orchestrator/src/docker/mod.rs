@@ -25,6 +25,7 @@ use bollard::query_parameters::{
     StartContainerOptions,
 };
 use cronium_protocol::agent::{Claim, HostOrder};
+use cronium_protocol::terminal::End;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::executor::{Attached, Autopsy, Executor, Found, Order, Prepared, Target};
 use crate::problem::ExecutorError;
+use crate::terminal::{container, line::Back};
 use error::is_status;
 use fence::Fence;
 use image::Image;
@@ -340,6 +342,10 @@ impl Executor for DockerExecutor {
             out_of_memory: state.oom_killed.unwrap_or(false),
             exit_code: if running { None } else { state.exit_code },
         })
+    }
+
+    async fn shell(&self, target: &Target, back: Back) -> End {
+        container::run(&self.docker, target.name(), back).await
     }
 
     async fn clean_up(&self, target: &Target) -> Result<(), ExecutorError> {

@@ -215,6 +215,7 @@ impl<E: Executor> Drive<E> {
             }
         };
         self.target = prepared.target;
+        slot.is_in(&self.target);
         self.record.image_digest.clone_from(&prepared.image_digest);
         self.record.host = prepared.on_server;
         // Once, before the start: what is not started is not adopted, and the runner itself tells the rest.

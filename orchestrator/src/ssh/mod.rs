@@ -11,8 +11,8 @@ mod lead;
 mod place;
 mod probe;
 mod process;
-mod route;
-mod trouble;
+pub(crate) mod route;
+pub(crate) mod trouble;
 
 use std::ffi::OsString;
 use std::io;

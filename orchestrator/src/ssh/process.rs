@@ -48,12 +48,30 @@ pub fn ssh(helper: &PlainPath, dir: &PlainPath, options: &[&str]) -> Command {
     command
 }
 
-/// Adds the arguments of every `ssh` of ours. What follows is a command for the server.
+/// `ssh` to the server of this directory that asks for a terminal there, to be started with one here. The one there gets
+/// the modes of this one as ssh finds it (RFC 4254, section 8), so they are those of a plain terminal: ssh makes this one
+/// raw as soon as it has signed in.
+pub fn terminal(helper: &PlainPath, dir: &PlainPath) -> Command {
+    let mut command = program("/bin/sh", helper, dir);
+    // ssh starts the way through other servers with it, by words that are for this one.
+    command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
+    let limited = "stty iutf8 2>/dev/null; ulimit -f 2048 2>/dev/null; exec ssh \"$@\"";
+    command.args(["-c", limited, "ssh"]);
+    files(&mut command, dir);
+    command.args(["-tt", TARGET]);
+    command
+}
+
+/// Adds the arguments of every `ssh` of ours without a terminal. What follows is a command for the server.
 pub fn connect(command: &mut Command, dir: &PlainPath, options: &[&str]) {
     command.args(options);
+    files(command, dir);
+    command.args(["-T", TARGET]);
+}
+
+fn files(command: &mut Command, dir: &PlainPath) {
     command.arg("-F").arg(dir.join(CONFIG).as_path());
     command.arg("-E").arg(dir.join(LOG).as_path());
-    command.args(["-T", TARGET]);
 }
 
 /// A process with all that it began; dropped, they are killed.

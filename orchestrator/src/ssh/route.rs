@@ -135,6 +135,11 @@ impl<'a> Route<'a> {
         process::ssh(self.helper, &self.target, options)
     }
 
+    /// `ssh` on this route that asks for a terminal.
+    pub fn terminal(&self) -> Command {
+        process::terminal(self.helper, &self.target)
+    }
+
     /// Where commands are started, once it stands, when [`Self::master`] is what signs in.
     pub fn control(&self) -> PlainPath {
         self.target.join(CONTROL)
@@ -156,24 +161,32 @@ impl<'a> Route<'a> {
 
     /// Starts it, with somebody there who answers its questions.
     pub fn start(&mut self, command: &mut Command) -> Result<Group, HostTrouble> {
-        let mut start = || -> io::Result<Group> {
-            // Each is asked once by every connection; who answered before is gone.
-            self.answering.clear();
-            for (dir, host) in &self.sign_ins {
-                let (kind, secret) = match &host.sign_in {
-                    SignIn::Key { passphrase: None, .. } => continue,
-                    SignIn::Key {
-                        passphrase: Some(secret),
-                        ..
-                    } => (Kind::Passphrase, secret),
-                    SignIn::Password(secret) => (Kind::Password, secret),
-                };
-                self.answering
-                    .push(answer_once(&dir.join(ASK), kind, secret.clone())?);
-            }
-            Group::spawn(command)
-        };
-        start().map_err(ours)
+        self.answer()?;
+        Group::spawn(command).map_err(ours)
+    }
+
+    /// Answers the questions of the next that is started. Each is asked once by every connection; who answered before
+    /// is gone.
+    pub fn answer(&mut self) -> Result<(), HostTrouble> {
+        self.answering.clear();
+        for (dir, host) in &self.sign_ins {
+            let (kind, secret) = match &host.sign_in {
+                SignIn::Key { passphrase: None, .. } => continue,
+                SignIn::Key {
+                    passphrase: Some(secret),
+                    ..
+                } => (Kind::Passphrase, secret),
+                SignIn::Password(secret) => (Kind::Password, secret),
+            };
+            let answering = answer_once(&dir.join(ASK), kind, secret.clone()).map_err(ours)?;
+            self.answering.push(answering);
+        }
+        Ok(())
+    }
+
+    /// What ssh itself has said so far.
+    pub fn log(&self) -> String {
+        log(&self.target)
     }
 
     /// Why it did not come to what it was for. Its processes have ended.

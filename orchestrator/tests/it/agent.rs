@@ -21,6 +21,8 @@ use cronium_protocol::runtime::{Request, decode, encode};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::screen::Screens;
+
 pub const KEY: &str = "a key for tests";
 
 #[derive(Debug, Default)]
@@ -52,6 +54,8 @@ pub struct Kept {
     pub ssh: bool,
     /// What came of errands.
     pub reports: HashMap<Uuid, Report>,
+    /// What was said about terminals.
+    pub screens: Screens,
     pub refused_keys: usize,
     peer: Option<mpsc::UnboundedSender<Option<ServerToAgent>>>,
 }
@@ -156,9 +160,15 @@ impl Agent {
     fn answer(&self, message: AgentToServer) -> Vec<ServerToAgent> {
         let mut kept = self.kept();
         match message {
-            AgentToServer::Hello { labels, ssh, .. } => {
+            AgentToServer::Hello {
+                labels,
+                ssh,
+                terminals,
+                ..
+            } => {
                 kept.labels = labels;
                 kept.ssh = ssh;
+                kept.screens.offered = terminals;
                 vec![ServerToAgent::Welcome {
                     verify_key: kept.verify_key,
                     lease_secs: 15,
@@ -221,6 +231,7 @@ impl Agent {
                 kept.reports.insert(id, report);
                 Vec::new()
             }
+            AgentToServer::Terminal(about) => kept.screens.hear(about),
             AgentToServer::Call { claim, id, request } => {
                 let request: Request = decode(&request).unwrap();
                 kept.calls.push((id, request.number));

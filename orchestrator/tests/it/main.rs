@@ -1,6 +1,6 @@
 //! The orchestrator against a real Docker engine, a real runner and an agent server that the test
-//! scripts; errands to a real sshd, and runs there. Needs CRONIUM_TEST_RUNNER (path of the static runner);
-//! CRONIUM_EXEC_IMAGE names the image.
+//! scripts; errands to a real sshd, runs there, and terminals in both. Needs CRONIUM_TEST_RUNNER (path of the static
+//! runner); CRONIUM_EXEC_IMAGE names the image.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,7 +24,10 @@ mod outcomes;
 mod reach;
 mod reasons;
 mod requests;
+mod screen;
 mod ssh;
 mod sshd;
+mod terminal;
+mod terminal_container;
 mod wakes;
 mod world;

@@ -233,6 +233,62 @@ async fn a_server_that_takes_fewer_at_a_time_is_asked_for_fewer() {
     end(&world, &host, ids).await;
 }
 
+/// The runners that wait on a server for the next run.
+fn waiting(host: &Host) -> Vec<i32> {
+    let bin = host.base().join("bin");
+    processes(&[bin.to_str().unwrap(), "ahead"])
+}
+
+#[tokio::test]
+async fn a_run_is_opened_by_a_runner_that_waits_for_it() {
+    let (world, host) = (World::new().await, Host::start());
+    let id = world.assign_to(&host.order(), bash("echo one"));
+    world.agent.succeeds(id).await;
+    until("one that waits", || waiting(&host).len() == 1).await;
+    let before = waiting(&host);
+    let ids = begin(&world, &host, 2).await;
+    // It is the way to the first of them now; the second had to be opened.
+    let runs = host.base().join("runs");
+    assert_eq!(processes(&[runs.to_str().unwrap(), "open"]).len(), 1);
+    assert_eq!(waiting(&host), before);
+    end(&world, &host, ids).await;
+    until("another one that waits", || {
+        let after = waiting(&host);
+        after.len() == 1 && after != before
+    })
+    .await;
+    assert_eq!((masters(&world).len(), host.sshd.sign_ins()), (1, 1));
+}
+
+#[tokio::test]
+async fn where_one_that_waits_was_ended_the_run_is_opened_by_another() {
+    let (world, host) = (World::new().await, Host::start());
+    for _ in 0..2 {
+        let id = world.assign_to(&host.order(), bash("echo one"));
+        world.agent.succeeds(id).await;
+        until("one that waits", || waiting(&host).len() == 1).await;
+        waiting(&host).into_iter().for_each(crate::host::end);
+    }
+    let ids = begin(&world, &host, 1).await;
+    end(&world, &host, ids).await;
+    assert_eq!(host.sshd.sign_ins(), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_is_in_nobodys_way_where_a_server_takes_few_at_a_time() {
+    for most in 1..=3 {
+        let (world, host) = (World::new().await, Host::with(&format!("MaxSessions {most}")));
+        let stays = begin(&world, &host, 1).await;
+        for _ in 0..3 {
+            let id = world.assign_to(&host.order(), bash("echo one"));
+            world.agent.succeeds(id).await;
+            // What is asked to end it finds room.
+            until("the end of its directory", || host.runs().len() == 1).await;
+        }
+        end(&world, &host, stays).await;
+    }
+}
+
 #[tokio::test]
 async fn another_way_to_sign_in_is_another_connection() {
     let (world, host) = (World::new().await, Host::start());

@@ -246,6 +246,33 @@ async fn a_runner_that_somebody_removed_is_sent_again() {
 }
 
 #[tokio::test]
+async fn behind_another_connection_what_was_there_is_used_and_what_is_gone_is_brought_again() {
+    let (world, host) = (World::new().await, Host::start());
+    let run = async || {
+        let id = world.assign_to(&host.order(), bash("echo there"));
+        world.agent.succeeds(id).await;
+        assert_eq!(world.agent.text(id), "there");
+        host.until_clean(&world).await;
+    };
+    let cut = async || {
+        masters(&world).into_iter().for_each(end);
+        until("the end of the connection", || masters(&world).is_empty()).await;
+    };
+    run().await;
+    // Whoever looks around removes what was left in the middle long ago.
+    let left = host.base().join("bin/.left");
+    let then = std::time::SystemTime::UNIX_EPOCH;
+    fs::File::create(&left).unwrap().set_modified(then).unwrap();
+    cut().await;
+    run().await;
+    assert!(left.exists(), "nobody has looked again");
+    cut().await;
+    fs::remove_dir_all(host.base()).unwrap();
+    run().await;
+    assert_eq!(fs::read_dir(host.base().join("bin")).unwrap().count(), 1);
+}
+
+#[tokio::test]
 async fn an_account_without_a_shell_says_so() {
     let (world, host) = (
         World::new().await,

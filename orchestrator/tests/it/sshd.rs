@@ -1,5 +1,6 @@
 //! A real sshd on a free port of this machine, with keys, configuration and log in a directory of its own. It lets in
-//! whoever runs the tests, by key: a password would need an account that tests must not make.
+//! whoever runs the tests, by key: a password would need an account that tests must not make. It must not know the other
+//! tests: the benchmarks have this file too.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -129,6 +130,13 @@ impl Sshd {
         let ended =
             |line: &&str| line.contains("Connection closed by") || line.contains("Connection reset by");
         log.lines().filter(ended).count()
+    }
+
+    /// Ends the processes of its connections, as a crash would.
+    pub fn crash(&self) {
+        let id = self.process.id().to_string();
+        let done = Command::new("pkill").args(["-KILL", "-P", &id]).status().unwrap();
+        assert!(done.success(), "there was no connection");
     }
 
     pub fn address(&self) -> Address {

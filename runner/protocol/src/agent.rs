@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::frame::{ExitReport, UsageReport};
 use crate::host::{Errand, HostSpec, Report};
+use crate::terminal::{About, FromTerminal, ToTerminal};
 
 /// An execution under one lease: stale epochs are rejected by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,6 +60,9 @@ pub enum AgentToServer {
         /// Reaches servers over SSH, and so takes errands.
         #[serde(default)]
         ssh: bool,
+        /// Opens terminals, in containers and, where it reaches servers, on those.
+        #[serde(default)]
+        terminals: bool,
     },
     /// Asks for up to `free_slots` executions that it runs itself and, where it reaches servers, up to `on_servers`
     /// that run there; answered by `Claimed` (possibly empty).
@@ -95,6 +99,8 @@ pub enum AgentToServer {
     },
     /// What came of an errand. An errand that is not answered within 90 s is given to somebody else.
     Reported { id: Uuid, report: Report },
+    /// About a terminal that it has, or was asked for.
+    Terminal(About<FromTerminal>),
 }
 
 /// What the server says to an orchestrator.
@@ -159,6 +165,8 @@ pub enum ServerToAgent {
         id: Uuid,
         errand: Errand,
     },
+    /// To a terminal. Only sent to those that open some.
+    Terminal(About<ToTerminal>),
 }
 
 /// Answer about one adopted execution.

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod masks;
 pub mod resident;
 pub mod runtime;
+pub mod terminal;
 
 /// Version of everything in this crate; peers with another one are refused.
 pub const PROTOCOL_VERSION: u16 = 1;

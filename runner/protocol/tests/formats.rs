@@ -11,6 +11,7 @@ use cronium_protocol::host::{
 use cronium_protocol::log::{Line, LogBlock, Stream};
 use cronium_protocol::manifest::{FileEntry, Language, Manifest, Refusal, Runtime};
 use cronium_protocol::runtime;
+use cronium_protocol::terminal::{About, End, FromTerminal, Place, Size, ToTerminal};
 use insta::assert_snapshot;
 use serde::Serialize;
 use uuid::Uuid;
@@ -224,6 +225,7 @@ fn agent_messages() {
             started_at_us: Some(1_000_000),
             runtime: true,
             ssh: true,
+            terminals: true,
         },
         AgentToServer::Claim {
             free_slots: 4,
@@ -368,6 +370,60 @@ fn agent_messages() {
         .chain(to_agent.iter().map(packed))
         .collect();
     assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn terminal_messages() {
+    let terminal = Uuid::from_u128(9);
+    let size = Size {
+        columns: 80,
+        rows: 24,
+    };
+    let trouble = HostTrouble {
+        kind: TroubleKind::Silent,
+        told: None,
+    };
+    let told = || "why".to_owned();
+    let from = [
+        FromTerminal::Opened,
+        FromTerminal::Output {
+            number: 1,
+            at_us: 1_000_000,
+            data: vec![0x1b, b'[', b'm'],
+        },
+        FromTerminal::Typed { number: 2 },
+        FromTerminal::Held,
+        FromTerminal::Ended(End::Exited { code: Some(7) }),
+        FromTerminal::Ended(End::Closed),
+        FromTerminal::Ended(End::Trouble(trouble)),
+        FromTerminal::Ended(End::NoContainer { told: told() }),
+        FromTerminal::Ended(End::Failed { told: told() }),
+    ];
+    let server = HostOrder {
+        server_id: Uuid::from_u128(7),
+        host: Box::new(host(None)),
+    };
+    let to = [
+        ToTerminal::Open {
+            place: Place::Server(server),
+            size,
+        },
+        ToTerminal::Open {
+            place: Place::Container(claim()),
+            size,
+        },
+        ToTerminal::Input {
+            number: 1,
+            data: vec![3],
+        },
+        ToTerminal::Resize(size),
+        ToTerminal::Seen { number: 1 },
+        ToTerminal::Close,
+        ToTerminal::GoOn { output: 1, input: 2 },
+    ];
+    let from = from.map(|word| packed(&AgentToServer::Terminal(About { terminal, word })));
+    let to = to.map(|word| packed(&ServerToAgent::Terminal(About { terminal, word })));
+    assert_snapshot!([from.as_slice(), to.as_slice()].concat().join("\n\n"));
 }
 
 #[test]

@@ -26,9 +26,13 @@ use place::Place;
 pub type Token = [u8; TOKEN_BYTES];
 /// What the detached process says when it can be connected to.
 const READY: &[u8] = b"ready\n";
-const USAGE: &str = "usage: cronium-runner open|attach|look|kill --dir <directory> …, or cronium-runner hash";
+/// Most of what one that waits is told to do.
+const MAX_WORDS: usize = 4096;
+const USAGE: &str =
+    "usage: cronium-runner open|attach|look|kill --dir <directory> …, or cronium-runner ahead|hash";
 
-/// `open`, `attach`, `look` and `kill`, `serve`, which `open` starts, and `hash`; None: the first word is none of them.
+/// `open`, `attach`, `look` and `kill`, `serve`, which `open` starts, `ahead` and `hash`; None: the first word is none
+/// of them.
 pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> {
     let act: fn(Place, Vec<String>) -> io::Result<()> = match word {
         "open" => open,
@@ -36,6 +40,7 @@ pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> 
         "attach" => attach,
         "look" => look,
         "kill" => end,
+        "ahead" => return Some(code(ahead(args.collect()))),
         "hash" => return Some(code(hash(args.collect()))),
         _ => return None,
     };
@@ -99,6 +104,35 @@ fn open(place: Place, rest: Vec<String>) -> io::Result<()> {
         return Err(io::Error::other("the runner could not be started"));
     }
     bridge(place.connect()?, &token)
+}
+
+/// Waits until it is told in a line what to open, so that a run need not wait for a session and a program; whoever
+/// wants none ends the input. What follows the line is for what it opens.
+fn ahead(rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    keep_memory()?;
+    let (mut from, mut line, mut byte) = (stdin()?, Vec::new(), [0]);
+    // Byte by byte: what follows is not for us.
+    while line.len() < MAX_WORDS && from.read(&mut byte)? > 0 {
+        match byte {
+            [b'\n'] => return told(&line),
+            [byte] => line.push(byte),
+        }
+    }
+    if line.is_empty() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE))
+}
+
+/// Names and numbers of the orchestrator's own: none of them has a space.
+fn told(line: &[u8]) -> io::Result<()> {
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split(' ').map(str::to_owned);
+    if words.next().as_deref() != Some("open") {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE));
+    }
+    given(words).and_then(|(dir, rest)| open(Place::new(dir), rest))
 }
 
 fn attach(place: Place, rest: Vec<String>) -> io::Result<()> {
@@ -167,20 +201,27 @@ fn leave_channel() -> io::Result<()> {
 }
 
 fn token() -> io::Result<Token> {
-    // Before anything is read: user code has our user, and could look into our memory.
-    nix::sys::prctl::set_dumpable(false)?;
+    keep_memory()?;
     let mut token = [0; TOKEN_BYTES];
-    // Without a buffer: what follows is not for us.
-    let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    stdin.read_exact(&mut token)?;
+    stdin()?.read_exact(&mut token)?;
     Ok(token)
+}
+
+/// Before anything is read: user code has our user, and could look into our memory.
+fn keep_memory() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_dumpable(false)?)
+}
+
+/// Without a buffer: what is not read is for somebody else.
+fn stdin() -> io::Result<std::fs::File> {
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }
 
 /// Carries bytes both ways until either side ends.
 fn bridge(stream: UnixStream, token: &Token) -> io::Result<()> {
     let (mut inward, mut outward) = (stream.try_clone()?, stream);
     inward.write_all(token)?;
-    let mut stdin = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut stdin = stdin()?;
     thread::Builder::new().name("inward".into()).spawn(move || {
         carry(&mut stdin, &mut inward);
         drop(inward.shutdown(std::net::Shutdown::Both));

@@ -3,8 +3,8 @@
 
 use super::Action::{
     self, CancelJob, ChangeEvent, ChangeOwnProfile, CreateEvent, ManageRoles, ManageServers, ManageSettings,
-    ManageUsers, ManageVariables, ReadAudit, ReadEvents, ReadJobs, ReadServers, ReadSystem, ReadVariables,
-    RunEvent,
+    ManageUsers, ManageVariables, OpenTerminals, ReadAudit, ReadEvents, ReadJobs, ReadServers, ReadSystem,
+    ReadVariables, RunEvent,
 };
 
 /// What a field needs.
@@ -44,6 +44,9 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Query", "servers", Need::All(&[ReadServers])),
     ("Query", "settings", Need::All(&[ManageSettings])),
     ("Query", "systemStatus", Need::All(&[ReadSystem])),
+    // What is on servers needs READ_SERVERS too.
+    ("Query", "terminalSession", Need::All(&[OpenTerminals])),
+    ("Query", "terminalSessions", Need::All(&[OpenTerminals])),
     ("Query", "users", Need::All(&[ManageUsers])),
     ("Query", "variables", Need::All(&[ReadVariables])),
     ("Query", "viewer", Need::Nothing),
@@ -52,6 +55,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "cancelJobs", Need::All(&[CancelJob])),
     ("Mutation", "changePassword", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "checkServer", Need::All(&[ManageServers])),
+    ("Mutation", "closeTerminal", Need::All(&[OpenTerminals])),
     ("Mutation", "confirmTotp", Need::All(&[ChangeOwnProfile])),
     ("Mutation", "createApiToken", Need::All(&[ChangeOwnProfile])),
     // Choosing servers needs READ_SERVERS too: here, and for importDefinitions, testEvent and updateEvent.
@@ -75,7 +79,10 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ),
     ("Mutation", "importVariables", Need::All(&[ManageVariables])),
     ("Mutation", "inviteUser", Need::All(&[ManageUsers])),
+    // On a server READ_SERVERS too, in a container CANCEL_JOBS.
+    ("Mutation", "openTerminal", Need::All(&[OpenTerminals])),
     ("Mutation", "probeServer", Need::All(&[ManageServers])),
+    ("Mutation", "readTerminal", Need::All(&[OpenTerminals])),
     ("Mutation", "refreshToken", Need::Nothing),
     (
         "Mutation",
@@ -88,6 +95,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "resetEventCounter", Need::All(&[ChangeEvent])),
     ("Mutation", "resetPassword", Need::Nothing),
     ("Mutation", "resetUserTotp", Need::All(&[ManageUsers])),
+    ("Mutation", "resizeTerminal", Need::All(&[OpenTerminals])),
     ("Mutation", "restoreEventVersion", Need::All(&[ChangeEvent])),
     ("Mutation", "retryJob", Need::All(&[RunEvent, ReadJobs])),
     (
@@ -106,6 +114,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Mutation", "runEvent", Need::All(&[RunEvent])),
     ("Mutation", "saveOidcProvider", Need::All(&[ManageSettings])),
     ("Mutation", "saveRole", Need::All(&[ManageRoles])),
+    ("Mutation", "sendTerminalInput", Need::All(&[OpenTerminals])),
     ("Mutation", "sendTestEmail", Need::All(&[ManageSettings])),
     ("Mutation", "setEventStatus", Need::All(&[ChangeEvent])),
     (
@@ -131,6 +140,7 @@ pub const FIELDS: &[(&str, &str, Need)] = &[
     ("Subscription", "jobsChanged", Need::All(&[ReadJobs])),
     ("Subscription", "serverUpdated", Need::All(&[ReadServers])),
     ("Subscription", "systemStatus", Need::All(&[ReadSystem])),
+    ("Subscription", "terminalOutput", Need::All(&[OpenTerminals])),
 ];
 
 /// What a field needs: `Mutation.runEvent`, or `runEvent` where only one type has such a field.

@@ -10,7 +10,7 @@ pub mod roles;
 pub use crate::kernel::permission::{Action, Permissions, ResourceKind};
 
 /// Which rows a grant covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     All,
     /// Rows that the user owns.
@@ -20,7 +20,7 @@ pub enum Reach {
 }
 
 /// Proof that the policy was asked. Only this module makes one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Grant {
     reach: Reach,
     user: UserId,

@@ -23,6 +23,7 @@ const OPERATOR: &[Action] = &[
     Action::ReadServers,
     Action::RunEvent,
     Action::CancelJob,
+    Action::OpenTerminals,
 ];
 const EDITOR: &[Action] = &[
     Action::ReadEvents,
@@ -37,6 +38,7 @@ const EDITOR: &[Action] = &[
     Action::ChangeEvent,
     Action::ManageVariables,
     Action::ManageServers,
+    Action::OpenTerminals,
 ];
 
 /// Built-in roles, the most powerful first.

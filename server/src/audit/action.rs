@@ -81,6 +81,12 @@ pub enum AuditAction {
     DeleteServer,
     /// A server's host key was confirmed: from then on no other is accepted.
     ConfirmHostKey,
+    /// A terminal was opened.
+    OpenTerminal,
+    /// A terminal has ended.
+    CloseTerminal,
+    /// Somebody watched a terminal that another has opened, or its recording.
+    WatchTerminal,
     /// Something was refused.
     Deny,
 }
@@ -119,6 +125,8 @@ pub enum TargetKind {
     Variable,
     /// A server.
     Server,
+    /// A terminal.
+    Terminal,
 }
 
 /// The stored name of a value of an API enum, which is its name in the API.
@@ -149,6 +157,7 @@ impl TargetKind {
             Self::Orchestrator => NodeKind::Orchestrator,
             Self::Variable => NodeKind::Variable,
             Self::Server => NodeKind::Server,
+            Self::Terminal => NodeKind::Terminal,
             Self::Settings => return None,
         })
     }

@@ -12,6 +12,7 @@ use crate::kernel::error::UserErrorCode;
 use crate::kernel::ids::{self, EventId, EventVersionId, ExecutionId, JobId, NodeKind, ServerId, UserId};
 use crate::kernel::{Error, Op, Result};
 use crate::servers::Servers;
+use crate::terminals::Terminals;
 use crate::variables::Variables;
 
 /// Looks things up as the one who asks, and decides as the one who is asked about.
@@ -22,6 +23,7 @@ pub struct Explain {
     pub jobs: Jobs,
     pub variables: Variables,
     pub servers: Servers,
+    pub terminals: Terminals,
 }
 
 /// What is asked.
@@ -165,6 +167,11 @@ impl Explain {
                 shared: server.shared,
                 guarded: None,
             }),
+            NodeKind::Terminal => self
+                .terminals
+                .seen(op, &[uuid.into()])
+                .await
+                .and_then(|rows| owner(rows.first().map(|row| row.owner_id))),
             // Nobody owns these.
             _ => Ok(Holders {
                 owners: Vec::new(),

@@ -15,7 +15,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::kernel::ids::{self, ExecutionId, JobId, UserId};
+use crate::kernel::ids::{self, ExecutionId, JobId, TerminalId, UserId};
 use crate::kernel::signals::{Access, Hint};
 use crate::kernel::{Error, Result};
 
@@ -66,6 +66,9 @@ impl Frame {
             Self::Hint(Hint::Errand) => out.put_u8(14),
             Self::Hint(Hint::Reported(errand)) => with(15, *errand),
             Self::Hint(Hint::Server(server)) => with(16, server.0),
+            Self::Hint(Hint::TerminalWanted) => out.put_u8(17),
+            Self::Hint(Hint::TerminalTold(terminal)) => with(18, terminal.0),
+            Self::Hint(Hint::TerminalShown(terminal)) => with(19, terminal.0),
             Self::Hint(Hint::Lines(execution, body)) => {
                 with(13, execution.0);
                 out.put_u32_le(body.len() as u32);
@@ -108,6 +111,9 @@ impl Frame {
             14 => Hint::Errand,
             15 => Hint::Reported(id()?),
             16 => Hint::Server(ids::ServerId(id()?)),
+            17 => Hint::TerminalWanted,
+            18 => Hint::TerminalTold(TerminalId(id()?)),
+            19 => Hint::TerminalShown(TerminalId(id()?)),
             _ => return None,
         };
         Some(Self::Hint(hint))
@@ -316,6 +322,9 @@ mod tests {
                 Hint::Errand,
                 Hint::Reported(id(10)),
                 Hint::Server(ids::ServerId(id(11))),
+                Hint::TerminalWanted,
+                Hint::TerminalTold(TerminalId(id(12))),
+                Hint::TerminalShown(TerminalId(id(13))),
             ]
             .map(Frame::Hint),
         );

@@ -1,15 +1,18 @@
 //! Who a request comes from, and the sessions that a person has open. Credentials are looked up with one
 //! statement at each request: a cache could not forget what another server revoked.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use sea_orm::TransactionTrait as _;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::access::{self, Action};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
 use crate::kernel::ids::{ApiTokenId, SessionId, UserId};
 use crate::kernel::paging::{Page, PageArgs};
-use crate::kernel::{Actor, Credential, Error, Kernel, Op, Result, Timestamp};
+use crate::kernel::{Actor, Credential, Error, Kernel, Op, Permissions, Result, Timestamp};
 
 use super::model;
 use super::service::{Identity, account, secret_hash};
@@ -24,11 +27,15 @@ fn stale(seen_at: Option<Timestamp>, now: Timestamp) -> bool {
     seen_at.is_none_or(|seen| now - seen >= NOTE)
 }
 
-pub(super) fn actor(holder: &Holder, credential: Credential) -> Actor {
+fn allowed(holder: &Holder) -> Permissions {
     let role = model::of_role(holder.role, holder.custom.as_deref());
+    model::limited(role, holder.scopes.as_deref(), holder.kinds.as_deref())
+}
+
+pub(super) fn actor(holder: &Holder, credential: Credential) -> Actor {
     Actor::User {
         id: holder.user,
-        permissions: model::limited(role, holder.scopes.as_deref(), holder.kinds.as_deref()),
+        permissions: allowed(holder),
         credential,
     }
 }
@@ -62,6 +69,13 @@ impl Identity {
             noted(tokens::touch(&self.kernel, holder.id, now).await);
         }
         Ok(actor(&holder, Credential::Token(ApiTokenId(holder.id))))
+    }
+
+    /// What these sessions and tokens allow now, by their ids; what has ended is not among them. Not a person asks,
+    /// but what was begun with them and goes on.
+    pub async fn still(&self, credentials: &[Uuid]) -> Result<HashMap<Uuid, Permissions>> {
+        let live = store::live(&self.kernel, credentials, self.kernel.now()).await?;
+        Ok(live.iter().map(|holder| (holder.id, allowed(holder))).collect())
     }
 
     /// Sessions of a user: one's own, or anybody's for those who manage users.

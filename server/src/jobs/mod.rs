@@ -4,6 +4,7 @@ mod accept;
 mod cancel;
 mod graphql;
 mod input;
+mod inside;
 mod intake;
 mod live;
 mod loader;
@@ -18,6 +19,7 @@ mod watch;
 
 pub use graphql::{Execution, Job, JobsMutation, JobsQuery, jobs_of, last_job_of};
 pub use input::JobFilter;
+pub use inside::{Inside, SeenExecutionLoader};
 pub use live::JobsSubscription;
 pub use loader::{
     ExecutionLoader, JobLoader, NewestJobsLoader, OrchestratorNameLoader, RetriesLoader, UnmetLoader,

@@ -24,6 +24,7 @@ pub enum NodeKind {
     OidcLink = 24,
     Variable = 26,
     Server = 27,
+    Terminal = 28,
 }
 
 impl NodeKind {
@@ -43,6 +44,7 @@ impl NodeKind {
             24 => Self::OidcLink,
             26 => Self::Variable,
             27 => Self::Server,
+            28 => Self::Terminal,
             _ => return None,
         })
     }
@@ -120,6 +122,7 @@ typed_id!(InviteId, Invite, "invitation");
 typed_id!(OidcLinkId, OidcLink, "link to a provider");
 typed_id!(VariableId, Variable, "variable");
 typed_id!(ServerId, Server, "server");
+typed_id!(TerminalId, Terminal, "terminal");
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,10 @@ pub enum Action {
     /// Probe hosts, and make, change, check and delete one's own servers.
     #[graphql(name = "MANAGE_SERVERS")]
     ManageServers,
+    /// Open terminals on one's own and shared servers and in the containers of one's own runs, and watch those that
+    /// others have opened on such a server.
+    #[graphql(name = "OPEN_TERMINALS")]
+    OpenTerminals,
     /// The other scopes cover what everybody owns, not only own and shared things.
     #[graphql(name = "ALL_RESOURCES")]
     AllResources,
@@ -78,12 +82,12 @@ pub enum ResourceKind {
     Audit,
     /// Variables and secrets.
     Variable,
-    /// Servers and their checks.
+    /// Servers, their checks, and terminals.
     Server,
 }
 
 impl Action {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadEvents,
         Self::CreateEvent,
         Self::ChangeEvent,
@@ -100,6 +104,7 @@ impl Action {
         Self::ManageVariables,
         Self::ReadServers,
         Self::ManageServers,
+        Self::OpenTerminals,
         Self::AllResources,
     ];
 
@@ -122,6 +127,7 @@ impl Action {
             Self::ManageVariables => "MANAGE_VARIABLES",
             Self::ReadServers => "READ_SERVERS",
             Self::ManageServers => "MANAGE_SERVERS",
+            Self::OpenTerminals => "OPEN_TERMINALS",
             Self::AllResources => "ALL_RESOURCES",
         }
     }
@@ -136,7 +142,7 @@ impl Action {
             Self::ManageUsers | Self::ManageRoles => ResourceKind::User,
             Self::ReadAudit => ResourceKind::Audit,
             Self::ReadVariables | Self::ManageVariables => ResourceKind::Variable,
-            Self::ReadServers | Self::ManageServers => ResourceKind::Server,
+            Self::ReadServers | Self::ManageServers | Self::OpenTerminals => ResourceKind::Server,
             Self::AllResources => return None,
         })
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
 use uuid::Uuid;
 
-use super::ids::{ExecutionId, JobId, ServerId, UserId};
+use super::ids::{ExecutionId, JobId, ServerId, TerminalId, UserId};
 
 /// What watchers of jobs hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,19 @@ impl ServerSignal {
     }
 }
 
+/// What those hear who carry terminals, or show them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TerminalSignal {
+    /// One is to be opened.
+    Wanted,
+    /// There is something for the orchestrator that has it: input, a size, room for more, the end.
+    Told(TerminalId),
+    /// There is something for who watches it: a piece, or the end.
+    Shown(TerminalId),
+    /// Some signals were lost: any of these.
+    Missed,
+}
+
 /// Whose credentials may be worth something else now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -70,6 +83,11 @@ pub enum Hint {
     Reported(Uuid),
     /// A server that somebody owns, not one of these that tell each other.
     Server(ServerId),
+    /// A terminal is to be opened.
+    TerminalWanted,
+    /// There is something for the orchestrator that has a terminal, or for who watches it.
+    TerminalTold(TerminalId),
+    TerminalShown(TerminalId),
     Access(Access),
     /// Somebody reads this log here, or nobody does any more.
     Reads(ExecutionId),
@@ -96,6 +114,7 @@ pub struct Signals {
     access: broadcast::Sender<Access>,
     servers: broadcast::Sender<ServerSignal>,
     reports: broadcast::Sender<Uuid>,
+    terminals: broadcast::Sender<TerminalSignal>,
     work: Arc<Notify>,
     happened: Arc<Notify>,
     waits: Arc<Notify>,
@@ -114,6 +133,7 @@ impl Default for Signals {
             access: broadcast::channel(256).0,
             servers: broadcast::channel(1024).0,
             reports: broadcast::channel(256).0,
+            terminals: broadcast::channel(1024).0,
             work: Arc::default(),
             happened: Arc::default(),
             waits: Arc::default(),
@@ -256,12 +276,35 @@ impl Signals {
         self.reports.subscribe()
     }
 
+    /// To be called after the commit of a terminal that is to be opened.
+    pub fn terminal_wanted(&self) {
+        drop(self.terminals.send(TerminalSignal::Wanted));
+        self.tell(Hint::TerminalWanted);
+    }
+
+    /// To be called after the commit of what the orchestrator of a terminal is to do.
+    pub fn terminal_told(&self, terminal: TerminalId) {
+        drop(self.terminals.send(TerminalSignal::Told(terminal)));
+        self.tell(Hint::TerminalTold(terminal));
+    }
+
+    /// To be called after the commit of what a terminal showed, or of its end.
+    pub fn terminal_shown(&self, terminal: TerminalId) {
+        drop(self.terminals.send(TerminalSignal::Shown(terminal)));
+        self.tell(Hint::TerminalShown(terminal));
+    }
+
+    pub fn terminals(&self) -> broadcast::Receiver<TerminalSignal> {
+        self.terminals.subscribe()
+    }
+
     /// Waits until work was queued; one waiter (the wake-up pusher).
     pub async fn work(&self) {
         self.work.notified().await;
     }
 
-    /// What another server told of jobs, work, errands, servers and credentials; the rest is not for signals.
+    /// What another server told of jobs, work, errands, servers, terminals and credentials; the rest is not for
+    /// signals.
     pub fn hear(&self, hint: &Hint) {
         match hint {
             Hint::Job { job, created } => {
@@ -277,6 +320,9 @@ impl Signals {
             }
             Hint::Reported(id) => drop(self.reports.send(*id)),
             Hint::Server(server) => drop(self.servers.send(ServerSignal::Changed(*server))),
+            Hint::TerminalWanted => drop(self.terminals.send(TerminalSignal::Wanted)),
+            Hint::TerminalTold(terminal) => drop(self.terminals.send(TerminalSignal::Told(*terminal))),
+            Hint::TerminalShown(terminal) => drop(self.terminals.send(TerminalSignal::Shown(*terminal))),
             Hint::Access(whose) => drop(self.access.send(*whose)),
             Hint::Reads(_) | Hint::Unread(_) | Hint::Lines(..) | Hint::Ended(_) => {}
         }
@@ -288,6 +334,7 @@ impl Signals {
         drop(self.cancels.send(ExecutionId(Uuid::nil())));
         drop(self.access.send(Access::Everyone));
         drop(self.servers.send(ServerSignal::Missed));
+        drop(self.terminals.send(TerminalSignal::Missed));
         self.errands.send_replace(());
         self.wake_agents();
     }
@@ -315,10 +362,12 @@ mod tests {
         let (mut jobs, mut cancels) = (signals.jobs(), signals.cancels());
         let (mut access, wakes) = (signals.access(), signals.agents());
         let (mut servers, errands) = (signals.servers(), signals.errands());
+        let mut terminals = signals.terminals();
         signals.missed();
         assert!(jobs.try_recv().unwrap().concerns(JobId(Uuid::from_u128(1))));
         assert!(servers.try_recv().unwrap().concerns(ServerId(Uuid::from_u128(1))));
         assert!(errands.has_changed().unwrap());
+        assert_eq!(terminals.try_recv().unwrap(), TerminalSignal::Missed);
         assert!(cancels.try_recv().is_ok());
         assert_eq!(access.try_recv().unwrap(), Access::Everyone);
         assert!(wakes.has_changed().unwrap());

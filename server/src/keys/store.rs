@@ -59,6 +59,12 @@ pub const PLACES: &[Place] = &[
         column: "sealed",
         only: &[],
     },
+    Place {
+        table: "terminal_input",
+        id: "id",
+        column: "sealed",
+        only: &[],
+    },
 ];
 
 /// A sealed value.

@@ -24,6 +24,7 @@ pub use graphql::{Server, ServersMutation, ServersQuery};
 pub use health::LOOK;
 pub use live::ServersSubscription;
 pub use loader::{BehindLoader, CheckLoader, ServerLoader};
+pub use model::Trouble;
 pub use reference::ServerReference;
 pub use runs::Order;
 pub use service::Servers;

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleOb
 
 use crate::kernel::api::{ApiResult, UserError, api, op, payload};
 
-use super::model::{Registration, Security, Settings as Values, Smtp};
+use super::model::{Registration, Security, Settings as Values, Smtp, TerminalRules};
 use super::service::{Settings as Service, SettingsChange};
 
 /// Who may make an account for themselves.
@@ -50,6 +50,17 @@ pub struct SmtpSettings {
     from: String,
 }
 
+/// How long terminals stay open, and recordings are kept.
+#[derive(Debug, SimpleObject)]
+pub struct TerminalSettings {
+    /// Minutes without anything typed after which one is closed.
+    idle_minutes: i32,
+    /// Minutes after which one is closed in any case.
+    max_minutes: i32,
+    /// Days that recordings are kept.
+    recording_days: i32,
+}
+
 /// What administrators set for the whole installation.
 #[derive(Debug, SimpleObject)]
 pub struct Settings {
@@ -57,6 +68,8 @@ pub struct Settings {
     registration: RegistrationMode,
     /// The mail server; null: no mail is sent.
     smtp: Option<SmtpSettings>,
+    /// Terminals.
+    terminals: TerminalSettings,
     /// Give it to `updateSettings`.
     version: i32,
 }
@@ -73,6 +86,11 @@ impl From<Values> for Settings {
                 has_password: smtp.password.is_some(),
                 from: smtp.from,
             }),
+            terminals: TerminalSettings {
+                idle_minutes: values.terminals.idle_minutes,
+                max_minutes: values.terminals.max_minutes,
+                recording_days: values.terminals.recording_days,
+            },
             version: values.version,
         }
     }
@@ -97,6 +115,17 @@ pub struct SmtpInput {
     from: String,
 }
 
+/// How long terminals stay open, and recordings are kept. Those that are open keep what they were opened with.
+#[derive(InputObject)]
+pub struct TerminalSettingsInput {
+    /// Minutes without anything typed after which one is closed, 1 to 1,440.
+    idle_minutes: i32,
+    /// Minutes after which one is closed in any case, 1 to 10,080.
+    max_minutes: i32,
+    /// Days that recordings are kept, 1 to 3,650.
+    recording_days: i32,
+}
+
 /// What changes. Fields that are absent stay as they are.
 #[derive(InputObject)]
 pub struct UpdateSettingsInput {
@@ -106,6 +135,8 @@ pub struct UpdateSettingsInput {
     registration: Option<RegistrationMode>,
     /// The mail server; null: none.
     smtp: MaybeUndefined<SmtpInput>,
+    /// Terminals.
+    terminals: Option<TerminalSettingsInput>,
 }
 
 impl UpdateSettingsInput {
@@ -125,6 +156,11 @@ impl UpdateSettingsInput {
                 MaybeUndefined::Null => Some(None),
                 MaybeUndefined::Value(input) => Some(Some(smtp(input))),
             },
+            terminals: self.terminals.map(|input| TerminalRules {
+                idle_minutes: input.idle_minutes,
+                max_minutes: input.max_minutes,
+                recording_days: input.recording_days,
+            }),
         }
     }
 }

@@ -44,12 +44,65 @@ impl std::fmt::Debug for Smtp {
     }
 }
 
+/// How long terminals stay open, and recordings are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalRules {
+    /// Without anything typed.
+    pub idle_minutes: i32,
+    /// In any case.
+    pub max_minutes: i32,
+    pub recording_days: i32,
+}
+
+impl Default for TerminalRules {
+    fn default() -> Self {
+        Self {
+            idle_minutes: 15,
+            max_minutes: 8 * 60,
+            recording_days: 30,
+        }
+    }
+}
+
+impl TerminalRules {
+    fn check(self, checks: &mut Checks) {
+        for (field, value, most, message) in [
+            (
+                "terminals.idleMinutes",
+                self.idle_minutes,
+                1_440,
+                "1 to 1,440 minutes.",
+            ),
+            (
+                "terminals.maxMinutes",
+                self.max_minutes,
+                10_080,
+                "1 to 10,080 minutes.",
+            ),
+            (
+                "terminals.recordingDays",
+                self.recording_days,
+                3_650,
+                "1 to 3,650 days.",
+            ),
+        ] {
+            checks.require(
+                (1..=most).contains(&value),
+                UserErrorCode::Invalid,
+                field,
+                message,
+            );
+        }
+    }
+}
+
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     pub registration: Registration,
     pub smtp: Option<Smtp>,
+    pub terminals: TerminalRules,
     /// Rises with every change.
     pub version: i32,
 }
@@ -89,6 +142,7 @@ impl Settings {
             "smtp",
             "Signing up needs mail, to prove the address: set a mail server.",
         );
+        self.terminals.check(checks);
         let Some(smtp) = &self.smtp else { return };
         checks.require(
             is_host(&smtp.host),
@@ -140,7 +194,7 @@ impl Settings {
             json!({ "host": smtp.host, "port": smtp.port, "security": smtp.security, "username": smtp.username,
                 "from": smtp.from, "hasPassword": smtp.password.is_some() })
         });
-        json!({ "registration": self.registration, "smtp": smtp })
+        json!({ "registration": self.registration, "smtp": smtp, "terminals": self.terminals })
     }
 }
 

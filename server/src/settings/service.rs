@@ -9,7 +9,7 @@ use crate::kernel::error::{Checks, UserErrorCode};
 use crate::kernel::sealed::KeyRing;
 use crate::kernel::{Error, Kernel, Op, Result};
 
-use super::model::{Registration, Settings as Values, Smtp};
+use super::model::{Registration, Settings as Values, Smtp, TerminalRules};
 use super::sealed::Sealed;
 
 /// Under which name they are kept.
@@ -29,6 +29,7 @@ pub struct SettingsChange {
     pub registration: Option<Registration>,
     /// Some(None) forgets the mail server.
     pub smtp: Option<Option<Smtp>>,
+    pub terminals: Option<TerminalRules>,
 }
 
 impl Settings {
@@ -60,6 +61,7 @@ impl Settings {
         }
         let mut new = old.clone();
         new.registration = change.registration.unwrap_or(old.registration);
+        new.terminals = change.terminals.unwrap_or(old.terminals);
         if let Some(mut smtp) = change.smtp {
             if let Some(smtp) = &mut smtp {
                 smtp.keep_password(old.smtp.as_ref());

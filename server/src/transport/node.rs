@@ -14,6 +14,7 @@ use crate::kernel::ids::{self, NodeKind};
 use crate::kernel::{Error, Result};
 use crate::orchestrators::{Orchestrator, Orchestrators};
 use crate::servers::{Server, Servers};
+use crate::terminals::{TerminalSession, Terminals};
 use crate::variables::{Variable, Variables};
 
 /// Anything with a global id.
@@ -34,6 +35,7 @@ pub enum Node {
     OidcLink(OidcLink),
     Variable(Variable),
     Server(Server),
+    TerminalSession(TerminalSession),
 }
 
 /// Any node by its id.
@@ -201,6 +203,15 @@ async fn of_kind(
             rows.map(|rows| {
                 rows.into_iter()
                     .map(|row| (row.id, Node::Server(Server(row))))
+                    .collect()
+            })
+        }
+        NodeKind::Terminal => {
+            let rows = ctx.data::<Terminals>()?.seen(op, &typed(ids)).await;
+            rows.map(|rows| {
+                let nodes = rows.into_iter();
+                nodes
+                    .map(|row| (row.id, Node::TerminalSession(TerminalSession(row))))
                     .collect()
             })
         }

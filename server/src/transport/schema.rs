@@ -25,6 +25,7 @@ use crate::orchestrators::{OrchestratorsMutation, OrchestratorsQuery};
 use crate::quotas::{QuotasMutation, QuotasQuery};
 use crate::servers::{ServersMutation, ServersQuery, ServersSubscription};
 use crate::settings::{RegistrationMode, Settings, SettingsMutation, SettingsQuery};
+use crate::terminals::{TerminalsMutation, TerminalsQuery, TerminalsSubscription};
 use crate::variables::{VariablesMutation, VariablesQuery};
 
 use super::graphql::limits::LEVELS;
@@ -51,6 +52,7 @@ pub struct Query(
     OrchestratorsQuery,
     VariablesQuery,
     ServersQuery,
+    TerminalsQuery,
 );
 
 /// Changing. Every mutation returns the changed node and `userErrors`.
@@ -74,6 +76,7 @@ pub struct Mutation(
     VariablesMutation,
     DefinitionsMutation,
     ServersMutation,
+    TerminalsMutation,
 );
 
 /// Watching.
@@ -83,6 +86,7 @@ pub struct Subscription(
     JobsSubscription,
     LogsSubscription,
     ServersSubscription,
+    TerminalsSubscription,
 );
 
 /// The schema of the API.

@@ -40,6 +40,7 @@ mod semantics;
 mod servers;
 mod starts;
 mod support;
+mod terminals;
 mod totp;
 mod transport;
 mod valkey;

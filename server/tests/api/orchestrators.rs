@@ -30,6 +30,7 @@ pub async fn serve(test: &TestApp) -> SocketAddr {
         logs: app.logs.clone(),
         runtime: app.runtime.clone(),
         errands: app.errands.clone(),
+        terminals: app.terminals.clone(),
         key: KEY.into(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,6 +43,7 @@ pub async fn serve(test: &TestApp) -> SocketAddr {
 pub struct Host {
     id: Uuid,
     ssh: bool,
+    terminals: bool,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
@@ -54,10 +56,22 @@ impl Host {
     pub async fn reaching_servers(address: SocketAddr) -> Self {
         let mut host = Self::open(address, Uuid::new_v4()).await;
         host.ssh = true;
-        host.hello(PROTOCOL_VERSION, &[]).await;
-        assert!(matches!(host.hear().await, ServerToAgent::Welcome { .. }));
-        assert_eq!(host.hear().await, draining(false));
+        host.greet().await;
         host
+    }
+
+    /// The same for one that opens terminals; `ssh`: on servers too.
+    pub async fn opening_terminals(address: SocketAddr, id: Uuid, ssh: bool) -> Self {
+        let mut host = Self::open(address, id).await;
+        (host.ssh, host.terminals) = (ssh, true);
+        host.greet().await;
+        host
+    }
+
+    async fn greet(&mut self) {
+        self.hello(PROTOCOL_VERSION, &[]).await;
+        assert!(matches!(self.hear().await, ServerToAgent::Welcome { .. }));
+        assert_eq!(self.hear().await, draining(false));
     }
 
     pub async fn with_labels(address: SocketAddr, id: Uuid, labels: &[&str]) -> Self {
@@ -73,8 +87,12 @@ impl Host {
         let bearer = format!("Bearer {KEY}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let ssh = false;
-        Self { id, ssh, socket }
+        Self {
+            id,
+            ssh: false,
+            terminals: false,
+            socket,
+        }
     }
 
     async fn hello(&mut self, protocol: u16, labels: &[&str]) {
@@ -88,6 +106,7 @@ impl Host {
             started_at_us: Some(1_700_000_000_000_000),
             runtime: false,
             ssh: self.ssh,
+            terminals: self.terminals,
         })
         .await;
     }

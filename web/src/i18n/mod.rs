@@ -71,6 +71,14 @@ impl Locale {
         }
     }
 
+    /// What only the terminals' part says.
+    fn terminals(self) -> Texts {
+        match self {
+            Self::En => en::terminals::TEXTS,
+            Self::Es => es::terminals::TEXTS,
+        }
+    }
+
     /// The language chosen before, else the first that the browser asks for and we have.
     pub fn preferred() -> Self {
         let mut asked = browser::stored(STORED).into_iter().chain(browser::languages());
@@ -120,8 +128,8 @@ impl FromStr for Locale {
 type Spoken = [Texts; 2];
 
 thread_local! {
-    /// Words that came with parts of the application: the editor's, and the servers'.
-    static BROUGHT: Cell<[Spoken; 2]> = const { Cell::new([[&[], &[]], [&[], &[]]]) };
+    /// Words that came with parts of the application: the editor's, the servers', and the terminals'.
+    static BROUGHT: Cell<[Spoken; 3]> = const { Cell::new([[&[], &[]], [&[], &[]], [&[], &[]]]) };
 }
 
 /// Brings the editor's words. Whoever calls this is in its part, and so are they: they cost the first visit nothing.
@@ -132,6 +140,11 @@ pub fn bring_editor() {
 /// Brings the words of the pages of servers, in the same way.
 pub fn bring_servers() {
     bring(1, Locale::ALL.map(Locale::servers));
+}
+
+/// Brings the words of the pages of terminals, in the same way.
+pub fn bring_terminals() {
+    bring(2, Locale::ALL.map(Locale::terminals));
 }
 
 fn bring(part: usize, words: Spoken) {

@@ -8,7 +8,8 @@ use super::*;
 fn all(locale: Locale) -> BTreeMap<&'static str, &'static str> {
     let mut texts = BTreeMap::new();
     let all = locale.catalogue().iter().flat_map(|texts| texts.iter());
-    for (key, text) in all.chain(locale.editor()).chain(locale.servers()) {
+    let parts = [locale.editor(), locale.servers(), locale.terminals()];
+    for (key, text) in all.chain(parts.into_iter().flatten()) {
         assert!(
             texts.insert(*key, *text).is_none(),
             "{locale}: {key} stands twice"

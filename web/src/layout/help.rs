@@ -37,6 +37,7 @@ pub(super) fn Help() -> Element {
         ("nav.events", vec!["g".to_owned(), "e".to_owned()]),
         ("nav.runs", vec!["g".to_owned(), "r".to_owned()]),
         ("nav.servers", vec!["g".to_owned(), "s".to_owned()]),
+        ("nav.terminals", vec!["g".to_owned(), "t".to_owned()]),
         ("nav.variables", vec!["g".to_owned(), "v".to_owned()]),
         ("nav.monitoring", vec!["g".to_owned(), "m".to_owned()]),
         ("nav.new_event", vec!["g".to_owned(), "n".to_owned()]),

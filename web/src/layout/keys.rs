@@ -22,6 +22,7 @@ fn place(letter: &str, locale: Locale) -> Option<Route> {
         "r" => Route::Runs { locale, query },
         "m" => Route::Monitoring { locale },
         "s" => Route::Servers { locale, query },
+        "t" => Route::Terminals { locale, query },
         "v" => Route::Variables { locale, query },
         "n" => Route::EventNew { locale, query },
         _ => return None,
@@ -38,6 +39,10 @@ pub(super) fn use_keys(locale: Locale) {
     }
     // Captured, so that the letter after `g` does not count as a key of the page.
     dom::use_listener("keydown", false, true, move |event| {
+        // In a terminal what comes with Control is typed.
+        if dom::in_terminal() && !dom::with_meta(&event) {
+            return;
+        }
         if dom::command_key(&event).is_some_and(|key| key.eq_ignore_ascii_case("k")) {
             event.prevent_default();
             palette::toggle();
@@ -83,6 +88,7 @@ mod tests {
             })
         ));
         assert!(matches!(place("s", Locale::En), Some(Route::Servers { .. })));
+        assert!(matches!(place("t", Locale::En), Some(Route::Terminals { .. })));
         assert_eq!(place("x", Locale::En), None);
     }
 }

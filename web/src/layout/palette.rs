@@ -210,6 +210,15 @@ fn commands(locale: Locale) -> Vec<Item> {
         ),
         go("plus", "nav.new_server", "", Route::ServerNew { locale }),
         go(
+            "terminal",
+            "nav.terminals",
+            "g t",
+            Route::Terminals {
+                locale,
+                query: query(),
+            },
+        ),
+        go(
             "variable",
             "nav.variables",
             "g v",

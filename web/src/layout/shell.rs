@@ -95,6 +95,8 @@ fn PageFrame(locale: Locale) -> Element {
         | Route::Servers { .. }
         | Route::ServerNew { .. }
         | Route::Server { .. }
+        | Route::Terminals { .. }
+        | Route::Terminal { .. }
         | Route::Variables { .. }
         | Route::Users { .. }
         | Route::AuditLog { .. } => "main main-flush",
@@ -247,6 +249,18 @@ fn places(locale: Locale, route: &Route) -> (Vec<Place>, Vec<Place>) {
                     route,
                     Route::Servers { .. } | Route::ServerNew { .. } | Route::Server { .. }
                 ),
+            },
+        ),
+        (
+            may(Scope::OpenTerminals),
+            Place {
+                icon: "terminal",
+                key: "nav.terminals",
+                to: Route::Terminals {
+                    locale,
+                    query: query(),
+                },
+                here: matches!(route, Route::Terminals { .. } | Route::Terminal { .. }),
             },
         ),
         (

@@ -95,6 +95,19 @@ pub fn typing() -> bool {
     })
 }
 
+/// Whether what has the focus is a terminal, to which almost all keys belong.
+pub fn in_terminal() -> bool {
+    let active = browser::document().and_then(|document| document.active_element());
+    active.is_some_and(|element| element.closest(".term-host").ok().flatten().is_some())
+}
+
+/// Whether a keyboard event comes with Command.
+pub fn with_meta(event: &web_sys::Event) -> bool {
+    event
+        .dyn_ref::<web_sys::KeyboardEvent>()
+        .is_some_and(web_sys::KeyboardEvent::meta_key)
+}
+
 /// The key of a keyboard event that comes with none of the modifiers that make it another command.
 pub fn plain_key(event: &web_sys::Event) -> Option<String> {
     let event = event.dyn_ref::<web_sys::KeyboardEvent>()?;

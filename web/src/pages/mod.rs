@@ -21,6 +21,7 @@ mod run;
 pub mod runs;
 mod servers;
 pub mod targets;
+mod terminals;
 mod variables;
 
 pub use enter::{ResetPassword, SignIn, SignUp};
@@ -31,7 +32,7 @@ pub use overview::Overview;
 
 pub use parts::{
     Account, AuditLog, EventEditor, EventNew, Events, Monitoring, Roles, Run, Server, ServerNew, Servers,
-    SettingsPage, Users, Variables,
+    SettingsPage, Terminal, Terminals, Users, Variables,
 };
 pub use root::Root;
 pub use runs::Runs;

@@ -5,9 +5,9 @@
 use dioxus::prelude::*;
 use wasm_split::{LazyLoader, lazy_loader};
 
-use super::{account, admin, event_editor, events, monitoring, run, servers, variables};
+use super::{account, admin, event_editor, events, monitoring, run, servers, terminals, variables};
 use crate::browser;
-use crate::i18n::{Locale, bring_editor, bring_servers, t};
+use crate::i18n::{Locale, bring_editor, bring_servers, bring_terminals, t};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{Icon, Skeleton};
@@ -21,6 +21,7 @@ enum Part {
     Monitoring,
     Run,
     Servers,
+    Terminals,
     Variables,
 }
 
@@ -106,6 +107,18 @@ fn servers_part(route: Route) -> Element {
     }
 }
 
+static TERMINALS: LazyLoader<Route, Element> =
+    lazy_loader!(extern "terminals" fn terminals_part(route: Route) -> Element);
+
+fn terminals_part(route: Route) -> Element {
+    bring_terminals();
+    match route {
+        Route::Terminals { locale, query } => rsx! { terminals::Terminals { locale, query } },
+        Route::Terminal { locale, id } => rsx! { terminals::Terminal { locale, id } },
+        _ => rsx! {},
+    }
+}
+
 static VARIABLES: LazyLoader<Route, Element> =
     lazy_loader!(extern "variables" fn variables_part(route: Route) -> Element);
 
@@ -126,6 +139,7 @@ impl Part {
             Self::Monitoring => &MONITORING,
             Self::Run => &RUN,
             Self::Servers => &SERVERS,
+            Self::Terminals => &TERMINALS,
             Self::Variables => &VARIABLES,
         }
     }
@@ -209,6 +223,18 @@ pub fn ServerNew(locale: Locale) -> Element {
 #[component]
 pub fn Server(locale: Locale, id: String, query: Params) -> Element {
     rsx! { PageOf { part: Part::Servers, route: Route::Server { locale, id, query } } }
+}
+
+/// Open terminals, and the list of all.
+#[component]
+pub fn Terminals(locale: Locale, query: Params) -> Element {
+    rsx! { PageOf { part: Part::Terminals, route: Route::Terminals { locale, query } } }
+}
+
+/// One terminal.
+#[component]
+pub fn Terminal(locale: Locale, id: String) -> Element {
+    rsx! { PageOf { part: Part::Terminals, route: Route::Terminal { locale, id } } }
 }
 
 /// Variables and secrets.

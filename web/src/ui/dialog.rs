@@ -35,6 +35,15 @@ fn takes_focus(element: &web_sys::Element) -> bool {
     element.is_connected() && !disabled && element.get_bounding_client_rect().width() > 0.0
 }
 
+/// Whether somebody has gone on by themselves, from a dialog that is gone and from what opened it.
+fn has_gone_on(opener: &web_sys::Element) -> bool {
+    let active = browser::document().and_then(|document| document.active_element());
+    active.is_some_and(|active| {
+        let in_dialog = active.closest("dialog").ok().flatten().is_some();
+        active.tag_name() != "BODY" && !in_dialog && active != *opener
+    })
+}
+
 /// How often it is looked whether what has the focus again stays, for two seconds.
 const LOOKS: u32 = 40;
 
@@ -50,6 +59,9 @@ fn return_focus() {
         let Some((opener, part)) = OPENER.take() else {
             return;
         };
+        if has_gone_on(&opener) {
+            return;
+        }
         if opener.tag_name() != "BODY" {
             // Fails only for an element that left the page meanwhile.
             let _ = opener.focus();

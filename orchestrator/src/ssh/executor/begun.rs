@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::MAX_WORDS;
-use super::master::Held;
+use super::master::{Held, Master};
 use super::noise::Noise;
 use crate::executor::{Attached, Tail};
 use crate::problem::{ExecutorError, Problem, ServerProblem};
@@ -142,6 +142,15 @@ async fn code(child: Child<Arc<Session>>) -> Option<i32> {
 }
 
 impl Begun {
+    pub fn master(&self) -> &Arc<Master> {
+        self.held.master()
+    }
+
+    /// It waits no longer.
+    pub fn used(&mut self) {
+        self.held.wait(false);
+    }
+
     /// Gives it all of its input and listens to its end. Of what it says, the first bytes are kept.
     pub async fn said(self, input: &[u8], most: usize) -> Said {
         let Self {
@@ -208,8 +217,8 @@ impl Begun {
         String::from_utf8_lossy(&first).into_owned()
     }
 
-    /// The frames of the runner that it leads to, from these bytes on.
-    pub fn into_channel(self, first: Vec<u8>) -> Attached {
+    /// The frames of the runner that it leads to, from these bytes on; what is to be dropped when they end is given.
+    pub fn into_channel(self, first: Vec<u8>, at_end: impl Send + 'static) -> Attached {
         let Self {
             child,
             input,
@@ -223,9 +232,9 @@ impl Begun {
         let (frames_in, frames) = mpsc::channel(QUEUE);
         let (sender, inputs) = mpsc::unbounded_channel();
         let reader = tokio::spawn(async move {
+            // Also where nobody listens any more: the place is free first.
+            let _belongings = (child, held, at_end);
             read(first, output, frames_in).await;
-            // What belongs to the connection was needed up to here.
-            drop((child, held));
         });
         let writer = tokio::spawn(write(input, inputs));
         Attached {

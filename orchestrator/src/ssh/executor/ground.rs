@@ -46,6 +46,12 @@ impl Ground {
         self.runs.join(name)
     }
 
+    /// Whether it is the same behind another connection, where nobody has changed the server. In a directory of all
+    /// users it may be somebody else's after the next start of the machine.
+    pub fn stays(&self) -> bool {
+        !self.runs.as_str().starts_with("/tmp/cronium-")
+    }
+
     /// A command that starts the runner with these words, and with nothing of the login's environment.
     pub fn command(&self, words: &str) -> String {
         format!("exec /usr/bin/env -i {} {words}", self.runner)

@@ -22,7 +22,7 @@ use crate::ssh::trouble::{Ending, trouble};
 /// For signing in.
 const LIMIT: Duration = Duration::from_secs(20);
 /// The socket is there once ssh has signed in, and nothing else tells of it.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// A connection that nobody uses for so long is ended.
 const IDLE: Duration = Duration::from_mins(1);
 
@@ -41,29 +41,37 @@ pub struct Master {
 #[derive(Debug)]
 struct Usage {
     places: usize,
+    /// Of those, taken by what only waits to be used.
+    waiting: usize,
     since: Instant,
 }
 
 /// A place on a connection, for one command.
 #[derive(Debug)]
-pub struct Held(Arc<Master>);
+pub struct Held {
+    master: Arc<Master>,
+    waits: bool,
+}
 
 impl Master {
-    /// Signs in, in at most 20 s.
+    /// Signs in, in at most 20 s. A key that has not been used yet is tried before, for a better answer than a server
+    /// would give.
     pub async fn make(
         ssh: Arc<Ssh>,
         host: Arc<HostSpec>,
+        is_new: bool,
         changed: Arc<watch::Sender<()>>,
     ) -> Result<Arc<Self>, HostTrouble> {
         let (tell, told) = oneshot::channel();
         let over = CancellationToken::new();
-        let keeping = keep(ssh, host, tell, over.clone(), changed.clone());
+        let keeping = keep(ssh, host, is_new, tell, over.clone(), changed.clone());
         let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
         let (session, leash) = told
             .await
             .unwrap_or_else(|_| Err(trouble(TroubleKind::Other, "The task of a connection has ended.")))?;
         let usage = Usage {
             places: 0,
+            waiting: 0,
             since: Instant::now(),
         };
         Ok(Arc::new(Self {
@@ -96,7 +104,7 @@ impl Master {
 
     pub fn is_idle(&self, now: Instant) -> bool {
         let usage = self.usage();
-        usage.places == 0 && now >= usage.since + IDLE
+        usage.places == usage.waiting && now >= usage.since + IDLE
     }
 
     /// A place on it, where so many may be taken.
@@ -106,7 +114,10 @@ impl Master {
             return None;
         }
         usage.places += 1;
-        Some(Held(Arc::clone(self)))
+        Some(Held {
+            master: Arc::clone(self),
+            waits: false,
+        })
     }
 }
 
@@ -119,21 +130,36 @@ impl Drop for Master {
 
 impl Held {
     pub fn master(&self) -> &Arc<Master> {
-        &self.0
+        &self.master
     }
 
     pub fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.0.session)
+        Arc::clone(&self.master.session)
+    }
+
+    /// Whether it only waits: a connection that does nothing else is one that nobody uses.
+    pub fn wait(&mut self, waits: bool) {
+        if self.waits != waits {
+            let mut usage = self.master.usage();
+            usage.waiting = if waits {
+                usage.waiting + 1
+            } else {
+                usage.waiting.saturating_sub(1)
+            };
+            usage.since = Instant::now();
+            self.waits = waits;
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut usage = self.0.usage();
+        self.wait(false);
+        let mut usage = self.master.usage();
         usage.places = usage.places.saturating_sub(1);
         usage.since = Instant::now();
         drop(usage);
-        self.0.changed.send_replace(());
+        self.master.changed.send_replace(());
     }
 }
 
@@ -141,6 +167,7 @@ impl Drop for Held {
 async fn keep(
     ssh: Arc<Ssh>,
     host: Arc<HostSpec>,
+    is_new: bool,
     tell: oneshot::Sender<Result<(Session, Leash), HostTrouble>>,
     over: CancellationToken,
     changed: Arc<watch::Sender<()>>,
@@ -150,7 +177,7 @@ async fn keep(
         Ok(route) => route,
         Err(trouble) => return drop(tell.send(Err(trouble))),
     };
-    let (session, mut output, group) = match sign_in(&mut route).await {
+    let (session, mut output, group) = match sign_in(&mut route, is_new).await {
         Ok(signed_in) => signed_in,
         Err(trouble) => return drop(tell.send(Err(trouble))),
     };
@@ -164,9 +191,11 @@ async fn keep(
     tracing::info!(kind = ?found.kind, told = found.told, "a connection to a server has ended");
 }
 
-async fn sign_in(route: &mut Route<'_>) -> Result<(Session, ChildStderr, Group), HostTrouble> {
+async fn sign_in(route: &mut Route<'_>, is_new: bool) -> Result<(Session, ChildStderr, Group), HostTrouble> {
     let until = Instant::now() + LIMIT;
-    route.try_keys(until).await?;
+    if is_new {
+        route.try_keys(until).await?;
+    }
     let control = route.control();
     let mut command = route.master();
     let mut group = route.start(command.stderr(Stdio::piped()))?;

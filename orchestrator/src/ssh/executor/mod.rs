@@ -1,6 +1,8 @@
 //! Runs executions on servers, each by a runner that is detached from the connection over which it was started. What a
 //! user gives goes to it in frames alone. It must not know the agent channel or what a payload holds.
 
+mod ahead;
+mod answer;
 mod begun;
 mod breaker;
 mod ground;
@@ -29,8 +31,9 @@ use crate::hex::hex;
 use crate::on_server::{OnServer, Token};
 use crate::problem::{ExecutorError, Problem, ServerProblem};
 use crate::state::StateDir;
+use answer::Answer;
 use ground::Ground;
-use server::{Answer, Means, Patience, Server};
+use server::{Means, Patience, Server};
 
 pub use runners::Runners;
 
@@ -224,7 +227,7 @@ impl Executor for SshExecutor {
         let (run, server) = self.inner.run(target)?;
         let start = run.start.ok_or(ServerProblem::Unknown)?;
         let words = format!("open --dir {} {start}", run.on.dir);
-        server.open(&words, run.on.token.reveal(), START).await
+        server.start(&words, run.on.token.reveal(), START).await
     }
 
     async fn attach(&self, target: &Target) -> Result<Attached, ExecutorError> {

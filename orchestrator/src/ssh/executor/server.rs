@@ -1,29 +1,37 @@
 //! A server as runs use it: some connections, made when they are needed, and the runner there. It must not know runs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use cronium_protocol::host::{HostSpec, TroubleKind};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use super::ahead::Ahead;
+use super::answer::Answer;
 use super::begun::{Begun, NotBegun, Unanswered, begin};
 use super::breaker::Breaker;
 use super::ground::{self, Ground};
 use super::master::{Held, Master};
+use super::names;
 use super::runners::Runners;
-use super::{MAX_WORDS, names};
 use crate::executor::Attached;
 use crate::problem::{ExecutorError, Problem, ServerProblem};
 use crate::ssh::Ssh;
-use crate::ssh::trouble::{plain, trouble};
+use crate::ssh::trouble::trouble;
 
 /// Commands at a time over one connection: `sshd` allows ten (`MaxSessions`), and takes a moment to forget one.
 const MOST: usize = 8;
 const MOST_MASTERS: usize = 16;
 const MAX_ANSWER: usize = 4096;
+/// Places that one who waits for the next run leaves to others.
+const LEFT_FREE: usize = 2;
+const BEGIN_AHEAD: Duration = Duration::from_secs(15);
+/// What is there is looked at again over a connection that is made later than that.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 /// A server that was used is remembered for so long: whoever met it is about to use it.
 const REMEMBERED: Duration = Duration::from_mins(15);
 /// What programs end with where the one that they were to start is not there, or is none.
@@ -69,6 +77,11 @@ struct Lines {
     masters: Vec<Arc<Master>>,
     /// Known while there is a connection: behind the next one there may be a machine that was set up anew.
     ground: Option<Arc<Ground>>,
+    /// Where it stays, it is tried first behind the next connection; and when it was looked at.
+    last_ground: Option<(Arc<Ground>, Instant)>,
+    ahead: Ahead,
+    /// With what is known of how to sign in.
+    has_signed_in: bool,
     breaker: Breaker<ExecutorError>,
     /// Places on one connection.
     most: usize,
@@ -76,7 +89,20 @@ struct Lines {
     met_at: Instant,
 }
 
-type Made = Result<(Arc<Master>, Arc<Ground>), ExecutorError>;
+type Made = Result<New, ExecutorError>;
+
+/// A connection that was made.
+struct New {
+    master: Arc<Master>,
+    ground: Arc<Ground>,
+    has_looked: bool,
+}
+
+/// What a connection is made from.
+struct Known {
+    ground: Option<Arc<Ground>>,
+    has_signed_in: bool,
+}
 
 impl Server {
     pub fn new(id: Uuid, host: HostSpec, means: Arc<Means>) -> Arc<Self> {
@@ -87,6 +113,9 @@ impl Server {
             lines: Mutex::new(Lines {
                 masters: Vec::new(),
                 ground: None,
+                last_ground: None,
+                ahead: Ahead::default(),
+                has_signed_in: false,
                 breaker: Breaker::default(),
                 most: MOST,
                 making: None,
@@ -134,6 +163,28 @@ impl Server {
         self.lock().breaker.opens_at(now)
     }
 
+    /// Starts a runner there with these words, by one that waits for them if there is one, as a channel to it; it is
+    /// told the token.
+    pub async fn start(
+        self: &Arc<Self>,
+        words: &str,
+        token: &[u8],
+        patience: Patience,
+    ) -> Result<Attached, ExecutorError> {
+        let waiting = self.lock().take_waiting();
+        if let Some(waiting) = waiting {
+            let master = Arc::clone(waiting.master());
+            let input = [words.as_bytes(), b"\n", token].concat();
+            match waiting.greeted(&input, Instant::now() + patience.answer).await {
+                Ok(greeted) => return Ok(self.channel(greeted)),
+                // It was ended while it waited, or says why it can't: so will another one.
+                Err(Unanswered::Ended { .. }) if !master.is_over() => {}
+                Err(unanswered) => return Err(self.lost(&master, unanswered)),
+            }
+        }
+        self.open(words, token, patience).await
+    }
+
     /// Starts the runner there with these words, as a channel to one that is told the token.
     pub async fn open(
         self: &Arc<Self>,
@@ -141,8 +192,12 @@ impl Server {
         token: &[u8],
         patience: Patience,
     ) -> Result<Attached, ExecutorError> {
-        let (begun, first) = self.run(words, token, patience).await?;
-        Ok(begun.into_channel(first))
+        let greeted = self.run(words, token, patience).await?;
+        Ok(self.channel(greeted))
+    }
+
+    fn channel(self: &Arc<Self>, (begun, first): (Begun, Vec<u8>)) -> Attached {
+        begun.into_channel(first, Next(Arc::downgrade(self)))
     }
 
     /// Starts the runner there with these words; its answer.
@@ -166,6 +221,7 @@ impl Server {
             let master = Arc::clone(held.master());
             let begun = match begin(held, &ground.command(words), until).await {
                 Ok(begun) => begun,
+                Err(NotBegun::Refused) if self.lock().ahead.give_up() => continue,
                 Err(NotBegun::Refused) if self.is_full(&master) => continue,
                 // It may not have forgotten what has ended yet: once more, over a connection of its own.
                 Err(NotBegun::Refused) if std::mem::take(&mut again) => {
@@ -189,17 +245,41 @@ impl Server {
                 Err(Unanswered::Ended { code: Some(code), .. })
                     if NOT_THERE.contains(&code) && std::mem::take(&mut again) =>
                 {
-                    self.lock().ground = None;
+                    self.lock().forget_ground();
                 }
-                Err(unanswered) => {
-                    if matches!(unanswered, Unanswered::OutOfTime) {
-                        // It may stand and carry nothing.
-                        self.retire(&master);
-                    }
-                    return Err(unanswered.into());
-                }
+                Err(unanswered) => return Err(self.lost(&master, unanswered)),
             }
         }
+    }
+
+    fn lost(&self, master: &Arc<Master>, unanswered: Unanswered) -> ExecutorError {
+        if matches!(unanswered, Unanswered::OutOfTime) {
+            // It may stand and carry nothing.
+            self.retire(master);
+        }
+        unanswered.into()
+    }
+
+    /// Has a runner wait there for the next run, if there is room for one.
+    fn have_one_wait(self: &Arc<Self>) {
+        let mut lines = self.lock();
+        lines.bury();
+        let Some(ground) = lines.ground.clone().filter(|_| lines.ahead.is_wanted()) else {
+            return;
+        };
+        let most = lines.most.saturating_sub(LEFT_FREE);
+        let Some(mut held) = lines.masters.iter().find_map(|master| master.hold(most)) else {
+            return;
+        };
+        held.wait(true);
+        let (server, master) = (Arc::downgrade(self), Arc::clone(held.master()));
+        let beginning = tokio::spawn(async move {
+            let begun = begin(held, &ground.command("ahead"), Instant::now() + BEGIN_AHEAD).await;
+            if let Some(server) = server.upgrade() {
+                server.lock().ahead.begun(begun);
+            }
+        });
+        lines.ahead = Ahead::Begins(master, AbortOnDropHandle::new(beginning));
     }
 
     /// A place on a connection. One is made where there is none, and goes on being made when nobody waits any more.
@@ -228,16 +308,16 @@ impl Server {
             if let Some(why) = lines.breaker.refusal(Instant::now()) {
                 return Err(why);
             }
-            lines.making = Some(self.make(lines.ground.clone()));
+            lines.making = Some(self.make(lines.known()));
         }
         Ok(None)
     }
 
-    fn make(self: &Arc<Self>, ground: Option<Arc<Ground>>) -> AbortOnDropHandle<()> {
+    fn make(self: &Arc<Self>, known: Known) -> AbortOnDropHandle<()> {
         let (server, changed) = (Arc::downgrade(self), Arc::clone(&self.changed));
         let (id, host, means) = (self.id, Arc::clone(&self.host), Arc::clone(&self.means));
         AbortOnDropHandle::new(tokio::spawn(async move {
-            let made = make(id, host, &means, ground, changed).await;
+            let made = make(id, host, &means, known, changed).await;
             // A server that nobody knows any more needs no connection.
             if let Some(server) = server.upgrade() {
                 server.made(made);
@@ -254,10 +334,18 @@ impl Server {
             drop(making.detach());
         }
         match made {
-            Ok((master, ground)) => {
+            Ok(New {
+                master,
+                ground,
+                has_looked,
+            }) => {
                 lines.breaker.succeeded();
                 lines.masters.push(master);
+                if has_looked {
+                    lines.last_ground = Some((Arc::clone(&ground), Instant::now()));
+                }
                 lines.ground = Some(ground);
+                lines.has_signed_in = true;
             }
             Err(error) => {
                 tracing::warn!(server = %self.id, %error, cause = error.cause(), "a server can't be used");
@@ -280,7 +368,22 @@ impl Server {
 
     /// Nobody else is given a place on it; whoever has one keeps it as long as that goes well.
     fn retire(&self, master: &Arc<Master>) {
-        self.lock().masters.retain(|other| !Arc::ptr_eq(other, master));
+        let mut lines = self.lock();
+        lines.masters.retain(|other| !Arc::ptr_eq(other, master));
+        lines.bury();
+    }
+}
+
+/// Has a runner wait for the next run when one has ended: while that goes on, it would only be in its way.
+#[derive(Debug)]
+pub struct Next(Weak<Server>);
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        // Whoever drops it may be a runtime that ends.
+        if let (Some(server), Ok(_)) = (self.0.upgrade(), Handle::try_current()) {
+            server.have_one_wait();
+        }
     }
 }
 
@@ -290,6 +393,28 @@ impl Lines {
         if self.masters.is_empty() {
             self.ground = None;
             self.most = MOST;
+        }
+        self.ahead.keep_on(&self.masters);
+    }
+
+    fn take_waiting(&mut self) -> Option<Begun> {
+        self.bury();
+        self.ahead.take()
+    }
+
+    fn forget_ground(&mut self) {
+        (self.ground, self.last_ground) = (None, None);
+    }
+
+    fn known(&self) -> Known {
+        let last = self.last_ground.as_ref();
+        let last = last.filter(|(ground, looked)| ground.stays() && looked.elapsed() < LOOK_AGAIN);
+        Known {
+            ground: self
+                .ground
+                .clone()
+                .or_else(|| last.map(|(ground, _)| Arc::clone(ground))),
+            has_signed_in: self.has_signed_in,
         }
     }
 
@@ -311,13 +436,17 @@ async fn make(
     id: Uuid,
     host: Arc<HostSpec>,
     means: &Means,
-    ground: Option<Arc<Ground>>,
+    known: Known,
     changed: Arc<watch::Sender<()>>,
 ) -> Made {
     let ssh = means.ssh.clone().ok_or(ServerProblem::NoSsh)?;
-    let master = Master::make(ssh, host, changed).await?;
-    if let Some(ground) = ground {
-        return Ok((master, ground));
+    let master = Master::make(ssh, host, !known.has_signed_in, changed).await?;
+    if let Some(ground) = known.ground {
+        return Ok(New {
+            master,
+            ground,
+            has_looked: false,
+        });
     }
     let owner = names::owner(means.orchestrator, id);
     let (ground, names) = ground::find(&master, &means.runners, &owner).await?;
@@ -325,28 +454,11 @@ async fn make(
         // Nobody is there who would end them when the orchestrator itself ends.
         let _ = means.left.send(Left { server: id, names });
     }
-    Ok((master, Arc::new(ground)))
-}
-
-/// What a runner says of one that serves, or served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Running,
-    Gone,
-}
-
-impl Answer {
-    /// Nothing else counts: not knowing is not the same as gone.
-    fn read(said: &str) -> Result<Self, ExecutorError> {
-        match said.trim_end() {
-            "gone" => Ok(Self::Gone),
-            said if said.starts_with("running ") => Ok(Self::Running),
-            said => Err(match plain(said, MAX_WORDS) {
-                Some(words) => ServerProblem::Runner(words).into(),
-                None => ServerProblem::NoAnswer.into(),
-            }),
-        }
-    }
+    Ok(New {
+        master,
+        ground: Arc::new(ground),
+        has_looked: true,
+    })
 }
 
 #[cfg(test)]
@@ -360,14 +472,5 @@ mod tests {
         assert_eq!(fewer(2, 2), 2);
         assert_eq!(fewer(2, 5), 2);
         assert_eq!(fewer(1, 1), 1);
-    }
-
-    #[test]
-    fn only_gone_is_gone() {
-        assert_eq!(Answer::read("gone\n"), Ok(Answer::Gone));
-        assert_eq!(Answer::read("running 12\n"), Ok(Answer::Running));
-        for other in ["", "gon", "gone away", "bash: gone: command not found"] {
-            assert!(Answer::read(other).is_err(), "{other:?}");
-        }
     }
 }

@@ -42,6 +42,19 @@ type Found = (
     Option<Vec<String>>,
 );
 
+fn read(found: Found) -> Result<Holder> {
+    let (id, user, seen_at, role, custom, scopes, kinds) = found;
+    Ok(Holder {
+        id,
+        user: UserId(user),
+        seen_at,
+        role: UserRole::try_from_value(&role)?,
+        custom,
+        scopes,
+        kinds,
+    })
+}
+
 /// Runs a statement that gives the columns of a holder for a hash and a moment.
 pub async fn holder(
     kernel: &Kernel,
@@ -54,18 +67,24 @@ pub async fn holder(
         .bind(now)
         .fetch_optional(&kernel.pool)
         .await?;
-    let Some((id, user, seen_at, role, custom, scopes, kinds)) = found else {
-        return Ok(None);
-    };
-    Ok(Some(Holder {
-        id,
-        user: UserId(user),
-        seen_at,
-        role: UserRole::try_from_value(&role)?,
-        custom,
-        scopes,
-        kinds,
-    }))
+    found.map(read).transpose()
+}
+
+/// Those of these sessions and tokens that are live, if their users are active.
+pub async fn live(kernel: &Kernel, ids: &[Uuid], now: Timestamp) -> Result<Vec<Holder>> {
+    let sql = "SELECT s.id, u.id, s.last_seen_at, u.role, r.permissions, NULL::text[], NULL::text[]
+               FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN roles r ON r.id = u.role_id
+               WHERE s.id = ANY($1) AND s.expires_at > $2 AND u.status = 'ACTIVE'
+               UNION ALL
+               SELECT t.id, u.id, t.last_used_at, u.role, r.permissions, t.permissions, t.kinds
+               FROM api_tokens t JOIN users u ON u.id = t.user_id LEFT JOIN roles r ON r.id = u.role_id
+               WHERE t.id = ANY($1) AND t.expires_at > $2 AND t.revoked_at IS NULL AND u.status = 'ACTIVE'";
+    let found: Vec<Found> = sqlx::query_as(sql)
+        .bind(ids)
+        .bind(now)
+        .fetch_all(&kernel.pool)
+        .await?;
+    found.into_iter().map(read).collect()
 }
 
 /// The live session with this hash, if its user is active.

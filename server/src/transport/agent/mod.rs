@@ -4,6 +4,7 @@
 mod calls;
 mod errands;
 mod messages;
+mod terminals;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -36,6 +37,7 @@ use super::graphql::auth::bearer;
 use calls::Calls;
 use errands::Errands;
 use messages::{gather, hello_of};
+use terminals::Terminals;
 
 /// Largest message: a log block or a payload.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -53,6 +55,7 @@ pub struct Agents {
     pub logs: Logs,
     pub runtime: Runtime,
     pub errands: crate::servers::Errands,
+    pub terminals: crate::terminals::Terminals,
     /// Shared secret of the channel.
     pub key: std::sync::Arc<str>,
 }
@@ -99,6 +102,7 @@ struct Connection {
     carries_calls: bool,
     calls: Calls,
     errands: Errands,
+    terminals: Terminals,
     sink: SplitSink<WebSocket, Message>,
     /// Claims of this connection and the last stored line of each.
     held: HashMap<Claim, u64>,
@@ -143,6 +147,7 @@ impl Connection {
             started_at_us,
             runtime,
             ssh,
+            terminals,
         } = hello_of(&bytes)?
         else {
             return Err(Error::BadRequest(
@@ -190,6 +195,7 @@ impl Connection {
         let postgres_started = agents.logs.settle().await?;
         let calls = Calls::new(agents.runtime.clone(), orchestrator_id);
         let errands = ssh.then(|| agents.errands.clone());
+        let terminals = terminals.then(|| agents.terminals.clone());
         let mut this = Self {
             agents,
             orchestrator: orchestrator_id,
@@ -203,6 +209,7 @@ impl Connection {
             carries_calls: runtime,
             calls,
             errands: Errands::new(errands, orchestrator_id),
+            terminals: Terminals::new(terminals, orchestrator_id, ssh, signals.terminals()),
             sink,
             held: HashMap::new(),
             moments: Vec::new(),
@@ -214,6 +221,7 @@ impl Connection {
         this.send([welcome, ServerToAgent::Drain { draining }]).await?;
         this.cancel_wanted().await?;
         this.errands.look(draining);
+        this.terminals.look(draining);
         let mut heard_at = Instant::now();
         loop {
             let note_at = this.note_at;
@@ -227,6 +235,7 @@ impl Connection {
                 }
                 answer = this.calls.next() => this.send([answer?]).await?,
                 errands = this.errands.next() => this.send(errands?).await?,
+                terminals = this.terminals.next() => this.send(terminals?).await?,
                 _ = wanted.changed() => this.errands.look(this.draining),
                 _ = cancels.recv() => this.cancel_wanted().await?,
                 _ = drains.changed() => this.look_at_draining().await?,
@@ -294,6 +303,7 @@ impl Connection {
                 AgentToServer::Finish { claim, outcome } => ends.push((claim, outcome)),
                 AgentToServer::Call { claim, id, request } => self.calls.begin(claim, id, request),
                 AgentToServer::Reported { id, report } => self.errands.reported(id, report),
+                AgentToServer::Terminal(about) => self.terminals.heard(about)?,
                 other => self.handle(other).await?,
             }
         }
@@ -422,6 +432,7 @@ impl Connection {
                 self.drain(draining).await?;
                 // The same for errands, and for those whose time is over.
                 self.errands.look(self.draining);
+                self.terminals.beat(self.draining);
                 Ok(())
             }
             other => Err(Error::BadRequest(format!("out of place: {other:?}"))),

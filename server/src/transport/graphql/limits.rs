@@ -58,6 +58,9 @@ const INTROSPECTION_DEPTH: u64 = 20;
 pub const LEVELS: u64 = 60;
 /// So many plain values (lines of a log) cost as much as one node: they come in packs, and load nothing more.
 const VALUES_PER_NODE: u64 = 100;
+/// Where they may be large, so many of the largest fill a page, and each of these costs as much as a node: whoever
+/// asks for many short pages may get a large value in each.
+const LARGE_VALUES: u64 = 8;
 /// What a mutation's field costs beyond what it reads: it writes.
 const WRITE: u64 = 10;
 
@@ -190,10 +193,12 @@ impl<'a> Scale<'a> {
         );
         let times = self.rows(field, shape);
         let rows = times.unwrap_or(1);
-        let priced = if shape.is_some_and(|shape| shape.values) {
-            rows.div_ceil(VALUES_PER_NODE)
-        } else {
-            rows
+        let priced = match shape {
+            Some(shape) if shape.values && shape.large => rows
+                .min(LARGE_VALUES)
+                .saturating_add(rows.div_ceil(VALUES_PER_NODE)),
+            Some(shape) if shape.values => rows.div_ceil(VALUES_PER_NODE),
+            _ => rows,
         };
         let weight = Weight {
             depth: if introspects { 1 } else { inner.depth + 1 },
@@ -363,5 +368,42 @@ impl Limits {
             return Err(complex(message));
         }
         Ok(weight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn cost(query: &str) -> Result<u64, Refusal> {
+        let shapes = Shapes::of(&crate::transport::schema::sdl()).unwrap();
+        let document = parse_query(query).unwrap();
+        let measured = Limits::DEFAULT.document(&shapes, &document, &Variables::default())?;
+        Ok(measured.cost)
+    }
+
+    #[test]
+    fn many_short_pages_of_large_values_cost_what_they_may_hold() {
+        let recordings = |pages: usize, first: usize| {
+            let page = |n| format!("p{n}: recording(first: {first}) {{ chunks {{ data }} }} ");
+            let pages: String = (0..pages).map(page).collect();
+            cost(&format!(
+                "{{ terminalSessions(first: 100) {{ nodes {{ {pages} }} }} }}"
+            ))
+        };
+        for (pages, first) in [(2, 33), (2, 8), (9, 1)] {
+            assert!(recordings(pages, first).is_ok(), "{pages} of {first}");
+            let refused = recordings(pages + 1, first).unwrap_err();
+            assert_eq!(refused.code, "COMPLEXITY_EXCEEDED", "{pages} of {first}");
+        }
+    }
+
+    #[test]
+    fn a_recording_may_be_read_page_by_page() {
+        let page = "{ terminalSession(id: \"x\") { recording(first: 200) {
+            hasMore chunks { seq at data size { columns rows } status } } } }";
+        assert_eq!(cost(page), Ok(92));
     }
 }

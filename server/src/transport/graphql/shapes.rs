@@ -1,6 +1,6 @@
 //! What the schema says about fields, as far as measuring a document needs it: what they return, and how
-//! large their page is when nobody says so. Read from the schema's text, so that a new list needs no entry
-//! here.
+//! large their page is when nobody says so. Read from the schema's text, so that a new list of nodes needs no
+//! entry here.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,12 @@ pub struct Shape {
     pub default_rows: Option<u64>,
     /// Whether a page of it holds plain values (lines of a log), not nodes.
     pub values: bool,
+    /// These values may be large, each by itself; a page of them is bounded by their bytes.
+    pub large: bool,
 }
+
+/// Pages of values that may be large: nothing in a schema says so.
+const LARGE: [&str; 1] = ["TerminalRecordingPage"];
 
 /// All fields of all types.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +49,10 @@ fn name(ty: &Type) -> &str {
 fn shape(field: &FieldDefinition) -> Shape {
     let first = field.arguments.iter().find(|a| a.node.name.node == "first");
     let default = first.and_then(|a| a.node.default_value.as_ref());
+    let returns = name(&field.ty.node);
     Shape {
-        returns: name(&field.ty.node).to_owned(),
+        large: LARGE.contains(&returns),
+        returns: returns.to_owned(),
         ty: field.ty.node.clone(),
         default_rows: default.and_then(|value| match &value.node {
             Value::Number(number) => number.as_u64(),
@@ -120,7 +127,15 @@ mod tests {
     fn our_own_schema_says_how_large_its_pages_are() {
         let shapes = Shapes::of(&crate::transport::schema::sdl()).unwrap();
         let log = shapes.field("Execution", "log").unwrap();
-        assert_eq!((log.default_rows, log.values), (Some(1000), true));
+        assert_eq!(
+            (log.default_rows, log.values, log.large),
+            (Some(1000), true, false)
+        );
+        let recording = shapes.field("TerminalSession", "recording").unwrap();
+        assert_eq!(
+            (recording.default_rows, recording.values, recording.large),
+            (Some(200), true, true)
+        );
         let jobs = shapes
             .field(shapes.root(OperationType::Query).unwrap(), "jobs")
             .unwrap();

@@ -199,6 +199,15 @@ async fn an_explanation_names_the_rule_that_the_policy_follows() {
         ("stranger", "setVariable", "variable", false, "NOT_OWNER"),
         ("user", "updateServer", "server", true, "OWNER"),
         ("stranger", "updateServer", "server", false, "NOT_OWNER"),
+        ("user", "sendTerminalInput", "terminal", true, "OWNER"),
+        ("stranger", "closeTerminal", "terminal", false, "NOT_OWNER"),
+        (
+            "viewer",
+            "terminalOutput",
+            "terminal",
+            false,
+            "MISSING_PERMISSION",
+        ),
     ] {
         let found = ask(user, field, node).await;
         assert_eq!(

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_graphql::ID;
 use cronium_entity::enums::UserRole;
 use cronium_server::access::Action;
-use cronium_server::kernel::ids::OrchestratorId;
+use cronium_server::kernel::ids::{OrchestratorId, ServerId, TerminalId};
 use cronium_server::orchestrators::Hello;
 use serde_json::{Value, json};
 
@@ -214,6 +215,32 @@ impl World {
         made["data"]["createServer"]["server"]["id"].clone()
     }
 
+    /// A terminal of the owner that is open, on this server, and has shown something; those of before have ended.
+    async fn terminal(&self, server: &Value) -> Value {
+        let kernel = &self.test().app.kernel;
+        let id: TerminalId = kernel.id();
+        let server = ServerId::parse(&ID(server.as_str().unwrap().to_owned()));
+        let before = "UPDATE terminals SET status = 'ENDED', ended_at = now() WHERE status <> 'ENDED'";
+        sqlx::query(before).execute(&kernel.pool).await.unwrap();
+        sqlx::query(
+            "WITH made AS (
+                 INSERT INTO terminals (id, owner_id, session_id, server_id, title, status, width, height, created_at,
+                     opened_at, typed_at, idle_secs, until, viewed_at, last_seq)
+                 SELECT $1, id, gen_random_uuid(), $3, 'Terminal', 'OPEN', 80, 24, now(), now(), now(), 900,
+                     now() + interval '1 hour', now(), 1
+                 FROM users WHERE email = $2 RETURNING id
+             ) INSERT INTO terminal_output (terminal_id, seq, at, ends_at, width, height, data)
+             SELECT id, 1, now(), 0, 80, 24, ''::bytea FROM made",
+        )
+        .bind(id.0)
+        .bind(&self.owner.email)
+        .bind(server.ok().unwrap().0)
+        .execute(&kernel.pool)
+        .await
+        .unwrap();
+        json!(id.global())
+    }
+
     /// New things of the owner, and some of the installation: values of variables.
     pub async fn fixtures(&self) -> Value {
         let test = self.test();
@@ -259,6 +286,7 @@ impl World {
             .await
             .unwrap();
         let role = self.role(&format!("Role {n}")).await;
+        let server = self.server(&format!("Server {n}")).await;
         json!({
             "event": id,
             "version": seen["data"]["event"]["version"]["id"],
@@ -272,7 +300,8 @@ impl World {
             "orchestrator": self.orchestrator(n).await,
             "variable": self.variable(&format!("FIXTURE_{n}")).await,
             "variableKey": format!("FIXTURE_{n}"),
-            "server": self.server(&format!("Server {n}")).await,
+            "terminal": self.terminal(&server).await,
+            "server": server,
             "serverName": format!("Server {n}"),
             "invite": self.invite(&format!("guest{n}@example.test"), &role).await,
             "title": format!("Event {n}"),

@@ -24,6 +24,9 @@
 //! | 8 cookies | `transport::signing_in_sets_the_cookie_and_signing_out_removes_it`, `security::csrf` |
 //! | 8 revocation closes sockets within 5 s | `credentials::open_sockets_close_within_five_seconds_of_a_revocation_or_a_change_of_role` |
 //! | 9 audit: changes, refusals, chain | `audit` |
+//! | 10 a terminal: a permission of its own, typed into by whoever opened it, recorded, in the log | `terminals` |
+//! | 10 a right that is taken away hangs it up | `terminals::ends` |
+//! | 10 what a terminal must not be told | `orchestrator/src/terminal/filter` |
 //! | 11 refuses to start with missing or default keys | `config::keys`, `config::a_default_or_short_key_is_refused`, `e2e/security.test.mjs` |
 //! | 11 two installations share no secret | `e2e/security.test.mjs` |
 //!

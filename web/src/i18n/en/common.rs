@@ -74,6 +74,29 @@ pub(super) const TEXTS: Texts = &[
     ("nav.new_event", "New event"),
     ("nav.servers", "Servers"),
     ("nav.new_server", "Add server"),
+    ("nav.terminals", "Terminals"),
+    ("terminals.button", "Terminal"),
+    ("terminals.not_opened", "The terminal was not opened"),
+    (
+        "terminals.refused.limit",
+        "Too many terminals are open: close one of yours, or wait until others have closed theirs.",
+    ),
+    (
+        "terminals.refused.unreachable",
+        "No orchestrator that reaches servers is there, or all of them are draining.",
+    ),
+    (
+        "terminals.refused.forbidden",
+        "Only its owner may open a terminal there.",
+    ),
+    (
+        "terminals.refused.run",
+        "The run has not started yet, or has ended.",
+    ),
+    (
+        "terminals.refused.server",
+        "Nobody can sign in on the server yet: confirm its host key on its page, and check it.",
+    ),
     ("nav.open", "Open navigation"),
     ("nav.close", "Close navigation"),
     ("health.good", "All systems well"),

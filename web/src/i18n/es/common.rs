@@ -74,6 +74,29 @@ pub(super) const TEXTS: Texts = &[
     ("nav.new_event", "Nuevo evento"),
     ("nav.servers", "Servidores"),
     ("nav.new_server", "Añadir servidor"),
+    ("nav.terminals", "Terminales"),
+    ("terminals.button", "Terminal"),
+    ("terminals.not_opened", "La terminal no se ha abierto"),
+    (
+        "terminals.refused.limit",
+        "Hay demasiadas terminales abiertas: cierre una suya, o espere a que otras personas cierren alguna.",
+    ),
+    (
+        "terminals.refused.unreachable",
+        "No hay ningún orquestador que llegue a los servidores, o todos se están vaciando.",
+    ),
+    (
+        "terminals.refused.forbidden",
+        "Solo su dueño puede abrir una terminal ahí.",
+    ),
+    (
+        "terminals.refused.run",
+        "La ejecución aún no ha empezado, o ya ha terminado.",
+    ),
+    (
+        "terminals.refused.server",
+        "Aún no se puede entrar en el servidor: confirme en su página la clave de equipo y compruébelo.",
+    ),
     ("nav.open", "Abrir la navegación"),
     ("nav.close", "Cerrar la navegación"),
     ("health.good", "Todo en orden"),

@@ -11,6 +11,7 @@ mod runs;
 pub(super) mod servers;
 mod signin;
 mod targets;
+pub(super) mod terminals;
 mod variables;
 
 use super::Texts;

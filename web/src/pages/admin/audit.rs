@@ -88,6 +88,7 @@ struct Actor {
 enum AuditAction {
     CancelJob,
     ChangePassword,
+    CloseTerminal,
     ConfirmHostKey,
     CreateApiToken,
     CreateEvent,
@@ -105,6 +106,7 @@ enum AuditAction {
     ExportSecrets,
     InviteUser,
     LinkOidc,
+    OpenTerminal,
     ResendInvite,
     ResetPassword,
     RevokeApiToken,
@@ -123,6 +125,7 @@ enum AuditAction {
     UpdateUser,
     UpdateVariable,
     UseRecoveryCode,
+    WatchTerminal,
     #[cynic(fallback)]
     Other,
 }

@@ -2,13 +2,14 @@
 
 use dioxus::prelude::*;
 
-use super::data::JobDetail;
+use super::data::{Execution, JobDetail};
 use super::lanes::Lane;
 use super::lineage::Kin;
 use crate::api::IsoDuration;
 use crate::i18n::{Locale, t, tf, tn};
-use crate::pages::runs::data::{JobStatus, Permission};
+use crate::pages::runs::data::{EventType, JobStatus, Permission};
 use crate::pages::runs::{actions, moment, say, trigger_text};
+use crate::pages::terminals::{OpenTerminal, Place};
 use crate::routes::Route;
 use crate::ui::{Dialog, Icon, StatusPill, duration, elapsed, toast};
 
@@ -101,6 +102,15 @@ fn retry_words(status: JobStatus, lanes: &[Lane]) -> String {
     }
 }
 
+/// The execution in whose container something runs that the viewer may change.
+fn container(job: &JobDetail) -> Option<cynic::Id> {
+    let inside =
+        job.event_version.kind != EventType::HttpRequest && job.viewer_can.contains(&Permission::Cancel);
+    let is_open = |one: &&Execution| one.status == JobStatus::Running && one.server.is_none();
+    let mut running = job.executions.iter().filter(is_open);
+    running.next_back().filter(|_| inside).map(|one| one.id.clone())
+}
+
 #[component]
 fn Actions(locale: Locale, job: JobDetail, lanes: Vec<Lane>) -> Element {
     let navigator = use_navigator();
@@ -115,6 +125,9 @@ fn Actions(locale: Locale, job: JobDetail, lanes: Vec<Lane>) -> Element {
         div { class: "acts",
             if let Some(event) = &job.event {
                 Link { class: "btn", to: Route::event(locale, event.id.inner()), Icon { name: "event" } {t("run.open_event")} }
+            }
+            if let Some(id) = container(&job) {
+                OpenTerminal { locale, place: Place::Execution(id) }
             }
             if open && job.viewer_can.contains(&Permission::Cancel) {
                 button {

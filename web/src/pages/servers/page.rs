@@ -19,6 +19,7 @@ use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
 use crate::pages::runs::data::{PAGE, Permission, Place};
 use crate::pages::runs::filters;
+use crate::pages::terminals::{OpenTerminal, Place as TerminalPlace};
 use crate::params::Params;
 use crate::routes::Route;
 use crate::ui::{Empty, ErrorNotice, Icon, Query, Skeleton, TimeAgo, use_now, use_query};
@@ -227,6 +228,9 @@ fn Head(locale: Locale, server: Detail, load: Query<Option<Detail>>, onremove: E
                 }
             }
             div { class: "acts",
+                if server.status != ServerStatus::Unconfirmed {
+                    OpenTerminal { locale, place: TerminalPlace::Server(server.id.clone()) }
+                }
                 if server.may(Permission::Change) && server.status != ServerStatus::Unconfirmed {
                     button { class: "btn btn-primary", r#type: "button", "aria-busy": if busy() { "true" }, onclick: check,
                         Icon { name: "retry" }

@@ -44,6 +44,13 @@ pub const CASES: &[Case] = &[
         (Owner, UserError("CONFLICT")),
     ),
     case(
+        "Mutation.closeTerminal",
+        "mutation ($terminal: ID!) { closeTerminal(input: { id: $terminal }) { terminal { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("terminal")),
+    ),
+    case(
         "Mutation.confirmTotp",
         "mutation ($password: String!) { confirmTotp(input: { code: \"000000\", password: $password }) { userErrors { code } } }",
         UNKNOWN,
@@ -161,11 +168,26 @@ pub const CASES: &[Case] = &[
         (Admin, Done),
     ),
     case(
+        "Mutation.openTerminal",
+        "mutation ($server: ID!) { openTerminal(input: { serverId: $server }) { terminal { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        // Nobody has confirmed its host key.
+        (Owner, UserError("CONFLICT")),
+    ),
+    case(
         "Mutation.probeServer",
         "mutation { probeServer(input: { address: \"db.example.test\" }) { reachable trouble userErrors { code } } }",
         UNKNOWN,
         (Viewer, UserError("FORBIDDEN")),
         // No orchestrator here reaches servers, and the answer says so.
+        (Owner, Done),
+    ),
+    case(
+        "Mutation.readTerminal",
+        "mutation ($terminal: ID!) { readTerminal(input: { id: $terminal, seq: 1 }) { userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
         (Owner, Done),
     ),
     case(
@@ -216,6 +238,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("NOT_FOUND")),
         (Owner, With("event")),
+    ),
+    case(
+        "Mutation.resizeTerminal",
+        "mutation ($terminal: ID!) { resizeTerminal(input: { id: $terminal, columns: 100, rows: 30 }) {
+         terminal { id } userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, With("terminal")),
     ),
     case(
         "Mutation.resetPassword",
@@ -297,6 +327,14 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Stranger, UserError("FORBIDDEN")),
         (Admin, With("unique")),
+    ),
+    case(
+        "Mutation.sendTerminalInput",
+        "mutation ($terminal: ID!) { sendTerminalInput(input: { id: $terminal, seq: 1, data: \"x\" }) {
+         nextSeq userErrors { code } } }",
+        UNKNOWN,
+        (Stranger, UserError("NOT_FOUND")),
+        (Owner, Done),
     ),
     case(
         "Mutation.sendTestEmail",

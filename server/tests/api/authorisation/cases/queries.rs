@@ -86,8 +86,8 @@ pub const CASES: &[Case] = &[
     case(
         "Query.nodes",
         "query ($event: ID!, $job: ID!, $execution: ID!, $user: ID!, $token: ID!, $session: ID!, $role: ID!, $invite: ID!,
-         $variable: ID!, $server: ID!) {
-         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite, $variable, $server]) { id } }",
+         $variable: ID!, $server: ID!, $terminal: ID!) {
+         nodes(ids: [$event, $job, $execution, $user, $token, $session, $role, $invite, $variable, $server, $terminal]) { id } }",
         UNKNOWN,
         (Stranger, Nulls),
         (Admin, With("session")),
@@ -163,6 +163,20 @@ pub const CASES: &[Case] = &[
         UNKNOWN,
         (Bare, Refused("FORBIDDEN")),
         (Viewer, Done),
+    ),
+    case(
+        "Query.terminalSession",
+        "query ($terminal: ID!) { terminalSession(id: $terminal) { id } }",
+        UNKNOWN,
+        (Stranger, Null),
+        (Owner, With("terminal")),
+    ),
+    case(
+        "Query.terminalSessions",
+        "{ terminalSessions(first: 100) { nodes { id } } }",
+        UNKNOWN,
+        (Stranger, Without("terminal")),
+        (Owner, With("terminal")),
     ),
     case(
         "Query.users",

@@ -47,4 +47,11 @@ pub const CASES: &[Case] = &[
         (Bare, Refused("FORBIDDEN")),
         (Viewer, Done),
     ),
+    case(
+        "Subscription.terminalOutput",
+        "subscription ($terminal: ID!) { terminalOutput(sessionId: $terminal) { seq } }",
+        UNKNOWN,
+        (Stranger, Refused("NOT_FOUND")),
+        (Owner, Done),
+    ),
 ];
