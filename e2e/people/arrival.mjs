@@ -33,6 +33,61 @@ export function arrival(of) {
     await admin.inspect("settings");
   });
 
+  test("terminals are given other limits: refused at their fields, and never over somebody else's", async () => {
+    const { admin, product, t } = of;
+    const { keys } = admin;
+    const section = admin.section("settings.terminals");
+    const field = (name) => admin.field(`settings.terminal_${name}`, section);
+    const [idle, longest, days] = ["idle", "longest", "days"].map(field);
+    const save = () => keys.activate(admin.button("event.save", section));
+    const limits = async () => {
+      const { data } = await product.gql("{ settings { terminals { idleMinutes maxMinutes recordingDays } } }");
+      return data.settings.terminals;
+    };
+    const shown = async () => ({
+      idleMinutes: Number(await idle.inputValue()),
+      maxMinutes: Number(await longest.inputValue()),
+      recordingDays: Number(await days.inputValue()),
+    });
+    await admin.visit("settings");
+    assert.deepEqual(await shown(), await limits());
+    await keys.type(idle, "1441");
+    await keys.type(days, "for ever");
+    await save();
+    await wrong(idle, t.like("refused.terminals.idleMinutes.invalid"), { focused: true });
+    await wrong(days, t.like("refused.terminals.recordingDays.invalid"));
+    await admin.inspect("settings-terminals");
+    // The languages share one product: each sets what is not there yet.
+    const wanted = {
+      en: { idleMinutes: 20, maxMinutes: 600, recordingDays: 45 },
+      es: { idleMinutes: 25, maxMinutes: 720, recordingDays: 60 },
+    }[t.language];
+    await keys.type(idle, String(wanted.idleMinutes));
+    await keys.type(longest, String(wanted.maxMinutes));
+    await keys.type(days, String(wanted.recordingDays));
+    await save();
+    await admin.toast(t("account.saved"));
+    assert.deepEqual(await limits(), wanted);
+
+    const theirs = { ...wanted, maxMinutes: 30 };
+    const { data } = await product.gql(
+      "mutation ($i: UpdateSettingsInput!) { updateSettings(input: $i) { userErrors { message } } }",
+      { i: { terminals: theirs } },
+    );
+    assert.deepEqual(data.updateSettings.userErrors, []);
+    await keys.type(idle, "40");
+    await save();
+    await admin.alert(t.language === "en" ? "The settings were changed meanwhile" : t("refused.any.conflict"));
+    await admin.reads("settings that somebody else has changed");
+    assert.deepEqual(await limits(), theirs);
+    await admin.visit("settings");
+    assert.deepEqual(await shown(), theirs);
+    await keys.type(idle, "40");
+    await save();
+    await admin.toast(t("account.saved"));
+    assert.deepEqual(await limits(), { ...theirs, idleMinutes: 40 });
+  });
+
   test("somebody is invited", async () => {
     const { admin, invited, t } = of;
     const { dialog, keys } = admin;

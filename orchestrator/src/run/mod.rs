@@ -2,6 +2,7 @@
 //! It must not know what kind of environment the executor makes.
 
 mod block;
+mod damage;
 pub mod machine;
 pub mod reason;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronium_protocol::agent::{AgentToServer, Assignment, Claim, OutcomeKind, Phase};
-use cronium_protocol::frame::{self, FromRunner, ToRunner};
+use cronium_protocol::frame::{self, FrameError, FromRunner, ToRunner};
 use cronium_protocol::manifest::Manifest;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -19,6 +20,7 @@ use crate::executor::{Attached, Executor, Order, Prepared, Target};
 use crate::problem::{ExecutorError, Problem};
 use crate::registry::Slot;
 use crate::state::{RunRecord, StateDir};
+use damage::{Damage, Remedy};
 use machine::{Action, Facts, Input, Machine, Origin};
 
 const PREPARE_LIMIT: Duration = Duration::from_mins(5);
@@ -159,6 +161,7 @@ struct Drive<E> {
     attached: Option<Attached>,
     /// Nothing comes over the connection to the runner.
     unheard: bool,
+    damage: Damage,
     /// Why it could not be killed where it is, because that can't be reached.
     unkilled: Option<String>,
     /// The trouble that was warned of last: it may come again four times a second.
@@ -184,6 +187,7 @@ impl<E: Executor> Drive<E> {
             session,
             attached: None,
             unheard: false,
+            damage: Damage::default(),
             unkilled: None,
             warned: None,
             begun,
@@ -274,15 +278,30 @@ impl<E: Executor> Drive<E> {
                 _ = ticks.tick() => self.feed(Input::Tick).await,
                 frame = next(frames) => match frame {
                     Some(Ok(frame)) => {
+                        self.damage.ends();
                         let frame = self.look_closer(frame).await;
                         self.feed(Input::Frame(frame)).await;
                     }
-                    Some(Err(error)) => {
-                        tracing::warn!(%error, target = %self.target, "the runner's frame can't be read");
-                        self.feed(Input::Gap).await;
-                    }
+                    Some(Err(error)) => self.remedy(&error).await,
                     None => self.examine().await,
                 },
+            }
+        }
+    }
+
+    /// A frame could not be read.
+    async fn remedy(&mut self, error: &FrameError) {
+        match self.damage.goes_on(error) {
+            Remedy::Wait => {}
+            Remedy::Ask => {
+                tracing::warn!(%error, target = %self.target, "the runner's frame can't be read");
+                self.feed(Input::Gap).await;
+            }
+            Remedy::Leave => {
+                tracing::warn!(%error, target = %self.target, "no frame of the runner can be read: attaching anew");
+                // After a moment: it may go on like this.
+                self.attached = None;
+                self.wait_a_tick().await;
             }
         }
     }

@@ -13,6 +13,7 @@ pub const SCRIPT: &str = include_str!("figures.sh");
 /// Longest name of a system, and of a machine, in characters.
 const MAX_SYSTEM: usize = 120;
 const MAX_MACHINE: usize = 32;
+const MAX_VERSION: usize = 32;
 const MAX_PROCESSORS: u64 = 1 << 16;
 const MAX_LOAD: f64 = 1e6;
 /// An exbibyte.
@@ -44,13 +45,18 @@ pub fn read<'a>(lines: impl IntoIterator<Item = &'a str>, latency_us: u64) -> Ho
         memory_total: total,
         disk_used: disk.map(|(used, _)| used),
         disk_total: disk.map(|(_, total)| total),
-        // None is kept there yet.
-        runner_version: None,
+        runner_version: Some(say("runner"))
+            .filter(|text| (1..=MAX_VERSION).contains(&text.len()) && text.bytes().all(is_of_a_version))
+            .map(str::to_owned),
     }
 }
 
 fn is_of_a_machine(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
+}
+
+fn is_of_a_version(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.+".contains(&byte)
 }
 
 fn system(kernel: &str, name: &str) -> Option<String> {
@@ -115,6 +121,7 @@ memory_available=1536
 memory_free=1024
 memory_bytes=
 disk=/dev/vda1         1000 600 300 67% /
+runner=1.2.3-rc.1
 ";
         let meant = HostFigures {
             latency_us: 1200,
@@ -126,7 +133,7 @@ disk=/dev/vda1         1000 600 300 67% /
             memory_total: Some(2048 * KIB),
             disk_used: Some(700 * KIB),
             disk_total: Some(1000 * KIB),
-            runner_version: None,
+            runner_version: Some("1.2.3-rc.1".to_owned()),
         };
         assert_eq!(read(said.lines(), 1200), meant);
     }
@@ -177,6 +184,9 @@ disk=map auto_home 1000 1 999 1% /System/Volumes/My Data
             "memory_total=0",
             "machine=x86_64; rm",
             "machine=\u{202e}x",
+            "runner=",
+            "runner=usage: cronium-runner open",
+            "runner=1.2.3.4.5.6.7.8.9.10.11.12.13.14.15",
             "disk=/dev/vda1 1000 600 1001 67% /",
             "disk=/dev/vda1 x 600 300 67% /",
             "disk=/dev/vda1 1000 600 300 67 /",

@@ -15,4 +15,8 @@ memory() { sed -n "s/^$1: *\([0-9]*\) kB\$/\1/p" /proc/meminfo; }
   say memory_free "$(memory MemFree)"
   say memory_bytes "$(sysctl -n hw.memsize || sysctl -n hw.physmem)"
   say disk "$(df -Pk "${HOME:-/}" | tail -n 1)"
+  # The runner that came last says itself which one it is.
+  bin=$HOME/.cache/cronium/bin
+  runner=$(ls -t "$bin" | grep -x '[0-9a-f]\{64\}' | head -n 1)
+  [ -z "$runner" ] || say runner "$("$bin/$runner" version)"
 } 2>/dev/null </dev/null

@@ -20,6 +20,7 @@ mod machine;
 mod network;
 mod on_server;
 mod on_server_broken;
+mod on_server_hostile;
 mod outcomes;
 mod reach;
 mod reasons;

@@ -10,7 +10,7 @@ use cronium_protocol::manifest::Language;
 
 use crate::calls::calling;
 use crate::host::{Host, is_alive, masters, printed, processes, uid};
-use crate::reach::until;
+use crate::reach::{Client, until};
 use crate::world::{World, bash, script};
 
 fn mode(path: &Path) -> u32 {
@@ -45,11 +45,14 @@ async fn a_script_runs_on_a_server_and_nothing_stays_there_but_the_runner() {
     host.until_clean(&world).await;
     let kept = fs::read_dir(host.base().join("bin")).unwrap();
     assert_eq!(kept.count(), 1);
+    let figures = Client::new().await.figures(host.sshd.host()).await;
+    assert_eq!(figures.runner_version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    let sign_ins = host.sshd.sign_ins();
     // The second finds the connection and the runner.
     let id = world.assign_to(&order, script(Language::Python, "print('warm')"));
     world.agent.succeeds(id).await;
     assert_eq!(world.agent.text(id), "warm");
-    assert_eq!((masters(&world).len(), host.sshd.sign_ins()), (1, 1));
+    assert_eq!((masters(&world).len(), host.sshd.sign_ins()), (1, sign_ins));
 }
 
 #[tokio::test]

@@ -29,10 +29,10 @@ const READY: &[u8] = b"ready\n";
 /// Most of what one that waits is told to do.
 const MAX_WORDS: usize = 4096;
 const USAGE: &str =
-    "usage: cronium-runner open|attach|look|kill --dir <directory> …, or cronium-runner ahead|hash";
+    "usage: cronium-runner open|attach|look|kill --dir <directory> …, or cronium-runner ahead|hash|version";
 
-/// `open`, `attach`, `look` and `kill`, `serve`, which `open` starts, `ahead` and `hash`; None: the first word is none
-/// of them.
+/// `open`, `attach`, `look` and `kill`, `serve`, which `open` starts, `ahead`, `hash` and `version`; None: the first word
+/// is none of them.
 pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> {
     let act: fn(Place, Vec<String>) -> io::Result<()> = match word {
         "open" => open,
@@ -42,6 +42,7 @@ pub fn main(word: &str, args: impl Iterator<Item = String>) -> Option<ExitCode> 
         "kill" => end,
         "ahead" => return Some(code(ahead(args.collect()))),
         "hash" => return Some(code(hash(args.collect()))),
+        "version" => return Some(code(version(args.collect()))),
         _ => return None,
     };
     let done = given(args).and_then(|(dir, rest)| act(Place::new(dir), rest));
@@ -167,6 +168,11 @@ fn hash(rest: Vec<String>) -> io::Result<()> {
     let digest = sha256(&std::fs::read("/proc/self/exe")?);
     let digits: Vec<_> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     writeln!(io::stdout(), "{}", digits.concat())
+}
+
+fn version(rest: Vec<String>) -> io::Result<()> {
+    nothing_more(&rest)?;
+    writeln!(io::stdout(), env!("CARGO_PKG_VERSION"))
 }
 
 /// The detached process itself.

@@ -42,7 +42,7 @@ pub struct Overview {
     total: i32,
     /// Those that succeeded.
     succeeded: i32,
-    /// Those that failed, ran out of time, or were lost.
+    /// Those that failed, also on some of their servers only, ran out of time, or were lost.
     failed: i32,
     /// Jobs that run now.
     running: i32,
@@ -69,11 +69,11 @@ pub struct OverviewPoint {
     to: Timestamp,
     /// Jobs that succeeded.
     succeeded: i32,
-    /// Jobs that failed, ran out of time, or were lost.
+    /// Jobs that failed, also on some of their servers only, ran out of time, or were lost.
     failed: i32,
     /// Jobs that were cancelled.
     cancelled: i32,
-    /// All others: waiting, running, skipped, done in part.
+    /// All others: waiting, running, skipped.
     other: i32,
 }
 

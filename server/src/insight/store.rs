@@ -74,10 +74,10 @@ async fn one<T: FromQueryResult>(db: &DatabaseConnection, statement: Statement) 
 pub async fn totals(db: &DatabaseConnection, grant: &Grant, buckets: Buckets) -> Result<Totals> {
     let sql = "SELECT count(*) AS total,
           count(*) FILTER (WHERE status = 'SUCCEEDED') AS succeeded,
-          count(*) FILTER (WHERE status IN ('FAILED', 'TIMED_OUT', 'LOST')) AS failed,
+          count(*) FILTER (WHERE status IN ('FAILED', 'TIMED_OUT', 'LOST', 'PARTIAL')) AS failed,
           percentile_cont(0.5) WITHIN GROUP (ORDER BY took) AS p50_ms,
           percentile_cont(0.95) WITHIN GROUP (ORDER BY took) AS p95_ms
-        FROM (SELECT status, CASE WHEN status IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT')
+        FROM (SELECT status, CASE WHEN status IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'PARTIAL')
             THEN (extract(epoch FROM finished_at - started_at) * 1000)::float8 END AS took
           FROM jobs WHERE created_at >= $1 AND created_at < $2 AND ($3::uuid IS NULL OR owner_id = $3)) AS j";
     let values = [buckets.from.into(), buckets.to.into(), owner(grant).into()];
@@ -96,9 +96,10 @@ pub async fn present(db: &DatabaseConnection, grant: &Grant) -> Result<Present> 
 pub async fn series(db: &DatabaseConnection, grant: &Grant, buckets: Buckets) -> Result<Vec<Point>> {
     let sql = "SELECT b.at AS bucket,
           count(*) FILTER (WHERE j.status = 'SUCCEEDED') AS succeeded,
-          count(*) FILTER (WHERE j.status IN ('FAILED', 'TIMED_OUT', 'LOST')) AS failed,
+          count(*) FILTER (WHERE j.status IN ('FAILED', 'TIMED_OUT', 'LOST', 'PARTIAL')) AS failed,
           count(*) FILTER (WHERE j.status = 'CANCELLED') AS cancelled,
-          count(*) FILTER (WHERE j.status NOT IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'LOST', 'CANCELLED')) AS other
+          count(*) FILTER (WHERE j.status NOT IN
+              ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'LOST', 'PARTIAL', 'CANCELLED')) AS other
         FROM generate_series($1::timestamptz, $2::timestamptz - make_interval(secs => $3),
           make_interval(secs => $3)) AS b(at)
         LEFT JOIN jobs j ON j.created_at >= b.at AND j.created_at < b.at + make_interval(secs => $3)
@@ -117,7 +118,7 @@ pub async fn series(db: &DatabaseConnection, grant: &Grant, buckets: Buckets) ->
 /// The five events that failed most.
 pub async fn failing(db: &DatabaseConnection, grant: &Grant, buckets: Buckets) -> Result<Vec<Failing>> {
     let sql = "SELECT event_id, count(*) AS failures, (array_agg(id ORDER BY created_at DESC, id DESC))[1] AS last_job
-        FROM jobs WHERE status IN ('FAILED', 'TIMED_OUT', 'LOST') AND event_id IS NOT NULL
+        FROM jobs WHERE status IN ('FAILED', 'TIMED_OUT', 'LOST', 'PARTIAL') AND event_id IS NOT NULL
           AND created_at >= $1 AND created_at < $2 AND ($3::uuid IS NULL OR owner_id = $3)
         GROUP BY event_id ORDER BY failures DESC, max(created_at) DESC LIMIT 5";
     let values = [buckets.from.into(), buckets.to.into(), owner(grant).into()];

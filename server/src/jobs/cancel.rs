@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::access::{self, Action};
 use crate::audit::{AuditAction, Change, Target, TargetKind};
-use crate::kernel::error::UserErrorCode;
+use crate::kernel::error::{UserErrorCode, is_passing};
 use crate::kernel::ids::{ExecutionId, JobId};
 use crate::kernel::{Error, Kernel, Op, Result};
 
@@ -17,6 +17,7 @@ use super::store::{self, Filter, JobRow};
 pub const MOST: u64 = 1000;
 /// Jobs that are stopped in one transaction: their executions are locked until its end.
 const TOGETHER: u64 = 100;
+const TRIES: usize = 3;
 
 /// What was stopped; to be announced after the commit.
 #[derive(Debug, Default)]
@@ -98,7 +99,19 @@ impl Jobs {
             .ok_or_else(|| Error::field(UserErrorCode::Conflict, "id", message))
     }
 
+    /// A slot that waits is locked after its job here, and whoever else changes it may have it before the job: where the
+    /// two meet, the database ends one of them.
     async fn stop_together(&self, op: &Op, ids: Vec<Uuid>) -> Result<Stopped> {
+        for _ in 1..TRIES {
+            match self.try_to_stop(op, ids.clone()).await {
+                Err(Error::Internal(source)) if is_passing(&*source) => {}
+                done => return done,
+            }
+        }
+        self.try_to_stop(op, ids).await
+    }
+
+    async fn try_to_stop(&self, op: &Op, ids: Vec<Uuid>) -> Result<Stopped> {
         let tx = self.kernel.db.begin().await?;
         let stopped = stop(&self.kernel, &tx, ids, op.user().map(|id| id.0), None, None).await?;
         if stopped.jobs.is_empty() {

@@ -213,3 +213,21 @@ pub fn is_away(e: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+/// Whether another statement was in the way of one, or cut it short: it may be said again. SQLSTATE 40001, 40P01, 55P03
+/// and 57014.
+pub fn is_passing(source: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    use sea_orm::{DbErr, RuntimeErr};
+
+    let orm = source.downcast_ref::<DbErr>().and_then(|problem| match problem {
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            Some(cause.as_ref())
+        }
+        _ => None,
+    });
+    let code = orm
+        .or_else(|| source.downcast_ref::<sqlx::Error>())
+        .and_then(sqlx::Error::as_database_error)
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01", "55P03", "57014"].contains(&code.as_ref()))
+}

@@ -11,13 +11,13 @@ use cronium_entity::terminal::{self, Column, Entity};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, RuntimeErr, Select, Statement,
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Statement,
 };
-use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
 use crate::kernel::clock::from_micros;
+use crate::kernel::error::is_passing;
 use crate::kernel::ids::{ServerId, TerminalId};
 use crate::kernel::paging::{Cursor, Page, PageArgs};
 use crate::kernel::{Error, Result, Timestamp};
@@ -198,25 +198,11 @@ pub async fn end(
     Ok(ended)
 }
 
-/// What another statement was in the way of, or cut short, is no fault of what was said: as where the database is away,
-/// it may be said again. SQLSTATE 40001, 40P01, 55P03 and 57014.
+/// What another statement was in the way of is no fault of what was said: as where the database is away, it may be said
+/// again.
 pub fn passing(problem: Error) -> Error {
     match problem {
         Error::Internal(source) if is_passing(&*source) => Error::Unavailable(source),
         other => other,
     }
-}
-
-fn is_passing(source: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    let orm = source.downcast_ref::<DbErr>().and_then(|problem| match problem {
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            Some(cause.as_ref())
-        }
-        _ => None,
-    });
-    let code = orm
-        .or_else(|| source.downcast_ref::<sqlx::Error>())
-        .and_then(sqlx::Error::as_database_error)
-        .and_then(DatabaseError::code);
-    code.is_some_and(|code| ["40001", "40P01", "55P03", "57014"].contains(&code.as_ref()))
 }

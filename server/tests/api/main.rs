@@ -28,6 +28,7 @@ mod mail;
 mod managers;
 mod on_servers;
 mod orchestrators;
+mod overview;
 mod panics;
 mod people;
 mod queue;

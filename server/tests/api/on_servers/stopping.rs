@@ -1,5 +1,7 @@
 //! Stopping jobs on several servers: each execution says what was done to it, and the job sums that up too.
 
+use std::time::Duration;
+
 use cronium_protocol::agent::{CancelReport, Outcome};
 use serde_json::{Value, json};
 
@@ -154,5 +156,39 @@ async fn one_execution_has_its_own_receipt_too() {
     assert_eq!(
         (&seen["cancellation"], &seen["executions"][0]["cancellation"]),
         (&done, &done)
+    );
+}
+
+#[tokio::test]
+async fn a_stop_that_meets_another_change_of_a_slot_that_waits_is_tried_again() {
+    let fleet = Fleet::start(2).await;
+    let job = fleet.job(Some(1)).await;
+    assert_eq!(fleet.claim(9).await.len(), 1);
+    let pool = &fleet.test.app.kernel.pool;
+    // Somebody has the slot, and wants the job too.
+    let mut other = pool.begin().await.unwrap();
+    let locked = sqlx::query("SELECT id FROM executions WHERE waits FOR UPDATE");
+    assert_eq!(locked.fetch_all(&mut *other).await.unwrap().len(), 1);
+    let meeting = async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits)
+            .fetch_one(pool)
+            .await
+            .unwrap()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sqlx::query("SELECT id FROM jobs FOR UPDATE")
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        other.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(cancel(&fleet.test, &fleet.token, &job), meeting);
+    assert_eq!(answer["userErrors"], json!([]), "{answer}");
+    assert_eq!(
+        fleet.executions(&job).await,
+        ["s0 1 DISPATCHING", "s1 1 CANCELLED"]
     );
 }

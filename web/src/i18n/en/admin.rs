@@ -148,6 +148,14 @@ pub(super) const TEXTS: Texts = &[
     ("settings.test_send", "Send"),
     ("settings.test_sent", "The mail server took it"),
     ("settings.test_failed", "Not sent"),
+    ("settings.terminals", "Terminals"),
+    (
+        "settings.terminals_text",
+        "A terminal is closed when its minutes are over. They hold for new ones, days for all recordings.",
+    ),
+    ("settings.terminal_idle", "Minutes open without typing"),
+    ("settings.terminal_longest", "Minutes open at most"),
+    ("settings.terminal_days", "Days that recordings are kept"),
     ("settings.limits", "Limits for everybody"),
     ("audit.outcome", "Outcome"),
     ("audit.done", "Done"),
@@ -328,6 +336,15 @@ pub(super) const TEXTS: Texts = &[
         "refused.smtp.password.required",
         "Enter the password again: the server or the account changed.",
     ),
+    (
+        "refused.terminals.idleMinutes.invalid",
+        "From 1 to 1,440 minutes.",
+    ),
+    (
+        "refused.terminals.maxMinutes.invalid",
+        "From 1 to 10,080 minutes.",
+    ),
+    ("refused.terminals.recordingDays.invalid", "From 1 to 3,650 days."),
     ("refused.to.invalid", "This is not an email address."),
     ("refused.name.taken", "This name is taken."),
     (

@@ -10,6 +10,7 @@ mod person;
 mod role;
 mod roles;
 mod settings;
+mod terminals;
 mod users;
 
 pub use audit::AuditLog;

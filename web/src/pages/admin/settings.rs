@@ -1,10 +1,11 @@
-//! Settings of the installation: who may sign up, mail, limits for everybody.
+//! Settings of the installation: who may sign up, mail, limits for everybody. Other sections have files of their own.
 
 use cynic::{MutationBuilder as _, QueryBuilder as _};
 use dioxus::prelude::*;
 
 use super::keys::Keys;
 use super::oidc::Provider;
+use super::terminals::Terminals;
 use crate::api::{self, ApiError, schema};
 use crate::i18n::{Locale, t};
 use crate::layout::{Crumb, use_crumbs};
@@ -22,11 +23,13 @@ struct SettingsQuery {
 
 crate::api::listed!(Query SettingsQuery, ());
 
+/// All settings, as one version of them is.
 #[derive(cynic::QueryFragment, Clone, PartialEq)]
-struct Settings {
+pub struct Settings {
     registration: RegistrationMode,
     smtp: Option<SmtpSettings>,
-    version: i32,
+    pub terminals: TerminalSettings,
+    pub version: i32,
 }
 
 #[derive(cynic::QueryFragment, Clone, PartialEq)]
@@ -37,6 +40,14 @@ struct SmtpSettings {
     security: SmtpSecurity,
     username: Option<String>,
     has_password: bool,
+}
+
+/// How long terminals stay open, and recordings are kept.
+#[derive(cynic::QueryFragment, Clone, Copy, PartialEq)]
+pub struct TerminalSettings {
+    pub idle_minutes: i32,
+    pub max_minutes: i32,
+    pub recording_days: i32,
 }
 
 #[derive(cynic::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +77,24 @@ struct SmtpInput {
     password: Option<String>,
 }
 
+/// How long terminals are to stay open, and recordings to be kept.
 #[derive(cynic::InputObject)]
+pub struct TerminalSettingsInput {
+    pub idle_minutes: i32,
+    pub max_minutes: i32,
+    pub recording_days: i32,
+}
+
+/// What changes; what is absent stays as it is.
+#[derive(cynic::InputObject, Default)]
 struct UpdateSettingsInput {
     expected_version: Option<i32>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     registration: Option<RegistrationMode>,
     #[cynic(skip_serializing_if = "Option::is_none")]
     smtp: Option<SmtpInput>,
+    #[cynic(skip_serializing_if = "Option::is_none")]
+    terminals: Option<TerminalSettingsInput>,
 }
 
 #[derive(cynic::QueryVariables)]
@@ -132,6 +154,16 @@ async fn update(input: UpdateSettingsInput) -> Result<Settings, Refusal> {
     settled(answer.settings, answer.user_errors)
 }
 
+/// Sets what holds for terminals, if the settings still have this version; gives all settings as they are then.
+pub async fn set_terminals(version: i32, terminals: TerminalSettingsInput) -> Result<Settings, Refusal> {
+    let input = UpdateSettingsInput {
+        expected_version: Some(version),
+        terminals: Some(terminals),
+        ..UpdateSettingsInput::default()
+    };
+    update(input).await
+}
+
 async fn send_test(input: SendTestEmailInput) -> Result<(), Refusal> {
     let answer = api::run(SendTestEmail::build(TestVariables { input }))
         .await?
@@ -170,9 +202,10 @@ pub fn SettingsPage(locale: Locale) -> Element {
             } else {
                 Skeleton { lines: 8 }
             }
-            if (query.data)().is_some() {
+            if let Some(settings) = (query.data)() {
                 Provider {}
                 Keys {}
+                Terminals { settings, onsaved: move |()| query.reload() }
             }
             if limits {
                 section {
@@ -208,7 +241,11 @@ fn Registration(settings: Settings, onsaved: EventHandler) -> Element {
                     }
                     busy.set(true);
                     let chosen = MODES.iter().find(|(_, name, _)| *name == mode()).map(|(mode, ..)| *mode);
-                    let input = UpdateSettingsInput { expected_version: Some(version), registration: chosen, smtp: None };
+                    let input = UpdateSettingsInput {
+                        expected_version: Some(version),
+                        registration: chosen,
+                        ..UpdateSettingsInput::default()
+                    };
                     match update(input).await {
                         Ok(_) => {
                             wrong.set(Faults::default());
@@ -270,7 +307,11 @@ fn Mail(settings: Settings, onsaved: EventHandler) -> Element {
                         username: given(username()),
                         password: given(password()),
                     };
-                    let input = UpdateSettingsInput { expected_version: Some(version), registration: None, smtp: Some(smtp) };
+                    let input = UpdateSettingsInput {
+                        expected_version: Some(version),
+                        smtp: Some(smtp),
+                        ..UpdateSettingsInput::default()
+                    };
                     match update(input).await {
                         Ok(_) => {
                             wrong.set(Faults::default());
